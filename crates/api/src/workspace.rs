@@ -1,0 +1,44 @@
+//! The workspace and what it does where policies are silent.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::policy::{Orphaned, Unmatched};
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Workspace {
+    /// `ws_…`.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// What happens to an action that no policy covers.
+    pub unmatched: Unmatched,
+    /// Who decides where a policy names nobody.
+    pub default_approvers: Vec<String>,
+    /// What happens to a pending approval that no policy governs any more.
+    pub orphaned: Orphaned,
+    /// Version of its policy set.
+    pub policy_version: u64,
+    /// When it was created, RFC 3339.
+    pub created_at: String,
+}
+
+/// Changes a workspace; what is left out stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkspaceUpdate {
+    /// What people call it: 1 to 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 200)]
+    pub name: Option<String>,
+    /// What happens to an action that no policy covers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmatched: Option<Unmatched>,
+    /// Who decides where a policy names nobody: 1 to 100 approvers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_approvers: Option<Vec<String>>,
+    /// What happens to a pending approval that no policy governs any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphaned: Option<Orphaned>,
+}

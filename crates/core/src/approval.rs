@@ -1,0 +1,297 @@
+//! The decision machine: `(approval, command, surroundings) → event or refusal`. Pure; one command, at most one event.
+
+use crate::{
+    actor::{Actor, ActorKind},
+    event::{ApprovalEnd, ApprovalEscalated, ApprovalRejudged, ApprovalStatus, ApprovalVoted, Ballot, Event, Nothing, View},
+    id::{ApprovalId, OperatorId},
+    judge::{ReasonCode, Verdict},
+    payload::Hash32,
+    policy::{Effect, Orphaned},
+    requirement::{Approver, Requirement, Role, Roster},
+    rows::{ApprovalRow, Vote},
+    time::Timestamp,
+};
+
+/// What can be asked of an approval.
+#[derive(Debug, Clone)]
+pub enum Command<'a> {
+    /// A person or automation votes.
+    Vote {
+        /// Yes or no.
+        ballot: Ballot,
+        /// The action digest the voter saw; a denial may come without.
+        digest: Option<Hash32>,
+        /// What the voter looked at.
+        view: Option<View>,
+        /// Whether a comment or reason comes with the vote.
+        commented: bool,
+    },
+    /// An approver asks back.
+    RequestInfo,
+    /// The agent answers.
+    Answer,
+    /// The agent or an admin withdraws it.
+    Cancel,
+    /// An amended request takes its place.
+    Supersede(ApprovalId),
+    /// The deadline passed.
+    Expire,
+    /// The escalation window passed.
+    Escalate,
+    /// Policy or authority changed.
+    Rejudge {
+        /// What policy says now.
+        verdict: &'a Verdict,
+        /// What becomes of it if no policy governs any more.
+        orphaned: Orphaned,
+    },
+    /// Votes that were short of the old requirement may meet the new one.
+    Tally,
+    /// The server was started to approve everything.
+    AutoApprove,
+    /// The agent may do nothing any more.
+    Withdraw,
+}
+
+/// What the machine may look at beside the approval.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The batch's time.
+    pub now: Timestamp,
+    /// Who acts.
+    pub actor: &'a Actor,
+    /// Who people are right now.
+    pub roster: &'a dyn Roster,
+    /// The agent's owner and the person it asks for.
+    pub selves: &'a [OperatorId],
+}
+
+/// Why a command changes nothing.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// It reached its one end before.
+    #[error("the approval is already {0}")]
+    Ended(ApprovalStatus),
+    /// The deadline has passed, whether or not the clock's worker has run.
+    #[error("the time to decide has passed")]
+    DeadlinePassed,
+    /// The clock is early.
+    #[error("the time has not come")]
+    NotDue,
+    /// The voter saw something else.
+    #[error("the action is not the one that was shown")]
+    DigestMismatch,
+    /// The requirement does not name the voter.
+    #[error("the requirement names other people")]
+    NotNamed,
+    /// The agent's owner and the person it asks for can't approve.
+    #[error("who owns the agent, or is the one it asks for, can't approve")]
+    SelfApproval,
+    /// The same person, the same vote.
+    #[error("this person has voted so already")]
+    AlreadyVoted,
+    /// A machine can't be one of several people.
+    #[error("automation never counts to a quorum above one")]
+    NotAPerson,
+    /// A denial, or an approval under this policy, needs words.
+    #[error("a reason is required")]
+    ReasonRequired,
+    /// The client can't answer questions.
+    #[error("the agent's client can't answer questions")]
+    NotAskable,
+    /// A question is open already.
+    #[error("a question is waiting for the agent's answer")]
+    AlreadyAsked,
+    /// No question is open.
+    #[error("nothing was asked")]
+    NothingAsked,
+}
+
+/// One step of the machine: the event that follows, or none if nothing changes.
+///
+/// # Errors
+/// Why the command changes nothing.
+pub fn transition(row: &ApprovalRow, command: &Command<'_>, around: &Surroundings<'_>) -> Result<Option<Event>, Refusal> {
+    if row.status.is_terminal() {
+        return Err(Refusal::Ended(row.status));
+    }
+    let overdue = row.decide_by.is_some_and(|at| around.now >= at);
+    let by_people = matches!(command, Command::Vote { .. } | Command::RequestInfo | Command::Answer | Command::AutoApprove | Command::Tally);
+    if by_people && overdue {
+        return Err(Refusal::DeadlinePassed);
+    }
+    match command {
+        Command::Vote { ballot, digest, view, commented } => {
+            vote(row, *ballot, *digest, view.clone(), *commented, around).map(Some)
+        }
+        Command::RequestInfo => request_info(row, around).map(Some),
+        Command::Answer if row.open_question().is_some() => Ok(Some(Event::InfoAnswered(Nothing {}))),
+        Command::Answer => Err(Refusal::NothingAsked),
+        Command::Cancel => Ok(Some(ended(ApprovalStatus::Cancelled, Some(ReasonCode::Cancelled), None))),
+        Command::Withdraw => Ok(Some(ended(ApprovalStatus::Cancelled, Some(ReasonCode::Cancelled), Some("agent_disabled")))),
+        Command::Supersede(by) => Ok(Some(Event::ApprovalEnded(ApprovalEnd {
+            superseded_by: Some(*by),
+            ..end(ApprovalStatus::Superseded, Some(ReasonCode::Superseded), None)
+        }))),
+        Command::Expire if overdue => Ok(Some(ended(ApprovalStatus::Expired, Some(ReasonCode::ApprovalTimeout), None))),
+        Command::Expire => Err(Refusal::NotDue),
+        Command::Escalate => escalate(row, around),
+        Command::Rejudge { .. } if overdue => Ok(None),
+        Command::Rejudge { verdict, orphaned } => Ok(rejudge(row, verdict, *orphaned, around)),
+        Command::Tally => Ok(tally(row, around)),
+        Command::AutoApprove => Ok(Some(approved(row, Some("auto_approve"), around.now))),
+    }
+}
+
+fn end(status: ApprovalStatus, code: Option<ReasonCode>, note: Option<&str>) -> ApprovalEnd {
+    ApprovalEnd { status, code, note: note.map(str::to_owned), run_by: None, superseded_by: None }
+}
+
+fn ended(status: ApprovalStatus, code: Option<ReasonCode>, note: Option<&str>) -> Event {
+    Event::ApprovalEnded(end(status, code, note))
+}
+
+fn approval_end(row: &ApprovalRow, note: Option<&str>, now: Timestamp) -> ApprovalEnd {
+    ApprovalEnd { run_by: Some(now.plus(row.valid_for)), ..end(ApprovalStatus::Approved, None, note) }
+}
+
+fn approved(row: &ApprovalRow, note: Option<&str>, now: Timestamp) -> Event {
+    Event::ApprovalEnded(approval_end(row, note, now))
+}
+
+/// Whether this actor may vote so, as things stand. Asked when a vote is cast and again when it would complete.
+pub fn may_vote(
+    actor: &Actor,
+    ballot: Ballot,
+    requirement: &Requirement,
+    roster: &dyn Roster,
+    selves: &[OperatorId],
+) -> Result<(), Refusal> {
+    match (actor.kind, actor.operator()) {
+        (ActorKind::Operator, Some(operator)) => {
+            // Only `agent.owner` speaks of the owner; the roster can't know which agent is meant.
+            let as_owner = requirement.approvers.contains(&Approver::AgentOwner) && selves.contains(&operator);
+            let active = roster.is_named(operator, &Approver::Role(Role::Member));
+            if !active || !(as_owner || roster.may_decide(operator, requirement)) {
+                return Err(Refusal::NotNamed);
+            }
+            if ballot == Ballot::Approve && selves.contains(&operator) && !requirement.self_approval {
+                return Err(Refusal::SelfApproval);
+            }
+            Ok(())
+        }
+        // Automation has an admin's rights, so a role names it; a group or an address names people.
+        (ActorKind::Automation, _) if !requirement.approvers.iter().any(|a| matches!(a, Approver::Role(_))) => {
+            Err(Refusal::NotNamed)
+        }
+        (ActorKind::Automation, _) if quorum_for(ballot, requirement) > 1 => Err(Refusal::NotAPerson),
+        (ActorKind::Automation, _) => Ok(()),
+        _ => Err(Refusal::NotNamed),
+    }
+}
+
+fn quorum_for(ballot: Ballot, requirement: &Requirement) -> u32 {
+    match ballot {
+        Ballot::Approve => requirement.quorum,
+        Ballot::Deny => requirement.deny_quorum,
+    }
+}
+
+fn vote(
+    row: &ApprovalRow,
+    ballot: Ballot,
+    digest: Option<Hash32>,
+    view: Option<View>,
+    commented: bool,
+    around: &Surroundings<'_>,
+) -> Result<Event, Refusal> {
+    may_vote(around.actor, ballot, &row.requirement, around.roster, around.selves)?;
+    // I2: an approval carries the digest of what was shown. A denial may come blind, but never of something else.
+    if digest.map_or(ballot == Ballot::Approve, |seen| seen != row.digest) {
+        return Err(Refusal::DigestMismatch);
+    }
+    if !commented && (ballot == Ballot::Deny || row.requirement.require_decision_reason) {
+        return Err(Refusal::ReasonRequired);
+    }
+    let same_person = |vote: &&Vote| vote.actor.kind == around.actor.kind && vote.actor.id == around.actor.id;
+    if row.votes.iter().find(same_person).is_some_and(|earlier| earlier.ballot == ballot) {
+        return Err(Refusal::AlreadyVoted);
+    }
+    let others = row.votes.iter().filter(|vote| !same_person(vote) && vote.ballot == ballot);
+    let (counted, not_counted): (Vec<_>, Vec<_>) =
+        others.partition(|vote| still_counts(vote, &row.requirement, around));
+    let people = u32::try_from(counted.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let end = (people >= quorum_for(ballot, &row.requirement)).then(|| match ballot {
+        Ballot::Approve => approval_end(row, None, around.now),
+        Ballot::Deny => end(ApprovalStatus::Denied, Some(ReasonCode::DeniedByReviewer), None),
+    });
+    let not_counted = not_counted.into_iter().map(|vote| vote.actor.clone()).collect();
+    Ok(Event::ApprovalVoted(ApprovalVoted { ballot, digest: row.digest, view, not_counted, end }))
+}
+
+fn still_counts(vote: &Vote, requirement: &Requirement, around: &Surroundings<'_>) -> bool {
+    may_vote(&vote.actor, vote.ballot, requirement, around.roster, around.selves).is_ok()
+}
+
+fn request_info(row: &ApprovalRow, around: &Surroundings<'_>) -> Result<Event, Refusal> {
+    // Who may deny may ask.
+    may_vote(around.actor, Ballot::Deny, &row.requirement, around.roster, around.selves)?;
+    if !row.accepts.info_requests {
+        return Err(Refusal::NotAskable);
+    }
+    if row.open_question().is_some() {
+        return Err(Refusal::AlreadyAsked);
+    }
+    Ok(Event::InfoRequested(Nothing {}))
+}
+
+fn escalate(row: &ApprovalRow, around: &Surroundings<'_>) -> Result<Option<Event>, Refusal> {
+    match (&row.escalate, row.escalate_at) {
+        _ if row.escalated_at.is_some() => Ok(None),
+        (Some(escalate), Some(at)) if around.now >= at => {
+            Ok(Some(Event::ApprovalEscalated(ApprovalEscalated { to: escalate.to.clone() })))
+        }
+        _ => Err(Refusal::NotDue),
+    }
+}
+
+fn rejudge(row: &ApprovalRow, verdict: &Verdict, orphaned: Orphaned, around: &Surroundings<'_>) -> Option<Event> {
+    let is_orphan = verdict.policy.is_none() && row.policy.is_some() && !row.require_approval;
+    match (is_orphan, orphaned) {
+        (true, Orphaned::Keep) => return None,
+        (true, Orphaned::Release) => return Some(approved(row, Some("orphaned"), around.now)),
+        (true, Orphaned::Deny) => {
+            return Some(ended(ApprovalStatus::Denied, Some(ReasonCode::Unmatched), Some("orphaned")));
+        }
+        _ => {}
+    }
+    match verdict.effect {
+        Effect::Allow => Some(approved(row, Some("policy_changed"), around.now)),
+        Effect::Deny => Some(ended(ApprovalStatus::Denied, verdict.code, Some("policy_changed"))),
+        Effect::Ask => {
+            let same = row.policy == verdict.policy && row.requirement == verdict.requirement && row.valid_for == verdict.valid_for;
+            (!same).then(|| {
+                Event::ApprovalRejudged(Box::new(ApprovalRejudged {
+                    policy: verdict.policy.clone(),
+                    requirement: verdict.requirement.clone(),
+                    valid_for: verdict.valid_for,
+                }))
+            })
+        }
+    }
+}
+
+/// The end that the votes as they stand bring about, if any. Denials first: fail closed.
+fn tally(row: &ApprovalRow, around: &Surroundings<'_>) -> Option<Event> {
+    let count = |ballot: Ballot| {
+        let votes = row.votes.iter().filter(|vote| vote.ballot == ballot && still_counts(vote, &row.requirement, around));
+        u32::try_from(votes.count()).unwrap_or(u32::MAX)
+    };
+    if count(Ballot::Deny) >= row.requirement.deny_quorum {
+        Some(ended(ApprovalStatus::Denied, Some(ReasonCode::DeniedByReviewer), Some("policy_changed")))
+    } else if count(Ballot::Approve) >= row.requirement.quorum {
+        Some(approved(row, Some("policy_changed"), around.now))
+    } else {
+        None
+    }
+}

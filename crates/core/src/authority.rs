@@ -1,0 +1,84 @@
+//! Who may do what: the table of the design brief, section 8, in one place. Doors name the operation, the engine asks
+//! here, a test walks the API description against it.
+
+use crate::{actor::Principal, requirement::Role};
+
+/// Something a door can ask for, as far as authority tells it apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Submit, check, consume, report.
+    Ask,
+    /// Answer a question of an approver.
+    AnswerInfo,
+    /// See one's own actions and their approvals; operators see all.
+    SeeActions,
+    /// See policies, agents, people, stats, audit.
+    SeeWorkspace,
+    /// Explain how policy judges an action.
+    Explain,
+    /// Withdraw a request: one's own, or as an admin anyone's.
+    Cancel,
+    /// Vote and ask back, where the requirement names the voter.
+    Decide,
+    /// Settle an execution whose end is unknown.
+    Settle,
+    /// Policies, agents, keys, channels, operators, settings, erasure.
+    Govern,
+    /// One's own personal tokens.
+    OwnTokens,
+    /// Learn who one is.
+    WhoAmI,
+}
+
+/// What the table says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Permit {
+    /// Yes.
+    All,
+    /// Only for what belongs to the principal; anything else does not exist for it.
+    Own,
+    /// No.
+    Never,
+}
+
+/// The table.
+pub fn permit(principal: &Principal, operation: Operation) -> Permit {
+    use Operation as Op;
+    let asks = matches!(principal, Principal::Agent(_) | Principal::Application(_));
+    match (principal.role(), operation) {
+        (None, Op::Ask | Op::AnswerInfo | Op::SeeActions | Op::Cancel | Op::Explain) if asks => Permit::Own,
+        (_, Op::WhoAmI) | (Some(Role::Admin), Op::Cancel | Op::Settle | Op::Govern | Op::OwnTokens) => Permit::All,
+        (Some(_), Op::SeeActions | Op::SeeWorkspace | Op::Explain) => Permit::All,
+        (Some(Role::Member | Role::Admin), Op::Decide) => Permit::All,
+        (Some(Role::Viewer | Role::Member), Op::OwnTokens) => Permit::Own,
+        _ => Permit::Never,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{actor::Auth, id::{AgentId, ApplicationId, OperatorId, RawId}};
+
+    /// I6: asking is not deciding.
+    #[test]
+    fn i6_no_agent_or_application_decides_or_governs() {
+        for principal in [Principal::Agent(AgentId(RawId([1; 16]))), Principal::Application(ApplicationId(RawId([2; 16])))] {
+            for operation in [Operation::Decide, Operation::Settle, Operation::Govern, Operation::SeeWorkspace, Operation::OwnTokens] {
+                assert_eq!(permit(&principal, operation), Permit::Never, "{principal:?} {operation:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn people_see_members_decide_admins_govern() {
+        let person = |role| Principal::Operator { id: OperatorId(RawId([3; 16])), role, auth: Auth::Token };
+        assert_eq!(permit(&person(Role::Viewer), Operation::SeeWorkspace), Permit::All);
+        assert_eq!(permit(&person(Role::Viewer), Operation::Decide), Permit::Never);
+        assert_eq!(permit(&person(Role::Member), Operation::Decide), Permit::All);
+        assert_eq!(permit(&person(Role::Member), Operation::Govern), Permit::Never);
+        assert_eq!(permit(&person(Role::Member), Operation::Cancel), Permit::Never);
+        assert_eq!(permit(&person(Role::Admin), Operation::Govern), Permit::All);
+        assert_eq!(permit(&person(Role::Admin), Operation::Ask), Permit::Never);
+    }
+}

@@ -1,0 +1,348 @@
+//! Structured conditions `{field, operator, value}` and how they combine. Expressions (CEL) will join them as another
+//! variant of [`Condition`]; what a condition answers stays the same.
+
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{action::text_enum, decimal::Decimal};
+
+/// How a field is compared with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operator {
+    /// Equal.
+    Eq,
+    /// Not equal.
+    Ne,
+    /// Greater.
+    Gt,
+    /// Greater or equal.
+    Gte,
+    /// Less.
+    Lt,
+    /// Less or equal.
+    Lte,
+    /// One of a list.
+    In,
+    /// None of a list.
+    NotIn,
+    /// Text contains text, or a list contains a value.
+    Contains,
+    /// A regular expression is found in the text.
+    Matches,
+    /// The field is present (or absent, with the value `false`).
+    Exists,
+}
+
+text_enum!(Operator {
+    Eq => "eq", Ne => "ne", Gt => "gt", Gte => "gte", Lt => "lt", Lte => "lte", In => "in", NotIn => "not_in",
+    Contains => "contains", Matches => "matches", Exists => "exists",
+});
+
+/// One condition, as written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// A dotted path under `context` unless it starts with `inputs.`, `context.`, `http.` or `agent.`.
+    pub field: String,
+    /// How to compare.
+    pub operator: Operator,
+    /// With what; may be left out for `exists`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+}
+
+/// The largest regular expression, compiled, in bytes.
+const REGEX_BYTES_MAX: usize = 256 * 1024;
+
+/// A condition that is ready to be evaluated.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    source: Condition,
+    root: Root,
+    path: Vec<String>,
+    regex: Option<Regex>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Root {
+    Context,
+    Inputs,
+    Agent,
+}
+
+/// What conditions can see.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    /// The action's context.
+    pub context: &'a Map<String, Value>,
+    /// The action's inputs.
+    pub inputs: &'a Map<String, Value>,
+    /// The agent as `{id, name, labels, owner}`.
+    pub agent: &'a Value,
+}
+
+/// How one condition came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// It could not be evaluated, which never opens the gate.
+    Error,
+}
+
+/// One condition with what it saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The condition as text.
+    pub expression: String,
+    /// How it came out.
+    pub result: Outcome,
+    /// The value it saw, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saw: Option<Value>,
+    /// What went wrong, for [`Outcome::Error`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// All conditions together, as `&&` combines them: a false one settles it, an error counts only where none is false.
+pub fn combine(reports: &[Report]) -> Outcome {
+    if reports.iter().any(|report| report.result == Outcome::False) {
+        Outcome::False
+    } else if reports.iter().any(|report| report.result == Outcome::Error) {
+        Outcome::Error
+    } else {
+        Outcome::True
+    }
+}
+
+impl Condition {
+    /// The condition as people read it: `amount lte 50`.
+    pub fn text(&self) -> String {
+        match &self.value {
+            Some(value) => format!("{} {} {value}", self.field, self.operator),
+            None => format!("{} {}", self.field, self.operator),
+        }
+    }
+
+    /// Checks and prepares.
+    ///
+    /// # Errors
+    /// A sentence that says what can't work.
+    pub fn compile(&self) -> Result<Compiled, String> {
+        let (root, path) = match self.field.split_once('.') {
+            Some(("inputs", rest)) => (Root::Inputs, rest),
+            Some(("context", rest)) => (Root::Context, rest),
+            Some(("agent", rest)) => (Root::Agent, rest),
+            Some(("http", _)) => return Err("conditions over `http` belong to proxied calls, which this version does not make".into()),
+            _ => (Root::Context, self.field.as_str()),
+        };
+        let path: Vec<String> = path.split('.').map(str::to_owned).collect();
+        if path.iter().any(String::is_empty) || self.field.len() > 200 {
+            return Err(format!("`{}` is not a dotted path such as `amount` or `inputs.customer.id`", self.field.chars().take(60).collect::<String>()));
+        }
+        let wants = |what: &str| Err(format!("`{}` needs {what} as its value", self.operator));
+        let mut regex = None;
+        match (self.operator, &self.value) {
+            (Operator::Exists, None | Some(Value::Bool(_))) => {}
+            (Operator::Exists, _) => return wants("true, false or nothing"),
+            (Operator::In | Operator::NotIn, Some(Value::Array(_))) => {}
+            (Operator::In | Operator::NotIn, _) => return wants("a list"),
+            (Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte, Some(value)) if decimal(value).is_some() => {}
+            (Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte, _) => return wants("a number or a decimal in quotes"),
+            (Operator::Matches, Some(Value::String(pattern))) => {
+                let built = regex::RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX).build();
+                regex = Some(built.map_err(|error| format!("the regular expression does not compile: {error}"))?);
+            }
+            (Operator::Matches, _) => return wants("a regular expression in quotes"),
+            (_, None) => return wants("something"),
+            (_, Some(_)) => {}
+        }
+        Ok(Compiled { source: self.clone(), root, path, regex })
+    }
+}
+
+impl Compiled {
+    /// Evaluates; never fails, an error is an outcome.
+    pub fn evaluate(&self, sight: &Sight<'_>) -> Report {
+        let seen = self.look_up(sight);
+        let (result, error) = match self.test(seen) {
+            Ok(true) => (Outcome::True, None),
+            Ok(false) => (Outcome::False, None),
+            Err(error) => (Outcome::Error, Some(error)),
+        };
+        Report { expression: self.source.text(), result, saw: seen.map(shortened), error }
+    }
+
+    fn look_up<'a>(&self, sight: &Sight<'a>) -> Option<&'a Value> {
+        let mut path = self.path.iter();
+        let first = path.next()?;
+        let mut value = match self.root {
+            Root::Context => sight.context.get(first),
+            Root::Inputs => sight.inputs.get(first),
+            Root::Agent => sight.agent.get(first),
+        }?;
+        for step in path {
+            value = match value {
+                Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
+                other => other.get(step)?,
+            };
+        }
+        Some(value)
+    }
+
+    fn test(&self, seen: Option<&Value>) -> Result<bool, String> {
+        let source = &self.source;
+        if source.operator == Operator::Exists {
+            return Ok(seen.is_some() != (source.value == Some(Value::Bool(false))));
+        }
+        let seen = seen.ok_or_else(|| format!("`{}` is missing", source.field))?;
+        let wanted = source.value.as_ref().unwrap_or(&Value::Null);
+        match source.operator {
+            Operator::Eq => Ok(equal(seen, wanted)),
+            Operator::Ne => Ok(!equal(seen, wanted)),
+            Operator::In => Ok(wanted.as_array().is_some_and(|list| list.iter().any(|item| equal(seen, item)))),
+            Operator::NotIn => Ok(wanted.as_array().is_some_and(|list| !list.iter().any(|item| equal(seen, item)))),
+            Operator::Contains => match (seen, wanted) {
+                (Value::String(text), Value::String(part)) => Ok(text.contains(part.as_str())),
+                (Value::Array(items), wanted) => Ok(items.iter().any(|item| equal(item, wanted))),
+                _ => Err(format!("`{}` is {}, which contains nothing", source.field, kind(seen))),
+            },
+            Operator::Matches => match (seen, &self.regex) {
+                (Value::String(text), Some(regex)) => Ok(regex.is_match(text)),
+                _ => Err(format!("`{}` is {}, not text", source.field, kind(seen))),
+            },
+            Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte => {
+                let (Some(left), Some(right)) = (decimal(seen), decimal(wanted)) else {
+                    return Err(format!("`{}` is {}, not a number", source.field, kind(seen)));
+                };
+                Ok(match source.operator {
+                    Operator::Gt => left > right,
+                    Operator::Gte => left >= right,
+                    Operator::Lt => left < right,
+                    _ => left <= right,
+                })
+            }
+            Operator::Exists => unreachable!("answered above"),
+        }
+    }
+}
+
+/// The exact decimal of a number or of a decimal in quotes.
+fn decimal(value: &Value) -> Option<Decimal> {
+    match value {
+        Value::Number(number) => Decimal::parse(&number.to_string()),
+        Value::String(text) => Decimal::parse(text),
+        _ => None,
+    }
+}
+
+/// Equality as people expect: numbers and decimals in quotes by value, everything else as JSON.
+fn equal(left: &Value, right: &Value) -> bool {
+    let numeric = left.is_number() || right.is_number();
+    match (numeric, decimal(left), decimal(right)) {
+        (true, Some(left), Some(right)) => left == right,
+        _ => left == right,
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// What a report carries of a large value.
+fn shortened(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.chars().count() > 200 => Value::String(text.chars().take(200).chain(['…']).collect()),
+        Value::Array(_) | Value::Object(_) => {
+            let text = value.to_string();
+            if text.len() > 400 { Value::String(format!("{} ({} bytes)", kind(value), text.len())) } else { value.clone() }
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn outcome(field: &str, operator: Operator, value: Value, context: Value) -> Outcome {
+        let condition = Condition { field: field.into(), operator, value: Some(value) };
+        let context = context.as_object().unwrap().clone();
+        let inputs = json!({"n": 7, "deep": {"list": [1, {"x": "y"}]}}).as_object().unwrap().clone();
+        let agent = json!({"name": "bot", "labels": {"team": "ops"}});
+        condition.compile().unwrap().evaluate(&Sight { context: &context, inputs: &inputs, agent: &agent }).result
+    }
+
+    #[test]
+    fn every_operator_in_a_table() {
+        use Operator as O;
+        use Outcome::{Error, False, True};
+        for (field, operator, value, context, expected) in [
+            ("amount", O::Lte, json!(50), json!({"amount": 50}), True),
+            ("amount", O::Lte, json!(50), json!({"amount": "50.00"}), True),
+            ("amount", O::Gt, json!(499), json!({"amount": "500.00"}), True),
+            ("amount", O::Lt, json!(50), json!({"amount": 50.01}), False),
+            ("amount", O::Lte, json!(50), json!({"amount": "much"}), Error),
+            ("amount", O::Lte, json!(50), json!({}), Error),
+            ("context.amount", O::Gte, json!("10"), json!({"amount": 10}), True),
+            ("inputs.n", O::Eq, json!(7.0), json!({}), True),
+            ("inputs.deep.list.1.x", O::Eq, json!("y"), json!({}), True),
+            ("agent.labels.team", O::Eq, json!("ops"), json!({}), True),
+            ("a", O::Eq, json!("1"), json!({"a": "1.0"}), False),
+            ("a", O::Eq, json!(1), json!({"a": "1.0"}), True),
+            ("a", O::Ne, json!("x"), json!({"a": "y"}), True),
+            ("a", O::In, json!(["x", "y"]), json!({"a": "y"}), True),
+            ("a", O::NotIn, json!(["x", "y"]), json!({"a": "y"}), False),
+            ("a", O::NotIn, json!(["x"]), json!({}), Error),
+            ("a", O::Contains, json!("b"), json!({"a": "abc"}), True),
+            ("a", O::Contains, json!(2), json!({"a": [1, 2]}), True),
+            ("a", O::Contains, json!(2), json!({"a": 2}), Error),
+            ("a", O::Matches, json!("b+"), json!({"a": "abbc"}), True),
+            ("a", O::Matches, json!("^b+$"), json!({"a": "abbc"}), False),
+            ("a", O::Matches, json!("b"), json!({"a": 1}), Error),
+            ("a", O::Exists, json!(true), json!({}), False),
+            ("a", O::Exists, json!(false), json!({}), True),
+        ] {
+            assert_eq!(outcome(field, operator, value.clone(), context.clone()), expected, "{field} {operator} {value} in {context}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_work_is_refused_at_save() {
+        for (field, operator, value) in [
+            ("", Operator::Eq, Some(json!(1))),
+            ("a..b", Operator::Eq, Some(json!(1))),
+            ("a", Operator::Eq, None),
+            ("a", Operator::Lt, Some(json!("soon"))),
+            ("a", Operator::In, Some(json!("x"))),
+            ("a", Operator::Matches, Some(json!("("))),
+            ("a", Operator::Exists, Some(json!("x"))),
+            ("http.host", Operator::Eq, Some(json!("x"))),
+        ] {
+            assert!(Condition { field: field.into(), operator, value: value.clone() }.compile().is_err(), "{field} {operator} {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_false_one_settles_and_an_error_counts_where_none_is_false() {
+        let report = |result| Report { expression: String::new(), result, saw: None, error: None };
+        use Outcome::{Error, False, True};
+        assert_eq!(combine(&[]), True);
+        assert_eq!(combine(&[report(True), report(Error)]), Error);
+        assert_eq!(combine(&[report(Error), report(False)]), False);
+    }
+}

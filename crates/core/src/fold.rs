@@ -1,0 +1,520 @@
+//! The one projection: a record into the folded rows. The batch writer applies it to the rows it touched, verification
+//! to a whole log from the start; both must come to the same (invariant I1).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    event::{
+        ActionFacts, ApprovalEnd, ApprovalRequested, ApprovalStatus, Ballot, Event, ExecutionOrigin, ExecutionSource,
+        ExecutionState,
+    },
+    id::{
+        ActionId, AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, InvalidId, KeyId, OperatorId, PolicyId,
+    },
+    record::Record,
+    rows::{
+        AgentRow, ApplicationRow, ApprovalRow, ChannelRow, CounterRow, ExecutionRow, GroupRow, InfoRequest, KeyRow,
+        OperatorRow, PolicyRow, Vote, WorkspaceRow,
+    },
+    time::Timestamp,
+};
+
+/// Names one folded row within a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the variants are the folded tables")]
+pub enum RowKey {
+    Workspace,
+    Policy(PolicyId),
+    Agent(AgentId),
+    Application(ApplicationId),
+    Operator(OperatorId),
+    Group(GroupId),
+    Key(KeyId),
+    Channel(ChannelId),
+    Approval(ApprovalId),
+    Execution(ExecutionId),
+    Counter(AgentId),
+}
+
+/// Folded rows of one workspace: all of them, or those that a batch touches.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[allow(missing_docs, reason = "the fields are the folded tables")]
+pub struct Rows {
+    pub workspace: Option<WorkspaceRow>,
+    pub policies: BTreeMap<PolicyId, PolicyRow>,
+    pub agents: BTreeMap<AgentId, AgentRow>,
+    pub applications: BTreeMap<ApplicationId, ApplicationRow>,
+    pub operators: BTreeMap<OperatorId, OperatorRow>,
+    pub groups: BTreeMap<GroupId, GroupRow>,
+    pub keys: BTreeMap<KeyId, KeyRow>,
+    pub channels: BTreeMap<ChannelId, ChannelRow>,
+    pub approvals: BTreeMap<ApprovalId, ApprovalRow>,
+    pub executions: BTreeMap<ExecutionId, ExecutionRow>,
+    pub counters: BTreeMap<AgentId, CounterRow>,
+}
+
+/// A record that does not follow from the rows: a bug, or a log that was not written by Signoff.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// The event is about a row that is not there.
+    #[error("record {seq} is about {subject}, which is not there")]
+    Missing {
+        /// The record.
+        seq: u64,
+        /// What it is about.
+        subject: String,
+    },
+    /// The subject is not an id of the kind the event is about.
+    #[error("record {seq}: {source}")]
+    Subject {
+        /// The record.
+        seq: u64,
+        /// What is wrong with the id.
+        source: InvalidId,
+    },
+}
+
+impl Rows {
+    /// Applies one record and answers which rows it changed.
+    ///
+    /// # Errors
+    /// If the record does not follow from the rows; they are then not to be used further.
+    pub fn fold(&mut self, record: &Record) -> Result<BTreeSet<RowKey>, FoldError> {
+        let mut fold = Fold { rows: self, record, changed: BTreeSet::new() };
+        fold.apply()?;
+        Ok(fold.changed)
+    }
+}
+
+struct Fold<'a> {
+    rows: &'a mut Rows,
+    record: &'a Record,
+    changed: BTreeSet<RowKey>,
+}
+
+macro_rules! row_mut {
+    ($fold:ident . $table:ident, $key:ident, $id:expr) => {{
+        let id = $id;
+        $fold.changed.insert(RowKey::$key(id));
+        $fold.rows.$table.get_mut(&id).ok_or_else(|| FoldError::Missing { seq: $fold.record.seq, subject: id.to_string() })
+    }};
+}
+
+impl Fold<'_> {
+    fn subject<T: std::str::FromStr<Err = InvalidId>>(&self) -> Result<T, FoldError> {
+        self.record.subject.parse().map_err(|source| FoldError::Subject { seq: self.record.seq, source })
+    }
+
+    fn apply(&mut self) -> Result<(), FoldError> {
+        match &self.record.event {
+            Event::WorkspaceCreated(_)
+            | Event::WorkspaceUpdated(_)
+            | Event::PolicyPut(_)
+            | Event::PolicyRemoved(_)
+            | Event::PolicySetApplied(_) => self.apply_policy(),
+            Event::AgentPut(_)
+            | Event::ApplicationPut(_)
+            | Event::OperatorPut(_)
+            | Event::PasswordSet(_)
+            | Event::GroupPut(_)
+            | Event::GroupRemoved(_)
+            | Event::KeySet(_)
+            | Event::KeyRevoked(_)
+            | Event::ChannelPut(_)
+            | Event::ChannelRemoved(_) => self.apply_authority(),
+            Event::ApprovalRequested(_)
+            | Event::ApprovalRejudged(_)
+            | Event::ApprovalVoted(_)
+            | Event::InfoRequested(_)
+            | Event::InfoAnswered(_)
+            | Event::ApprovalEscalated(_)
+            | Event::ApprovalEnded(_) => self.apply_approval(),
+            Event::ExecutionConsumed(_)
+            | Event::ExecutionReported(_)
+            | Event::ExecutionStarted(_)
+            | Event::ExecutionFinished(_)
+            | Event::ExecutionSettled(_)
+            | Event::ExecutionLapsed(_)
+            | Event::ExecutionRevoked(_) => self.apply_execution(),
+            // An allowed or denied action leaves its record and nothing else until somebody carries it out.
+            Event::ActionAllowed(_)
+            | Event::ActionDenied(_)
+            | Event::SignedIn(_)
+            | Event::SignInFailed(_)
+            | Event::SignedOut(_)
+            | Event::PayloadErased(_) => Ok(()),
+        }
+    }
+
+    fn workspace_mut(&mut self) -> Result<&mut WorkspaceRow, FoldError> {
+        self.changed.insert(RowKey::Workspace);
+        let missing = FoldError::Missing { seq: self.record.seq, subject: self.record.workspace.to_string() };
+        self.rows.workspace.as_mut().ok_or(missing)
+    }
+
+    fn apply_policy(&mut self) -> Result<(), FoldError> {
+        let time = self.record.time;
+        match &self.record.event {
+            Event::WorkspaceCreated(set) => {
+                self.changed.insert(RowKey::Workspace);
+                self.rows.workspace = Some(WorkspaceRow {
+                    id: self.record.workspace,
+                    orphaned: set.settings.orphaned,
+                    settings: set.settings.clone(),
+                    policy_set: 0,
+                    next_age: 1,
+                });
+            }
+            Event::WorkspaceUpdated(set) => {
+                let row = self.workspace_mut()?;
+                row.settings = set.settings.clone();
+                row.orphaned = set.settings.orphaned;
+            }
+            Event::PolicyPut(put) => {
+                let row = self.workspace_mut()?;
+                row.next_age = row.next_age.max(put.age + 1);
+                let id: PolicyId = self.subject()?;
+                self.changed.insert(RowKey::Policy(id));
+                let created_at = self.rows.policies.get(&id).map_or(time, |row| row.created_at);
+                let row = PolicyRow {
+                    id,
+                    version: put.version,
+                    age: put.age,
+                    doc: put.policy.clone(),
+                    removed: false,
+                    created_at,
+                    updated_at: time,
+                };
+                self.rows.policies.insert(id, row);
+            }
+            Event::PolicyRemoved(_) => {
+                let id = self.subject()?;
+                let row = row_mut!(self.policies, Policy, id)?;
+                row.removed = true;
+                row.updated_at = time;
+            }
+            Event::PolicySetApplied(set) => {
+                let row = self.workspace_mut()?;
+                row.policy_set = set.version;
+                row.orphaned = set.orphaned;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn apply_authority(&mut self) -> Result<(), FoldError> {
+        let created_at = self.record.time;
+        match &self.record.event {
+            Event::AgentPut(put) => {
+                let id: AgentId = self.subject()?;
+                self.changed.insert(RowKey::Agent(id));
+                let created_at = self.rows.agents.get(&id).map_or(created_at, |row| row.created_at);
+                let row = AgentRow {
+                    id,
+                    name: put.name.clone(),
+                    labels: put.labels.clone(),
+                    owner: put.owner,
+                    disabled: put.disabled,
+                    registered_by: put.registered_by,
+                    created_at,
+                };
+                self.rows.agents.insert(id, row);
+            }
+            Event::ApplicationPut(put) => {
+                let id: ApplicationId = self.subject()?;
+                self.changed.insert(RowKey::Application(id));
+                let created_at = self.rows.applications.get(&id).map_or(created_at, |row| row.created_at);
+                let row = ApplicationRow {
+                    id,
+                    name: put.name.clone(),
+                    agents: put.agents.clone(),
+                    register_new: put.register_new,
+                    disabled: put.disabled,
+                    created_at,
+                };
+                self.rows.applications.insert(id, row);
+            }
+            Event::OperatorPut(put) => {
+                let id: OperatorId = self.subject()?;
+                self.changed.insert(RowKey::Operator(id));
+                let row = self.rows.operators.entry(id).or_insert(OperatorRow {
+                    id,
+                    role: put.role,
+                    disabled: put.disabled,
+                    password_digest: None,
+                    created_at,
+                });
+                row.role = put.role;
+                row.disabled = put.disabled;
+            }
+            Event::PasswordSet(set) => {
+                let id = self.subject()?;
+                row_mut!(self.operators, Operator, id)?.password_digest = Some(set.digest);
+            }
+            Event::GroupPut(put) => {
+                let id: GroupId = self.subject()?;
+                self.changed.insert(RowKey::Group(id));
+                let row = GroupRow { id, name: put.name.clone(), members: put.members.clone(), removed: false };
+                self.rows.groups.insert(id, row);
+            }
+            Event::GroupRemoved(_) => {
+                let id = self.subject()?;
+                row_mut!(self.groups, Group, id)?.removed = true;
+            }
+            _ => return self.apply_keys_and_channels(),
+        }
+        Ok(())
+    }
+
+    fn apply_keys_and_channels(&mut self) -> Result<(), FoldError> {
+        let created_at = self.record.time;
+        match &self.record.event {
+            Event::KeySet(set) => {
+                let id: KeyId = self.subject()?;
+                self.changed.insert(RowKey::Key(id));
+                let row = KeyRow {
+                    id,
+                    owner: set.owner,
+                    hint: set.hint.clone(),
+                    digest: set.digest,
+                    revoked: false,
+                    created_at,
+                };
+                self.rows.keys.insert(id, row);
+            }
+            Event::KeyRevoked(_) => {
+                let id = self.subject()?;
+                row_mut!(self.keys, Key, id)?.revoked = true;
+            }
+            Event::ChannelPut(put) => {
+                let id: ChannelId = self.subject()?;
+                self.changed.insert(RowKey::Channel(id));
+                let created_at = self.rows.channels.get(&id).map_or(created_at, |row| row.created_at);
+                let row = ChannelRow {
+                    id,
+                    name: put.name.clone(),
+                    origin: put.origin.clone(),
+                    events: put.events.clone(),
+                    disabled: put.disabled,
+                    removed: false,
+                    digest: put.digest,
+                    created_at,
+                };
+                self.rows.channels.insert(id, row);
+            }
+            Event::ChannelRemoved(_) => {
+                let id = self.subject()?;
+                row_mut!(self.channels, Channel, id)?.removed = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn apply_approval(&mut self) -> Result<(), FoldError> {
+        let record = self.record;
+        let (seq, time) = (record.seq, record.time);
+        let id: ApprovalId = self.subject()?;
+        if let Event::ApprovalRequested(requested) = &record.event {
+            self.changed.insert(RowKey::Approval(id));
+            self.rows.approvals.insert(id, requested_row(id, requested, seq, time));
+            return self.count(requested.action.agent, true);
+        }
+        let row = row_mut!(self.approvals, Approval, id)?;
+        row.last_seq = seq;
+        match &record.event {
+            Event::ApprovalRejudged(rejudged) => {
+                row.policy = rejudged.policy.clone();
+                row.requirement = rejudged.requirement.clone();
+                row.valid_for = rejudged.valid_for;
+            }
+            Event::ApprovalVoted(voted) => {
+                row.votes.retain(|vote| vote.actor.kind != record.actor.kind || vote.actor.id != record.actor.id);
+                for vote in &mut row.votes {
+                    vote.counted = !voted.not_counted.contains(&vote.actor);
+                }
+                let actor = record.actor.clone();
+                row.votes.push(Vote { actor, ballot: voted.ballot, at: time, seq, counted: true });
+                if let Some(end) = &voted.end {
+                    let against = if end.status == ApprovalStatus::Approved { Ballot::Deny } else { Ballot::Approve };
+                    row.votes.iter_mut().filter(|vote| vote.ballot == against).for_each(|vote| vote.counted = false);
+                    return self.end(id, end);
+                }
+            }
+            Event::InfoRequested(_) => {
+                row.status = ApprovalStatus::InfoRequested;
+                row.info.push(InfoRequest {
+                    asked_by: record.actor.clone(),
+                    asked_at: time,
+                    asked_seq: seq,
+                    answered_at: None,
+                    answered_seq: None,
+                });
+            }
+            Event::InfoAnswered(_) => {
+                row.status = ApprovalStatus::Pending;
+                if let Some(info) = row.info.last_mut() {
+                    info.answered_at = Some(time);
+                    info.answered_seq = Some(seq);
+                }
+            }
+            Event::ApprovalEscalated(_) => row.escalated_at = Some(time),
+            Event::ApprovalEnded(end) => return self.end(id, end),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, id: ApprovalId, end: &ApprovalEnd) -> Result<(), FoldError> {
+        let record = self.record;
+        let row = row_mut!(self.approvals, Approval, id)?;
+        row.status = end.status;
+        row.decided_at = Some(record.time);
+        row.decided_by = Some(record.actor.clone());
+        row.decided_seq = Some(record.seq);
+        row.code = end.code;
+        row.note.clone_from(&end.note);
+        row.superseded_by = end.superseded_by;
+        let agent = row.agent;
+        if let Some(run_by) = end.run_by {
+            let execution = id.action().execution();
+            let row = ExecutionRow {
+                id: execution,
+                agent,
+                action: row.action.clone(),
+                digest: row.digest,
+                source: ExecutionSource::Approved,
+                policy: row.policy.clone(),
+                state: ExecutionState::Ready,
+                submitted_seq: row.submitted_seq,
+                created_at: record.time,
+                run_by,
+                consumed_at: None,
+                ended_at: None,
+                outcome: None,
+                reported_seq: None,
+            };
+            self.changed.insert(RowKey::Execution(execution));
+            self.rows.executions.insert(execution, row);
+        }
+        self.count(agent, false)
+    }
+
+    fn count(&mut self, agent: AgentId, up: bool) -> Result<(), FoldError> {
+        self.changed.insert(RowKey::Counter(agent));
+        let row = self.rows.counters.entry(agent).or_insert(CounterRow { agent, pending: 0 });
+        row.pending = if up { row.pending + 1 } else { row.pending.saturating_sub(1) };
+        Ok(())
+    }
+
+    fn apply_execution(&mut self) -> Result<(), FoldError> {
+        let record = self.record;
+        let id: ExecutionId = self.subject()?;
+        let origin = match &record.event {
+            Event::ExecutionConsumed(touched) => touched.origin.as_ref(),
+            Event::ExecutionReported(reported) => reported.origin.as_ref(),
+            _ => None,
+        };
+        if let Some(origin) = origin {
+            self.rows.executions.entry(id).or_insert_with(|| allowed_execution(id, origin));
+        }
+        let row = row_mut!(self.executions, Execution, id)?;
+        match &record.event {
+            Event::ExecutionConsumed(_) => {
+                row.state = ExecutionState::Consumed;
+                row.consumed_at = Some(record.time);
+            }
+            Event::ExecutionReported(reported) => {
+                row.state = ExecutionState::Reported;
+                row.outcome = Some(reported.outcome);
+                row.reported_seq = Some(record.seq);
+                row.ended_at = Some(record.time);
+            }
+            Event::ExecutionStarted(_) => row.state = ExecutionState::Executing,
+            Event::ExecutionFinished(finished) => row.state = finished.state,
+            Event::ExecutionSettled(settled) => row.state = settled.state,
+            Event::ExecutionLapsed(_) => row.state = ExecutionState::Lapsed,
+            Event::ExecutionRevoked(_) => row.state = ExecutionState::Revoked,
+            _ => {}
+        }
+        if !matches!(row.state, ExecutionState::Ready | ExecutionState::Consumed | ExecutionState::Executing) {
+            row.ended_at = Some(record.time);
+        }
+        Ok(())
+    }
+}
+
+/// The row that an allowed action's execution starts from.
+pub fn allowed_execution(id: ExecutionId, origin: &ExecutionOrigin) -> ExecutionRow {
+    ExecutionRow {
+        id,
+        agent: origin.agent,
+        action: origin.action.clone(),
+        digest: origin.digest,
+        source: ExecutionSource::Allowed,
+        policy: origin.policy.clone(),
+        state: ExecutionState::Ready,
+        submitted_seq: origin.submitted_seq,
+        created_at: origin.created_at,
+        run_by: origin.run_by,
+        consumed_at: None,
+        ended_at: None,
+        outcome: None,
+        reported_seq: None,
+    }
+}
+
+/// What the record of an allowed action says of its execution.
+pub fn origin_of(record: &Record) -> Option<(ActionId, ExecutionOrigin)> {
+    let Event::ActionAllowed(allowed) = &record.event else { return None };
+    let ActionFacts { name, agent, digest, policy, .. } = &allowed.action;
+    let origin = ExecutionOrigin {
+        agent: *agent,
+        action: name.clone(),
+        digest: *digest,
+        policy: policy.clone(),
+        submitted_seq: record.seq,
+        created_at: record.time,
+        run_by: allowed.run_by,
+    };
+    Some((record.subject.parse().ok()?, origin))
+}
+
+fn requested_row(id: ApprovalId, requested: &ApprovalRequested, seq: u64, time: Timestamp) -> ApprovalRow {
+    let facts = &requested.action;
+    ApprovalRow {
+        id,
+        agent: facts.agent,
+        application: facts.application,
+        action: facts.name.clone(),
+        digest: facts.digest,
+        priority: facts.priority,
+        risk: facts.risk,
+        cost: facts.cost.clone(),
+        accepts: facts.accepts,
+        require_approval: facts.require_approval,
+        timeout: requested.timeout,
+        policy: facts.policy.clone(),
+        requirement: requested.requirement.clone(),
+        valid_for: requested.valid_for,
+        escalate: requested.escalate.clone(),
+        notify: requested.notify.clone(),
+        status: ApprovalStatus::Pending,
+        submitted_seq: seq,
+        last_seq: seq,
+        created_at: time,
+        decide_by: requested.decide_by,
+        escalate_at: requested.escalate_at,
+        escalated_at: None,
+        votes: Vec::new(),
+        info: Vec::new(),
+        decided_at: None,
+        decided_by: None,
+        decided_seq: None,
+        code: None,
+        note: None,
+        replaces: requested.replaces,
+        superseded_by: None,
+    }
+}

@@ -1,0 +1,181 @@
+//! What JSON Signoff accepts: text in which no two readers can see different values.
+//!
+//! Duplicate keys, lone surrogates, U+0000, and numbers whose decimal value is not that of their shortest double form
+//! are refused on the raw text, so different values never share a digest. Accepted values are written canonically
+//! (RFC 8785).
+
+use std::{collections::HashSet, fmt};
+
+use serde::{
+    Deserializer, Serialize,
+    de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
+};
+
+use crate::decimal::Decimal;
+
+/// How deep objects and lists may nest.
+pub const DEPTH_MAX: usize = 64;
+
+/// Why a JSON text is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JsonRefusal {
+    /// Not JSON at all, or one of the forms that readers understand differently.
+    #[error("{0}")]
+    Invalid(String),
+    /// A number that a double can't hold exactly.
+    #[error("the number `{0}` can't be held exactly by every reader; send it as a string")]
+    InexactNumber(String),
+}
+
+/// Checks a whole JSON text.
+///
+/// # Errors
+/// The first thing in it that is not accepted, with its place where the parser knows it.
+pub fn check(raw: &[u8]) -> Result<(), JsonRefusal> {
+    if raw.starts_with(b"\xef\xbb\xbf") {
+        return Err(JsonRefusal::Invalid("the text starts with a byte-order mark; send plain UTF-8".into()));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(raw);
+    Checked { depth: 0 }.deserialize(&mut reader).and_then(|()| reader.end()).map_err(|error| JsonRefusal::Invalid(error.to_string()))?;
+    check_numbers(raw)
+}
+
+/// The text is known to be valid JSON here, so outside strings a digit or a minus can only start a number.
+fn check_numbers(raw: &[u8]) -> Result<(), JsonRefusal> {
+    let mut at = 0;
+    while at < raw.len() {
+        match raw[at] {
+            b'"' => {
+                at += 1;
+                while raw[at] != b'"' {
+                    at += if raw[at] == b'\\' { 2 } else { 1 };
+                }
+                at += 1;
+            }
+            b'-' | b'0'..=b'9' => {
+                let start = at;
+                while at < raw.len() && matches!(raw[at], b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9') {
+                    at += 1;
+                }
+                check_number(&raw[start..at])?;
+            }
+            _ => at += 1,
+        }
+    }
+    Ok(())
+}
+
+fn check_number(token: &[u8]) -> Result<(), JsonRefusal> {
+    // Integers of up to 15 digits are exact in a double; nearly all numbers end here.
+    if token.len() <= 15 && token.iter().all(u8::is_ascii_digit) {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(token);
+    let inexact = || JsonRefusal::InexactNumber(text.chars().take(60).collect());
+    let double: f64 = text.parse().map_err(|_| inexact())?;
+    if !double.is_finite() {
+        return Err(inexact());
+    }
+    let shortest = format!("{double:e}");
+    match (Decimal::parse(&text), Decimal::parse(&shortest)) {
+        (Some(given), Some(held)) if given == held => Ok(()),
+        _ => Err(inexact()),
+    }
+}
+
+/// The canonical bytes (RFC 8785) of an accepted value.
+///
+/// # Errors
+/// Only for values that can't be JSON, such as a map with keys that are not text.
+pub fn canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json_canonicalizer::to_vec(value)
+}
+
+struct Checked {
+    depth: usize,
+}
+
+fn check_text<E: serde::de::Error>(text: &str) -> Result<(), E> {
+    if text.contains('\0') { Err(E::custom("the character U+0000 is not accepted")) } else { Ok(()) }
+}
+
+impl<'de> DeserializeSeed<'de> for Checked {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.depth > DEPTH_MAX {
+            return Err(D::Error::custom(format!("objects and lists nest deeper than {DEPTH_MAX}")));
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Checked {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        check_text(text)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(Checked { depth: self.depth + 1 })?.is_some() {}
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let mut seen: HashSet<String> = HashSet::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            check_text::<A::Error>(&key)?;
+            entries.next_value_seed(Checked { depth: self.depth + 1 })?;
+            if seen.contains(&key) {
+                let shown: String = key.chars().take(60).collect();
+                return Err(A::Error::custom(format!("the key `{shown}` stands twice in one object")));
+            }
+            seen.insert(key);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_every_reader_reads_alike_passes() {
+        for text in ["{}", "[1,1.0,1e0,0.1]", "9007199254740994", "{\"a\":\"\\ud83d\\ude00\"}", "-0", "1e300", "\"a \\\" 9007199254740993\"", "123456789012345"] {
+            assert_eq!(check(text.as_bytes()), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_a_double_cannot_hold_are_refused() {
+        for text in ["9007199254740993", "[1e400]", "{\"a\":0.1000000000000000055511151231257827}", "18446744073709551615", "-9007199254740993"] {
+            assert!(matches!(check(text.as_bytes()), Err(JsonRefusal::InexactNumber(_) | JsonRefusal::Invalid(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn ambiguous_text_is_refused() {
+        let deep = "[".repeat(80) + &"]".repeat(80);
+        for text in ["{\"a\":1,\"a\":1}", "{\"a\":1,\"\\u0061\":2}", "\"\\ud800\"", "\"\\u0000\"", "{\"\\u0000\":1}", "\u{feff}{}", "{", "{} {}", "NaN", "", "01", &deep] {
+            assert!(matches!(check(text.as_bytes()), Err(JsonRefusal::Invalid(_))), "{text}");
+        }
+        assert!(check(b"\"\xff\"").is_err());
+    }
+}

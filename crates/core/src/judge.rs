@@ -1,0 +1,337 @@
+//! Policy's answer to one action: pure, in memory, without a lock. The table of the resolution is `spec/resolution.json`.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    action::{Action, text_enum},
+    condition::{self, Compiled, Outcome, Report, Sight},
+    id::{AgentId, OperatorId},
+    name::{GlobIndex, Specificity, is_glob},
+    policy::{Effect, Escalation, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule, Unmatched},
+    requirement::Requirement,
+    time::Micros,
+};
+
+/// Why an action was refused, as a stable code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonCode {
+    /// A policy says deny.
+    PolicyDenied,
+    /// A conditional policy's conditions do not hold, and it denies otherwise.
+    ConditionsDenied,
+    /// No policy matches, and the workspace denies what it does not know.
+    Unmatched,
+    /// A person said no.
+    DeniedByReviewer,
+    /// Nobody decided in time.
+    ApprovalTimeout,
+    /// The agent or an admin withdrew it.
+    Cancelled,
+    /// An amended request took its place.
+    Superseded,
+}
+
+text_enum!(ReasonCode {
+    PolicyDenied => "policy_denied", ConditionsDenied => "conditions_denied", Unmatched => "unmatched",
+    DeniedByReviewer => "denied_by_reviewer", ApprovalTimeout => "approval_timeout", Cancelled => "cancelled",
+    Superseded => "superseded",
+});
+
+/// The agent, as policies see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentFacts {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name as written.
+    pub name: String,
+    /// Its owner, a person.
+    pub owner: Option<OperatorId>,
+    /// `{id, name, labels, owner}` for conditions.
+    value: Value,
+}
+
+impl AgentFacts {
+    /// Prepares what conditions see.
+    pub fn new(id: AgentId, name: &str, labels: &BTreeMap<String, String>, owner: Option<OperatorId>) -> Self {
+        let mut value = json!({"id": id, "name": name, "labels": labels});
+        if let Some(owner) = owner {
+            value["owner"] = json!(owner);
+        }
+        Self { id, name: name.to_owned(), owner, value }
+    }
+}
+
+/// What policy says of an action.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// Allow, ask or deny.
+    pub effect: Effect,
+    /// Why it is refused, for a deny.
+    pub code: Option<ReasonCode>,
+    /// The policy that governs; none where nothing matched.
+    pub policy: Option<PolicyRef>,
+    /// The governing policy's conditions with what they saw.
+    pub conditions: Vec<Report>,
+    /// Who must decide, for an ask.
+    pub requirement: Requirement,
+    /// How long people have; none means as long as it takes.
+    pub decide_within: Option<Micros>,
+    /// The request asked for longer than the policy gives.
+    pub timeout_cut: bool,
+    /// How long an approval may be used.
+    pub valid_for: Micros,
+    /// Whom to tell when nobody has decided in time.
+    pub escalate: Option<Escalation>,
+    /// Whom to tell at once.
+    pub notify: Vec<String>,
+    /// The policy wants a reason and the agent gave none.
+    pub reason_missing: bool,
+}
+
+/// How long people have where neither policy nor request says.
+pub const DEFAULT_TIMEOUT: Micros = Micros::seconds(30 * 60);
+/// How long an approval may be used where the policy does not say.
+pub const DEFAULT_VALID_FOR: Micros = Micros::seconds(60 * 60);
+
+/// One version of one policy, ready to judge.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Which version of which policy.
+    pub reference: PolicyRef,
+    /// As written.
+    pub doc: PolicyDoc,
+    conditions: Vec<Compiled>,
+    agent_globs: GlobIndex,
+}
+
+impl Prepared {
+    /// Compiles a checked policy.
+    ///
+    /// # Errors
+    /// A sentence, if the policy never passed its check.
+    pub fn new(reference: PolicyRef, doc: PolicyDoc) -> Result<Self, String> {
+        let conditions = doc.conditions.iter().map(condition::Condition::compile).collect::<Result<_, _>>()?;
+        let agent_globs = GlobIndex::new(doc.agents.iter().filter(|agent| is_glob(agent)).map(String::as_str))?;
+        Ok(Self { reference, doc, conditions, agent_globs })
+    }
+
+    /// 3 named, 2 by glob, 0 any, none if the policy is about other agents. (1 will be labels.)
+    fn agent_rank(&self, agent: &str) -> Option<u8> {
+        if self.doc.agents.is_empty() {
+            Some(0)
+        } else if self.doc.agents.iter().any(|name| name.eq_ignore_ascii_case(agent)) {
+            Some(3)
+        } else if self.agent_globs.matches(agent).is_empty() {
+            None
+        } else {
+            Some(2)
+        }
+    }
+}
+
+/// All policies of a workspace in one version, indexed by action. Immutable; shared between threads.
+#[derive(Debug)]
+pub struct PolicySet {
+    /// Older first.
+    policies: Vec<Arc<Prepared>>,
+    exact: HashMap<String, Vec<usize>>,
+    globs: GlobIndex,
+    /// For each glob its policy and how specific it is.
+    glob_owners: Vec<(usize, Specificity)>,
+    /// Policies about every action.
+    any: Vec<usize>,
+    settings: Settings,
+}
+
+/// One policy that matched, and what it says.
+#[derive(Debug, Clone)]
+pub struct Match {
+    /// Position in the set: smaller is older.
+    pub age: usize,
+    /// How specific it is for this action.
+    pub rank: Rank,
+    /// What it says; none if its conditions take it out.
+    pub effect: Option<Effect>,
+    /// How its conditions came out together.
+    pub outcome: Outcome,
+    /// Each condition.
+    pub conditions: Vec<Report>,
+}
+
+impl PolicySet {
+    /// Indexes prepared policies, older first.
+    ///
+    /// # Errors
+    /// A sentence, if a glob never passed its check.
+    pub fn new(policies: Vec<Arc<Prepared>>, settings: Settings) -> Result<Self, String> {
+        let mut exact: HashMap<String, Vec<usize>> = HashMap::new();
+        let (mut globs, mut glob_owners, mut any) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, policy) in policies.iter().enumerate() {
+            if policy.doc.disabled {
+                continue;
+            }
+            if policy.doc.actions.is_empty() {
+                any.push(at);
+            }
+            for action in &policy.doc.actions {
+                if action.chars().all(|c| c == '*') {
+                    any.push(at);
+                } else if is_glob(action) {
+                    globs.push(action.as_str());
+                    glob_owners.push((at, Specificity::of(action)));
+                } else {
+                    exact.entry(action.to_ascii_lowercase()).or_default().push(at);
+                }
+            }
+        }
+        let globs = GlobIndex::new(globs)?;
+        Ok(Self { exact, globs, glob_owners, any, settings, policies })
+    }
+
+    /// The settings this set judges by.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The policies, older first.
+    pub fn policies(&self) -> &[Arc<Prepared>] {
+        &self.policies
+    }
+
+    /// Every policy that matches the action and the agent, with what it says. In no particular order.
+    pub fn matches(&self, action: &Action, agent: &AgentFacts) -> Vec<Match> {
+        let lower = action.name.to_ascii_lowercase();
+        let mut found: Vec<(usize, Specificity)> = self.any.iter().map(|at| (*at, Specificity::ANY)).collect();
+        found.extend(self.globs.matches(&lower).into_iter().map(|glob| self.glob_owners[glob]));
+        if let Some(exact) = self.exact.get(&lower) {
+            found.extend(exact.iter().map(|at| (*at, Specificity { exact: true, literals: lower.len() })));
+        }
+        // One policy may match by several globs; its best one counts.
+        found.sort_unstable_by(|left, right| left.0.cmp(&right.0).then(right.1.cmp(&left.1)));
+        found.dedup_by_key(|(at, _)| *at);
+        let sight = Sight { context: &action.context, inputs: &action.inputs, agent: &agent.value };
+        found.into_iter().filter_map(|(at, specificity)| self.examine(at, specificity, agent, &sight)).collect()
+    }
+
+    fn examine(&self, at: usize, action: Specificity, agent: &AgentFacts, sight: &Sight<'_>) -> Option<Match> {
+        let policy = &self.policies[at];
+        let agent = policy.agent_rank(&agent.name)?;
+        let conditions: Vec<Report> = policy.conditions.iter().map(|condition| condition.evaluate(sight)).collect();
+        let outcome = condition::combine(&conditions);
+        let rank = Rank { action, agent, others: u8::from(!policy.conditions.is_empty()) };
+        Some(Match { age: at, rank, effect: policy.doc.normal_form().effect(outcome), outcome, conditions })
+    }
+
+    /// Which of the matches governs: the position in `matches`.
+    pub fn governing(&self, matches: &[Match]) -> Option<usize> {
+        let best = |wanted: &dyn Fn(&Match) -> bool| {
+            matches
+                .iter()
+                .enumerate()
+                .filter(|(_, found)| found.effect.is_some() && wanted(found))
+                .max_by(|(_, left), (_, right)| {
+                    // Equally specific: the stricter, then the older.
+                    left.rank.cmp(&right.rank).then(left.effect.cmp(&right.effect)).then(right.age.cmp(&left.age))
+                })
+                .map(|(position, _)| position)
+        };
+        if let Some(deny) = best(&|found| found.effect == Some(Effect::Deny)) {
+            return Some(deny);
+        }
+        let governing = best(&|_| true)?;
+        if matches[governing].effect == Some(Effect::Allow)
+            && let Some(guard) = best(&|found| found.effect == Some(Effect::Ask) && self.policies[found.age].doc.guard)
+        {
+            return Some(guard);
+        }
+        Some(governing)
+    }
+
+    /// Policy's answer.
+    pub fn judge(&self, action: &Action, agent: &AgentFacts) -> Verdict {
+        let matches = self.matches(action, agent);
+        self.verdict(action, matches)
+    }
+
+    /// The answer that follows from examined matches.
+    pub fn verdict(&self, action: &Action, mut matches: Vec<Match>) -> Verdict {
+        let Some(position) = self.governing(&matches) else {
+            let failed = matches.iter().any(|found| found.outcome == Outcome::Error);
+            return self.unmatched_verdict(action, failed);
+        };
+        let found = matches.swap_remove(position);
+        let policy = &self.policies[found.age];
+        let mut effect = found.effect.unwrap_or(Effect::Deny);
+        if effect == Effect::Allow && action.require_approval {
+            effect = Effect::Ask;
+        }
+        let code = (effect == Effect::Deny).then_some(match policy.doc.effect {
+            PolicyEffect::Conditional => ReasonCode::ConditionsDenied,
+            _ => ReasonCode::PolicyDenied,
+        });
+        let (decide_within, timeout_cut) = deadline(policy.doc.approval.timeout, action.timeout);
+        Verdict {
+            effect,
+            code,
+            policy: Some(policy.reference.clone()),
+            conditions: found.conditions,
+            requirement: policy.doc.requirement(&self.settings.default_approvers),
+            decide_within,
+            timeout_cut,
+            valid_for: policy.doc.valid_for.unwrap_or(DEFAULT_VALID_FOR),
+            escalate: policy.doc.approval.escalate.clone(),
+            notify: policy.doc.approval.notify.clone(),
+            reason_missing: policy.doc.require_reason
+                && action.claims.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()),
+        }
+    }
+
+    fn unmatched_verdict(&self, action: &Action, failed: bool) -> Verdict {
+        let effect = match self.settings.unmatched {
+            _ if action.require_approval => Effect::Ask,
+            Unmatched::Deny => Effect::Deny,
+            Unmatched::RequireApproval => Effect::Ask,
+            // A policy that could have governed failed to evaluate: the default can't open the gate.
+            Unmatched::Allow if failed => Effect::Ask,
+            Unmatched::Allow => Effect::Allow,
+        };
+        let (decide_within, timeout_cut) = deadline(None, action.timeout);
+        Verdict {
+            effect,
+            code: (effect == Effect::Deny).then_some(ReasonCode::Unmatched),
+            policy: None,
+            conditions: Vec::new(),
+            requirement: Requirement {
+                approvers: self.settings.default_approvers.clone(),
+                quorum: 1,
+                deny_quorum: 1,
+                self_approval: false,
+                require_decision_reason: false,
+            },
+            decide_within,
+            timeout_cut,
+            valid_for: DEFAULT_VALID_FOR,
+            escalate: None,
+            notify: Vec::new(),
+            reason_missing: false,
+        }
+    }
+}
+
+/// How long people have, and whether the request was cut.
+fn deadline(policy: Option<TimeoutRule>, request: Option<Micros>) -> (Option<Micros>, bool) {
+    match (policy, request) {
+        (None, None) => (Some(DEFAULT_TIMEOUT), false),
+        (Some(TimeoutRule::Never), None) => (None, false),
+        (Some(TimeoutRule::After(cap)), None) => (Some(cap), false),
+        (Some(TimeoutRule::After(cap)), Some(wish)) => (Some(cap.min(wish)), wish > cap),
+        (None | Some(TimeoutRule::Never), Some(wish)) => (Some(wish), false),
+    }
+}

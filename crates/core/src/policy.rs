@@ -1,0 +1,384 @@
+//! A policy as people write it, its checks, and its one normal form: match, conditions, then, else.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    action::{TIMEOUT_MAX, text_enum},
+    condition::{self, Condition},
+    id::PolicyId,
+    name::{self, Specificity},
+    requirement::{Approver, QUORUM_MAX, Requirement},
+    time::Micros,
+};
+
+/// What a policy says, on the surface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyEffect {
+    /// Let it through; conditions narrow the match.
+    Allow,
+    /// Refuse it; conditions narrow the match.
+    Deny,
+    /// Ask a human; conditions narrow the match.
+    RequireApproval,
+    /// Conditions hold: allowed. Else what `otherwise` says.
+    Conditional,
+}
+
+text_enum!(PolicyEffect {
+    Allow => "allow", Deny => "deny", RequireApproval => "require_approval", Conditional => "conditional",
+});
+
+/// What a conditional policy says where its conditions do not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Otherwise {
+    /// Ask a human.
+    RequireApproval,
+    /// Refuse.
+    Deny,
+}
+
+text_enum!(Otherwise { RequireApproval => "require_approval", Deny => "deny" });
+
+/// The effect on one action. The order is that of strictness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Goes through.
+    Allow,
+    /// A human decides.
+    Ask,
+    /// Is refused.
+    Deny,
+}
+
+text_enum!(Effect { Allow => "allow", Ask => "ask", Deny => "deny" });
+
+/// How long people have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeoutRule {
+    /// Until this long after submission; caps what the request asks for.
+    After(Micros),
+    /// As long as it takes, unless the request says otherwise.
+    Never,
+}
+
+/// Whom to tell when nobody has decided in time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Escalation {
+    /// This long after submission.
+    pub after: Micros,
+    /// Further contacts: channels, groups, people.
+    pub to: Vec<String>,
+}
+
+/// The terms of asking.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ApprovalTerms {
+    /// Who may decide; none named: the workspace's default approvers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<Approver>,
+    /// How many people must approve; 1 unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<u32>,
+    /// How many people must deny; 1 unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deny_quorum: Option<u32>,
+    /// How long people have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<TimeoutRule>,
+    /// Whether the agent's owner and the person it asks for may approve too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub self_approval: bool,
+    /// Whom to tell when nobody has decided in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate: Option<Escalation>,
+    /// Whom to tell at once, beside those who may decide.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
+}
+
+/// A policy as written: what an event carries and what is given back unchanged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "independent switches of the written form")]
+pub struct PolicyDoc {
+    /// Unique in its set, compared without case.
+    pub name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Globs over action names; none, or `*`, means every action.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<String>,
+    /// Names or globs of agents; none means every agent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<String>,
+    /// What it says.
+    pub effect: PolicyEffect,
+    /// All must hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// For a conditional policy whose conditions do not hold; ask unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Otherwise>,
+    /// An ask of this policy can't be overridden by an allow.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guard: bool,
+    /// Switched off: kept, matches nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
+    /// The agent must give a reason.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub require_reason: bool,
+    /// The approver must give a comment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub require_decision_reason: bool,
+    /// How long an approval may be used after the decision; 1 hour unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_for: Option<Micros>,
+    /// The terms of asking.
+    #[serde(default)]
+    pub approval: ApprovalTerms,
+}
+
+/// The largest policy in canonical bytes; it stands whole in one event.
+pub const POLICY_BYTES_MAX: usize = 32 * 1024;
+/// How many policies a set may have.
+pub const POLICIES_MAX: usize = 20_000;
+/// How many patterns, conditions or approvers one policy may list.
+pub const LIST_LEN_MAX: usize = 200;
+
+/// Which version of which policy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PolicyRef {
+    /// The policy through all its versions.
+    pub id: PolicyId,
+    /// Its name at the time.
+    pub name: String,
+    /// Its version, from 1.
+    pub version: u64,
+}
+
+/// What is wrong with a policy: the JSON pointer inside it and a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct PolicyProblem {
+    /// Where, such as `/conditions/0/value`.
+    pub pointer: String,
+    /// What, ready to be shown.
+    pub why: String,
+}
+
+fn problem(pointer: impl Into<String>, why: impl Into<String>) -> PolicyProblem {
+    PolicyProblem { pointer: pointer.into(), why: why.into() }
+}
+
+impl PolicyDoc {
+    /// A policy with this name and effect that matches everything; a start for builders.
+    pub fn new(name: impl Into<String>, effect: PolicyEffect) -> Self {
+        Self {
+            name: name.into(),
+            description: None,
+            actions: Vec::new(),
+            agents: Vec::new(),
+            effect,
+            conditions: Vec::new(),
+            otherwise: None,
+            guard: false,
+            disabled: false,
+            require_reason: false,
+            require_decision_reason: false,
+            valid_for: None,
+            approval: ApprovalTerms::default(),
+        }
+    }
+
+    /// Checks everything that can be known without a workspace.
+    ///
+    /// # Errors
+    /// The first thing that can't work, with its place.
+    pub fn check(&self) -> Result<(), PolicyProblem> {
+        name::check_name(&self.name).map_err(|why| problem("/name", why))?;
+        for (list, field) in [(&self.actions, "actions"), (&self.agents, "agents")] {
+            if list.len() > LIST_LEN_MAX {
+                return Err(problem(format!("/{field}"), format!("more than {LIST_LEN_MAX} entries")));
+            }
+            for (at, glob) in list.iter().enumerate() {
+                name::check_glob(glob).map_err(|why| problem(format!("/{field}/{at}"), why))?;
+            }
+        }
+        self.check_conditions()?;
+        self.check_terms()?;
+        match self.valid_for {
+            Some(span) if span.0 <= 0 || span > TIMEOUT_MAX => {
+                return Err(problem("/valid_for", "more than 0 and at most 30 days"));
+            }
+            _ => {}
+        }
+        let bytes = crate::json::canonical(self).map_err(|error| problem("", error.to_string()))?.len();
+        if bytes > POLICY_BYTES_MAX {
+            return Err(problem("", format!("the policy is {bytes} bytes large; the limit is {POLICY_BYTES_MAX}")));
+        }
+        Ok(())
+    }
+
+    fn check_conditions(&self) -> Result<(), PolicyProblem> {
+        if self.conditions.len() > LIST_LEN_MAX {
+            return Err(problem("/conditions", format!("more than {LIST_LEN_MAX} entries")));
+        }
+        for (at, condition) in self.conditions.iter().enumerate() {
+            condition.compile().map_err(|why| problem(format!("/conditions/{at}"), why))?;
+        }
+        let conditional = self.effect == PolicyEffect::Conditional;
+        if conditional && self.conditions.is_empty() {
+            return Err(problem("/conditions", "a conditional policy needs at least one condition"));
+        }
+        if !conditional && self.otherwise.is_some() {
+            return Err(problem("/otherwise", "only a conditional policy has an `otherwise`"));
+        }
+        Ok(())
+    }
+
+    fn check_terms(&self) -> Result<(), PolicyProblem> {
+        let terms = &self.approval;
+        if terms.approvers.len() > LIST_LEN_MAX {
+            return Err(problem("/approval/approvers", format!("more than {LIST_LEN_MAX} entries")));
+        }
+        for (quorum, field) in [(terms.quorum, "quorum"), (terms.deny_quorum, "deny_quorum")] {
+            if quorum.is_some_and(|quorum| quorum == 0 || quorum > QUORUM_MAX) {
+                return Err(problem(format!("/approval/{field}"), format!("from 1 to {QUORUM_MAX}")));
+            }
+        }
+        if let Some(TimeoutRule::After(span)) = terms.timeout
+            && (span.0 <= 0 || span > TIMEOUT_MAX)
+        {
+            return Err(problem("/approval/timeout", "more than 0 and at most 30 days, or \"never\""));
+        }
+        if let Some(escalate) = &terms.escalate
+            && (escalate.after.0 <= 0 || escalate.after > TIMEOUT_MAX || escalate.to.is_empty() || escalate.to.len() > LIST_LEN_MAX)
+        {
+            return Err(problem("/approval/escalate", "`after` is more than 0 and at most 30 days, and `to` names at least one contact"));
+        }
+        Ok(())
+    }
+
+    /// The normal form of the effect: what it says where its conditions hold, do not hold, or fail.
+    pub fn normal_form(&self) -> NormalForm {
+        let otherwise = match self.otherwise {
+            Some(Otherwise::Deny) => Effect::Deny,
+            Some(Otherwise::RequireApproval) | None => Effect::Ask,
+        };
+        match self.effect {
+            PolicyEffect::Allow => NormalForm { then: Effect::Allow, or_else: None, on_error: None },
+            PolicyEffect::Deny => NormalForm { then: Effect::Deny, or_else: None, on_error: Some(Effect::Deny) },
+            PolicyEffect::RequireApproval => NormalForm { then: Effect::Ask, or_else: None, on_error: Some(Effect::Ask) },
+            PolicyEffect::Conditional => {
+                NormalForm { then: Effect::Allow, or_else: Some(otherwise), on_error: Some(otherwise) }
+            }
+        }
+    }
+
+    /// Who must decide under this policy.
+    pub fn requirement(&self, default_approvers: &[Approver]) -> Requirement {
+        let terms = &self.approval;
+        let approvers = if terms.approvers.is_empty() { default_approvers } else { &terms.approvers };
+        Requirement {
+            approvers: approvers.to_vec(),
+            quorum: terms.quorum.unwrap_or(1),
+            deny_quorum: terms.deny_quorum.unwrap_or(1),
+            self_approval: terms.self_approval,
+            require_decision_reason: self.require_decision_reason,
+        }
+    }
+}
+
+/// Match, conditions, then, else. `None` means that the policy has nothing to say about the action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NormalForm {
+    /// Conditions hold.
+    pub then: Effect,
+    /// Conditions do not hold.
+    pub or_else: Option<Effect>,
+    /// A condition failed to evaluate: never opens the gate.
+    pub on_error: Option<Effect>,
+}
+
+impl NormalForm {
+    /// The effect for an outcome of all conditions.
+    pub fn effect(self, outcome: condition::Outcome) -> Option<Effect> {
+        match outcome {
+            condition::Outcome::True => Some(self.then),
+            condition::Outcome::False => self.or_else,
+            condition::Outcome::Error => self.on_error,
+        }
+    }
+}
+
+/// How specific a policy is for one action: compared field by field, greater governs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rank {
+    /// Of the best glob that matches the action.
+    pub action: Specificity,
+    /// 3 named, 2 by glob, 1 by label, 0 any agent.
+    pub agent: u8,
+    /// How many other matchers the policy has.
+    pub others: u8,
+}
+
+/// What to do with actions that no policy matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unmatched {
+    /// Refuse.
+    #[default]
+    Deny,
+    /// Ask a human.
+    RequireApproval,
+    /// Let through.
+    Allow,
+}
+
+text_enum!(Unmatched { Deny => "deny", RequireApproval => "require_approval", Allow => "allow" });
+
+/// What becomes of a pending approval that no policy governs any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Orphaned {
+    /// What an identical new action would get.
+    #[default]
+    Judge,
+    /// Approved by the system.
+    Release,
+    /// Denied by the system.
+    Deny,
+    /// Kept pending under its last requirement.
+    Keep,
+}
+
+text_enum!(Orphaned { Judge => "judge", Release => "release", Deny => "deny", Keep => "keep" });
+
+/// The settings of a workspace that judging reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// For people.
+    pub name: String,
+    /// For actions that no policy matches.
+    pub unmatched: Unmatched,
+    /// Who decides where a policy names nobody.
+    pub default_approvers: Vec<Approver>,
+    /// For pending approvals that no policy governs any more.
+    pub orphaned: Orphaned,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            name: "default".into(),
+            unmatched: Unmatched::Deny,
+            default_approvers: vec![Approver::Role(crate::requirement::Role::Member)],
+            orphaned: Orphaned::Judge,
+        }
+    }
+}

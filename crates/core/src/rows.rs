@@ -1,0 +1,317 @@
+//! The folded rows: what the log adds up to. Only the projection writes them; a store keeps them as they are.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    action::{Accepts, Cost, Priority, Risk},
+    actor::Actor,
+    event::{ApprovalStatus, Ballot, ExecutionSource, ExecutionState, KeyOwner, ReportOutcome},
+    id::{AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, KeyId, OperatorId, PolicyId, WorkspaceId},
+    judge::ReasonCode,
+    payload::Hash32,
+    policy::{Escalation, Orphaned, PolicyDoc, PolicyRef, Settings},
+    requirement::{Requirement, Role},
+    time::{Micros, Timestamp},
+};
+
+/// The workspace and what its policy set says as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkspaceRow {
+    /// Which.
+    pub id: WorkspaceId,
+    /// As they are.
+    pub settings: Settings,
+    /// Version of the policy set, 0 before the first.
+    pub policy_set: u64,
+    /// What becomes of approvals that the present set orphans.
+    pub orphaned: Orphaned,
+    /// The age that the next new policy gets.
+    pub next_age: u64,
+}
+
+/// A policy in its latest version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolicyRow {
+    /// Through all versions.
+    pub id: PolicyId,
+    /// From 1.
+    pub version: u64,
+    /// Smaller is older.
+    pub age: u64,
+    /// As written.
+    pub doc: PolicyDoc,
+    /// Taken out of the set; kept for its versions.
+    pub removed: bool,
+    /// First version.
+    pub created_at: Timestamp,
+    /// This version.
+    pub updated_at: Timestamp,
+}
+
+/// A principal that asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentRow {
+    /// Which.
+    pub id: AgentId,
+    /// As written.
+    pub name: String,
+    /// For matching and for people.
+    pub labels: BTreeMap<String, String>,
+    /// The person behind it.
+    pub owner: Option<OperatorId>,
+    /// May do nothing.
+    pub disabled: bool,
+    /// The application that registered it.
+    pub registered_by: Option<ApplicationId>,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// A key that asks for several agents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApplicationRow {
+    /// Which.
+    pub id: ApplicationId,
+    /// As written.
+    pub name: String,
+    /// Names or globs of the agents it may speak for.
+    pub agents: Vec<String>,
+    /// May bring in new agents.
+    pub register_new: bool,
+    /// May do nothing.
+    pub disabled: bool,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// A person, without what is personal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorRow {
+    /// Who.
+    pub id: OperatorId,
+    /// What they may do at all.
+    pub role: Role,
+    /// May do nothing.
+    pub disabled: bool,
+    /// Keyed digest of the stored password hash.
+    pub password_digest: Option<Hash32>,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// Operators under one name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupRow {
+    /// Which.
+    pub id: GroupId,
+    /// As written.
+    pub name: String,
+    /// Who.
+    pub members: Vec<OperatorId>,
+    /// Taken away.
+    pub removed: bool,
+}
+
+/// A key or token, without its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRow {
+    /// Which.
+    pub id: KeyId,
+    /// Whose.
+    pub owner: KeyOwner,
+    /// Its last characters.
+    pub hint: String,
+    /// Keyed digest of the stored hash.
+    pub digest: Hash32,
+    /// Opens nothing any more.
+    pub revoked: bool,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// A webhook channel, without address and secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelRow {
+    /// Which.
+    pub id: ChannelId,
+    /// As written.
+    pub name: String,
+    /// Scheme, host and port.
+    pub origin: String,
+    /// Types it wants; none means all.
+    pub events: Vec<String>,
+    /// Tells nothing.
+    pub disabled: bool,
+    /// Taken away.
+    pub removed: bool,
+    /// Keyed digest of the stored address and secret.
+    pub digest: Hash32,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// One person's latest vote on one approval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Who.
+    pub actor: Actor,
+    /// Yes or no.
+    pub ballot: Ballot,
+    /// When.
+    pub at: Timestamp,
+    /// The record, where its comment is.
+    pub seq: u64,
+    /// Whether it counted when the end came, or counts so far.
+    pub counted: bool,
+}
+
+/// One question of an approver to the agent, and its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InfoRequest {
+    /// Who asked.
+    pub asked_by: Actor,
+    /// When.
+    pub asked_at: Timestamp,
+    /// The record with the question.
+    pub asked_seq: u64,
+    /// When the agent answered.
+    pub answered_at: Option<Timestamp>,
+    /// The record with the answer.
+    pub answered_seq: Option<u64>,
+}
+
+/// One request for a human decision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalRow {
+    /// Which.
+    pub id: ApprovalId,
+    /// Who asks.
+    pub agent: AgentId,
+    /// The application that spoke for the agent.
+    pub application: Option<ApplicationId>,
+    /// The action's name as written.
+    pub action: String,
+    /// What is seen is what runs.
+    pub digest: Hash32,
+    /// As claimed.
+    pub priority: Priority,
+    /// As claimed.
+    pub risk: Risk,
+    /// As claimed.
+    pub cost: Option<Cost>,
+    /// What the client can handle.
+    pub accepts: Accepts,
+    /// Asked for a human whatever policy says.
+    pub require_approval: bool,
+    /// How long the agent said it is willing to wait.
+    pub timeout: Option<Micros>,
+    /// The policy that governs.
+    pub policy: Option<PolicyRef>,
+    /// Who must decide.
+    pub requirement: Requirement,
+    /// How long an approval may be used.
+    pub valid_for: Micros,
+    /// Whom to tell when nobody has decided in time.
+    pub escalate: Option<Escalation>,
+    /// Whom to tell at once.
+    pub notify: Vec<String>,
+    /// Where it stands.
+    pub status: ApprovalStatus,
+    /// The record of the submission, where inputs, context and claims are.
+    pub submitted_seq: u64,
+    /// The latest record about it.
+    pub last_seq: u64,
+    /// When it was submitted.
+    pub created_at: Timestamp,
+    /// Until when people have.
+    pub decide_by: Option<Timestamp>,
+    /// When further contacts are told.
+    pub escalate_at: Option<Timestamp>,
+    /// When they were.
+    pub escalated_at: Option<Timestamp>,
+    /// One a person.
+    pub votes: Vec<Vote>,
+    /// Questions and answers.
+    pub info: Vec<InfoRequest>,
+    /// When it ended.
+    pub decided_at: Option<Timestamp>,
+    /// Who brought the end.
+    pub decided_by: Option<Actor>,
+    /// The record of the end, where the reason is.
+    pub decided_seq: Option<u64>,
+    /// Why, for every end but approval.
+    pub code: Option<ReasonCode>,
+    /// Why the system decided, in a fixed word.
+    pub note: Option<String>,
+    /// The request this one amends.
+    pub replaces: Option<ApprovalId>,
+    /// The amended request that took its place.
+    pub superseded_by: Option<ApprovalId>,
+}
+
+impl ApprovalRow {
+    /// When the clock has something to do here.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        if self.status.is_terminal() {
+            return None;
+        }
+        let escalate_at = if self.escalated_at.is_none() { self.escalate_at } else { None };
+        [self.decide_by, escalate_at].into_iter().flatten().min()
+    }
+
+    /// The question that waits for an answer.
+    pub fn open_question(&self) -> Option<&InfoRequest> {
+        self.info.last().filter(|info| info.answered_at.is_none())
+    }
+}
+
+/// One carrying-out of an allowed or approved action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionRow {
+    /// Which.
+    pub id: ExecutionId,
+    /// Who carries it out.
+    pub agent: AgentId,
+    /// The action's name.
+    pub action: String,
+    /// What runs.
+    pub digest: Hash32,
+    /// Allowed or approved.
+    pub source: ExecutionSource,
+    /// The policy that governed.
+    pub policy: Option<PolicyRef>,
+    /// Where it stands.
+    pub state: ExecutionState,
+    /// The record of the submission, where inputs and context are.
+    pub submitted_seq: u64,
+    /// When it became possible.
+    pub created_at: Timestamp,
+    /// Until when it may be taken.
+    pub run_by: Timestamp,
+    /// When the agent took it.
+    pub consumed_at: Option<Timestamp>,
+    /// When it came to its end.
+    pub ended_at: Option<Timestamp>,
+    /// How it went, as reported.
+    pub outcome: Option<ReportOutcome>,
+    /// The record of the report.
+    pub reported_seq: Option<u64>,
+}
+
+impl ExecutionRow {
+    /// When the clock has something to do here. What policy allowed lapses silently: nobody waits for it.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        (self.state == ExecutionState::Ready && self.source == ExecutionSource::Approved).then_some(self.run_by)
+    }
+}
+
+/// What is counted per agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CounterRow {
+    /// Whose.
+    pub agent: AgentId,
+    /// Approvals that are not at their end.
+    pub pending: u64,
+}

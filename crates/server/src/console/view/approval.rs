@@ -1,0 +1,315 @@
+//! The page of one approval: what would happen, who says so, who decides, and the decision itself.
+
+use askama::Template;
+use sha2::{Digest as _, Sha256};
+
+use super::inbox::InboxList;
+use super::{Level, Moment, SentenceView, Shell, Status, TimeLeft, grouped};
+use crate::console::inert::Inert;
+use crate::console::tree::Tree;
+use crate::console::url_shown::ShownUrl;
+
+/// The approval's page, with the list beside it where there is room.
+#[derive(Debug, Clone, Template)]
+#[template(path = "approval.html")]
+pub struct ApprovalPage {
+    /// What surrounds it.
+    pub shell: Shell,
+    /// The list beside it.
+    pub list: InboxList,
+    /// The approval.
+    pub approval: Approval,
+}
+
+/// Everything the page shows of one approval.
+#[derive(Debug, Clone)]
+pub struct Approval {
+    /// Its id.
+    pub id: String,
+    /// Its page.
+    pub href: String,
+    /// Digest of the action: what a decision is bound to.
+    pub digest: String,
+    /// What is judged: sentence, facts, claims, inputs and context.
+    pub matter: Matter,
+    /// Where it stands.
+    pub status: Status,
+    /// Whether its time was passed on to further people.
+    pub is_escalated: bool,
+    /// What is left of its time.
+    pub time_left: Option<TimeLeft>,
+    /// When it came.
+    pub created: Moment,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Who must decide, and who has.
+    pub requirement: Requirement,
+    /// Questions and answers.
+    pub thread: Vec<Question>,
+    /// Records of the log about it.
+    pub history: Vec<HistoryRow>,
+    /// What this operator may do here.
+    pub may: May,
+    /// What the bar at the foot asks for.
+    pub step: Step,
+}
+
+impl Approval {
+    /// Address of a step of the decision, keeping what was opened in full.
+    pub fn step_href(&self, step: &str) -> String {
+        let full = if self.matter.is_full { "&full=1" } else { "" };
+        format!("{}?step={step}{full}#decision", self.href)
+    }
+
+    /// Address without a step.
+    pub fn plain_href(&self) -> String {
+        format!("{}{}", self.href, if self.matter.is_full { "?full=1" } else { "" })
+    }
+
+    /// Address with every byte shown.
+    pub fn full_href(&self) -> String {
+        format!("{}?full=1", self.href)
+    }
+
+    /// What an approval at this risk asks for beyond pressing the button.
+    pub fn gesture(&self) -> Gesture {
+        match self.matter.risk.name {
+            "critical" => Gesture::Type,
+            "high" => Gesture::Tick,
+            _ => Gesture::None,
+        }
+    }
+}
+
+/// The second gesture of an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gesture {
+    /// None: pressing is enough.
+    None,
+    /// A box to tick.
+    Tick,
+    /// The action's name to type.
+    Type,
+}
+
+/// What is judged. Its rendering holds nothing that changes with time, so its digest names what was seen.
+#[derive(Debug, Clone, Template)]
+#[template(path = "parts/matter.html")]
+pub struct Matter {
+    /// The sentence.
+    pub sentence: SentenceView,
+    /// What the sentence took for granted.
+    pub assumption: Option<&'static str>,
+    /// The action's name as sent.
+    pub action: String,
+    /// Risk.
+    pub risk: Level,
+    /// Priority.
+    pub priority: Level,
+    /// The policy that asks.
+    pub policy: Option<PolicyName>,
+    /// What Signoff knows or will send.
+    pub facts: Vec<Fact>,
+    /// What the agent says.
+    pub claims: Vec<Claim>,
+    /// The policy's conditions, each with what it saw.
+    pub conditions: Vec<Condition>,
+    /// The arguments.
+    pub inputs: Tree,
+    /// What else was sent.
+    pub context: Tree,
+    /// Whether every byte is shown.
+    pub is_full: bool,
+    /// Address with every byte shown.
+    pub full_href: String,
+}
+
+impl Matter {
+    /// Bytes that this rendering does not show.
+    pub fn hidden_bytes(&self) -> usize {
+        let facts: usize = self.facts.iter().map(|fact| fact.value.hidden_bytes).sum();
+        let claims: usize = self.claims.iter().map(|claim| claim.text.hidden_bytes).sum();
+        facts + claims + self.inputs.hidden_bytes + self.context.hidden_bytes
+    }
+
+    /// The hidden bytes as people read numbers.
+    pub fn hidden_bytes_text(&self) -> String {
+        grouped(self.hidden_bytes())
+    }
+
+    /// Whether any text holds something unseen or misleading.
+    pub fn is_suspicious(&self) -> bool {
+        let rows = self.inputs.rows.iter().chain(&self.context.rows);
+        self.sentence.pieces.iter().any(|(_, text)| text.is_suspicious())
+            || self.facts.iter().any(|fact| fact.value.is_suspicious())
+            || self.claims.iter().any(|claim| claim.text.is_suspicious())
+            || rows.clone().any(|row| row.key.is_suspicious() || row.value.as_ref().is_some_and(Inert::is_suspicious))
+    }
+
+    /// Every address in it, each with its real host.
+    pub fn urls(&self) -> Vec<&ShownUrl> {
+        let facts = self.facts.iter().flat_map(|fact| fact.value.urls.iter());
+        let claims = self.claims.iter().flat_map(|claim| claim.text.urls.iter());
+        let mut urls: Vec<&ShownUrl> = facts.chain(claims).chain(self.inputs.urls()).chain(self.context.urls()).collect();
+        urls.dedup();
+        urls
+    }
+
+    /// Renders it, with the digest that a decision on it carries.
+    pub fn rendered(&self) -> Result<(String, String), askama::Error> {
+        let html = self.render()?;
+        let digest = hex::encode(Sha256::digest(html.as_bytes()));
+        Ok((html, digest))
+    }
+}
+
+/// The policy that asks.
+#[derive(Debug, Clone)]
+pub struct PolicyName {
+    /// Its name.
+    pub name: Inert,
+    /// Its version.
+    pub version: u64,
+}
+
+/// Something Signoff itself knows or will send.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    /// What it is.
+    pub label: &'static str,
+    /// Its value.
+    pub value: Inert,
+    /// A remark of Signoff's own.
+    pub note: Option<String>,
+}
+
+/// Something the agent says.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// What it is about.
+    pub label: &'static str,
+    /// The agent's words.
+    pub text: Inert,
+}
+
+/// A condition of the policy and what it saw.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    /// The expression.
+    pub expression: Inert,
+    /// What it saw.
+    pub saw: Option<Inert>,
+    /// "true", "false" or "error".
+    pub result: &'static str,
+    /// Why it could not be told.
+    pub error: Option<Inert>,
+}
+
+/// How an approval ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// "Approved by Ada Lovelace".
+    pub text: Inert,
+    /// When.
+    pub at: Moment,
+    /// The reason or comment given.
+    pub words: Option<Inert>,
+    /// What comes next, in plain words.
+    pub next: String,
+}
+
+/// Who must decide, and who has.
+#[derive(Debug, Clone, Default)]
+pub struct Requirement {
+    /// Approvals needed.
+    pub needed: u64,
+    /// Approvals that count so far.
+    pub so_far: u64,
+    /// Denials that end it.
+    pub denials_needed: u64,
+    /// Who may decide, as the policy names them.
+    pub approvers: Vec<Inert>,
+    /// Further rules, in plain words.
+    pub rules: Vec<String>,
+    /// The votes.
+    pub votes: Vec<Vote>,
+}
+
+/// One vote.
+#[derive(Debug, Clone)]
+pub struct Vote {
+    /// Who.
+    pub who: Inert,
+    /// "approved" or "denied".
+    pub word: &'static str,
+    /// "good" or "bad".
+    pub tone: &'static str,
+    /// Whether it counts.
+    pub is_counted: bool,
+    /// What they added.
+    pub comment: Option<Inert>,
+    /// When.
+    pub at: Moment,
+}
+
+/// A question to the agent, with its answer.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The question.
+    pub text: Inert,
+    /// Who asked.
+    pub asked_by: Inert,
+    /// When.
+    pub asked_at: Moment,
+    /// The agent's answer.
+    pub answer: Option<(Inert, Moment)>,
+}
+
+/// One record of the log.
+#[derive(Debug, Clone)]
+pub struct HistoryRow {
+    /// Its place in the log.
+    pub sequence: u64,
+    /// Its page.
+    pub href: String,
+    /// What happened, in plain words.
+    pub what: Inert,
+    /// Who did it.
+    pub who: Inert,
+    /// When.
+    pub at: Moment,
+}
+
+/// What this operator may do here.
+#[derive(Debug, Clone, Default)]
+pub struct May {
+    /// Approve and deny.
+    pub decide: bool,
+    /// Ask the agent; only where it can answer.
+    pub ask: bool,
+    /// Cancel.
+    pub cancel: bool,
+    /// Why not, in plain words, where deciding is not open to them.
+    pub why_not: Option<String>,
+}
+
+/// What the bar at the foot shows.
+#[derive(Debug, Clone, Default)]
+pub enum Step {
+    /// The buttons.
+    #[default]
+    Choose,
+    /// The form of one choice.
+    Form(StepForm),
+}
+
+/// A form of the decision.
+#[derive(Debug, Clone, Default)]
+pub struct StepForm {
+    /// "approve", "deny", "ask" or "cancel".
+    pub kind: &'static str,
+    /// What was typed before, if it comes back.
+    pub text: String,
+    /// What was wrong with it.
+    pub problem: Option<String>,
+}

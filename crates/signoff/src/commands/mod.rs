@@ -1,0 +1,38 @@
+//! One file per group of commands.
+
+pub(crate) mod action;
+pub(crate) mod agents;
+pub(crate) mod approvals;
+pub(crate) mod audit;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod gate;
+pub(crate) mod list;
+pub(crate) mod operators;
+pub(crate) mod policy;
+pub(crate) mod server;
+pub(crate) mod webhooks;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Exit;
+
+/// Runs the command that was asked for.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Serve(args) => server::run(*args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Gate(args) => gate::run(global, *args).await,
+        Command::Check(args) => check::run(global, *args).await,
+        Command::Approvals(command) => approvals::run(global, command).await,
+        Command::Policy(command) => policy::run(global, command).await,
+        Command::Agents(command) => agents::run(global, command).await,
+        Command::Operators(command) => operators::run(global, command).await,
+        Command::Audit(command) => audit::run(global, command).await,
+        Command::Webhooks(command) => webhooks::run(global, command).await,
+        Command::Doctor => doctor::run(global).await,
+        Command::Completions { shell } => completions::run(shell),
+    }
+}

@@ -1,0 +1,183 @@
+//! `signoff policy`: the rules, and why one of them governs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Subcommand, ValueEnum};
+use signoff_api::policy::{Orphaned, PolicyApplied, PolicyApply, PolicySet};
+
+use crate::cli::Global;
+use crate::commands::action::ActionArgs;
+use crate::connection::{Side, connect};
+use crate::exit::Exit;
+use crate::{fields, inert, output, show, table, time};
+
+/// What to do with policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// List the policies in force
+    List,
+    /// Show one policy
+    Show {
+        /// Its name or id
+        name: String,
+    },
+    /// Put a file's policies in place of the present ones
+    Apply {
+        /// .json or .toml with `policies` and perhaps `settings`; `-` reads JSON from standard input
+        #[arg(short, long, value_name = "FILE")]
+        file: PathBuf,
+        /// Only say what would change
+        #[arg(long)]
+        dry_run: bool,
+        /// Refuse if the present version is another one
+        #[arg(long, value_name = "VERSION")]
+        expected_version: Option<u64>,
+        /// What happens to pending approvals left without a policy [default: the workspace's choice]
+        #[arg(long, value_enum, value_name = "WHAT")]
+        orphaned: Option<OrphanedArg>,
+    },
+    /// Say why an action gets the verdict it gets
+    Explain {
+        #[command(flatten)]
+        action: Box<ActionArgs>,
+    },
+}
+
+/// What happens to pending approvals left without a policy.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum OrphanedArg {
+    /// Judged like an identical new action
+    Judge,
+    /// Approved
+    Release,
+    /// Denied
+    Deny,
+    /// Left under their old requirement
+    Keep,
+}
+
+impl From<OrphanedArg> for Orphaned {
+    fn from(arg: OrphanedArg) -> Self {
+        match arg {
+            OrphanedArg::Judge => Self::Judge,
+            OrphanedArg::Release => Self::Release,
+            OrphanedArg::Deny => Self::Deny,
+            OrphanedArg::Keep => Self::Keep,
+        }
+    }
+}
+
+pub(crate) async fn run(global: &Global, command: PolicyCommand) -> anyhow::Result<Exit> {
+    let client = connect(global, Side::Operator)?;
+    match command {
+        PolicyCommand::List => list(global, &client.policy_list().await?)?,
+        PolicyCommand::Show { name } => {
+            let policy = client.policy_view(&name).await?;
+            // A policy is data: people read it best in the shape they write it in.
+            output::json(&policy)?;
+        }
+        PolicyCommand::Apply { file, dry_run, expected_version, orphaned } => {
+            let set = PolicyApply {
+                dry_run: dry_run.then_some(true),
+                expected_version,
+                orphaned: orphaned.map(Orphaned::from),
+                ..read(&file)?
+            };
+            let applied = client.policy_apply(&set).await?;
+            output::either(global.json, &applied, |applied| describe(applied, dry_run))?;
+        }
+        PolicyCommand::Explain { action } => {
+            let explanation = client.policy_explain(&action.submit()?).await?;
+            output::either(global.json, &explanation, show::explanation)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn list(global: &Global, set: &PolicySet) -> anyhow::Result<()> {
+    if global.json {
+        // The shape of every list, with what a set has besides.
+        return output::json(&serde_json::json!({
+            "version": set.version, "settings": set.settings, "items": set.items, "next_cursor": null,
+        }));
+    }
+    if set.items.is_empty() {
+        output::talk("no policies yet: `signoff policy apply -f FILE` puts them in force");
+        return Ok(());
+    }
+    let any = |globs: &Option<Vec<String>>| globs.as_ref().map_or_else(|| "*".to_owned(), |globs| globs.join(" "));
+    let rows = set.items.iter().map(|policy| {
+        let body = &policy.body;
+        let state = if body.enabled == Some(false) { "off" } else { "on" };
+        let version = policy.version.to_string();
+        let (actions, agents) = (any(&body.actions), any(&body.agents));
+        let updated = time::ago(&policy.updated_at);
+        [body.name.clone(), body.effect.to_string(), actions, agents, state.to_owned(), version, updated]
+    });
+    output::data(&table::render(["NAME", "EFFECT", "ACTIONS", "AGENTS", "STATE", "VERSION", "CHANGED"], rows))?;
+    output::talk(&format!("version {} of the set", set.version));
+    Ok(())
+}
+
+/// Reads a policy file by its extension.
+fn read(path: &Path) -> anyhow::Result<PolicyApply> {
+    let name = path.display().to_string();
+    let text = fields::read(&name)?;
+    let set: PolicyApply = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => toml::from_str(&text).with_context(|| format!("in `{name}`"))?,
+        Some("json") | None => {
+            signoff_core::json::check(text.trim().as_bytes()).with_context(|| format!("in `{name}`"))?;
+            serde_json::from_str(&text).with_context(|| format!("in `{name}`"))?
+        }
+        Some(other) => bail!("`{name}`: a policy file ends in .json or .toml, not .{other}"),
+    };
+    Ok(set)
+}
+
+fn describe(applied: &PolicyApplied, dry_run: bool) -> String {
+    let mut lines = Vec::new();
+    for (sign, names) in [("+", &applied.added), ("~", &applied.changed), ("-", &applied.removed)] {
+        lines.extend(names.iter().map(|name| format!("{sign} {}", inert::line(name))));
+    }
+    let (verb, version) = if dry_run { ("would leave", "") } else { ("left", ", now in force") };
+    lines.push(format!("{verb} {} unchanged", applied.unchanged.len()));
+    lines.push(format!("pending approvals judged again with another outcome: {}", applied.pending_affected));
+    lines.push(format!("version {}{version}", applied.version));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(extension: &str, text: &str) -> anyhow::Result<PolicyApply> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(format!("signoff.{extension}"));
+        std::fs::write(&path, text).unwrap();
+        read(&path)
+    }
+
+    #[test]
+    fn json_and_toml_say_the_same() {
+        let json = r#"{"settings":{"unmatched":"ask"},"policies":[{"name":"a","effect":"conditional",
+            "conditions":[{"field":"amount","operator":"lte","value":50}],"approval":{"timeout":"30m"}}]}"#;
+        let toml = "[settings]\nunmatched = 'ask'\n[[policies]]\nname = 'a'\neffect = 'conditional'\n\
+            conditions = [{ field = 'amount', operator = 'lte', value = 50 }]\napproval = { timeout = '30m' }";
+        assert_eq!(read_text("json", json).unwrap(), read_text("toml", toml).unwrap());
+    }
+
+    #[test]
+    fn slips_are_named_with_their_file() {
+        let cases = [
+            ("json", r#"{"policies":[],"polices":[]}"#),
+            ("json", r#"{"policies":[],"policies":[]}"#),
+            ("toml", "[[policies]]\nname = 'a'\neffect = 'alow'"),
+            ("yaml", "policies: []"),
+        ];
+        for (extension, text) in cases {
+            let error = format!("{:#}", read_text(extension, text).unwrap_err());
+            assert!(error.contains("signoff."), "{error}");
+        }
+    }
+}
