@@ -65,7 +65,10 @@ text_enum!(Risk { Minimal => "minimal", Low => "low", Medium => "medium", High =
 
 /// What a client can handle beside a plain yes or no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[allow(clippy::struct_excessive_bools, reason = "three independent abilities of a client")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "three independent abilities of a client"
+)]
 pub struct Accepts {
     /// The approver may change what runs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -226,7 +229,10 @@ impl Action {
             check_text(text.as_deref().unwrap_or_default()).map_err(|why| (field, why))?;
         }
         if let Some(trace) = &self.claims.trace {
-            for text in [&trace.run_id, &trace.task_id, &trace.mission_id, &trace.parent].into_iter().flatten() {
+            for text in [&trace.run_id, &trace.task_id, &trace.mission_id, &trace.parent]
+                .into_iter()
+                .flatten()
+            {
                 if text.len() > 200 {
                     return Err(("/trace", "an id in `trace` is longer than 200 bytes".into()));
                 }
@@ -247,7 +253,10 @@ impl Action {
 /// A sentence that names the limit.
 pub fn check_text(text: &str) -> Result<(), String> {
     if text.len() > TEXT_BYTES_MAX {
-        return Err(format!("the text is {} bytes long; the limit is {TEXT_BYTES_MAX}", text.len()));
+        return Err(format!(
+            "the text is {} bytes long; the limit is {TEXT_BYTES_MAX}",
+            text.len()
+        ));
     }
     if text.contains('\0') {
         return Err("the character U+0000 is not accepted".into());

@@ -59,12 +59,20 @@ pub struct Actor {
 impl Actor {
     /// A part of Signoff itself.
     pub fn system(part: &str) -> Self {
-        Self { kind: ActorKind::System, id: Some(part.to_owned()), auth: None }
+        Self {
+            kind: ActorKind::System,
+            id: Some(part.to_owned()),
+            auth: None,
+        }
     }
 
     /// The operator behind the actor, if it is a person.
     pub fn operator(&self) -> Option<OperatorId> {
-        if self.kind == ActorKind::Operator { self.id.as_deref()?.parse().ok() } else { None }
+        if self.kind == ActorKind::Operator {
+            self.id.as_deref()?.parse().ok()
+        } else {
+            None
+        }
     }
 }
 
@@ -97,7 +105,11 @@ impl Principal {
             Self::Operator { id, auth, .. } => (ActorKind::Operator, id.to_string(), *auth),
             Self::Automation(name) => (ActorKind::Automation, name.clone(), Auth::AdminKey),
         };
-        Actor { kind, id: Some(id), auth: Some(auth) }
+        Actor {
+            kind,
+            id: Some(id),
+            auth: Some(auth),
+        }
     }
 
     /// The role an operator or automation has.

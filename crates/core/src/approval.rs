@@ -2,7 +2,10 @@
 
 use crate::{
     actor::{Actor, ActorKind},
-    event::{ApprovalEnd, ApprovalEscalated, ApprovalRejudged, ApprovalStatus, ApprovalVoted, Ballot, Event, Nothing, View},
+    event::{
+        ApprovalEnd, ApprovalEscalated, ApprovalRejudged, ApprovalStatus, ApprovalVoted, Ballot, Event,
+        Nothing, View,
+    },
     id::{ApprovalId, OperatorId},
     judge::{ReasonCode, Verdict},
     payload::Hash32,
@@ -111,29 +114,51 @@ pub enum Refusal {
 ///
 /// # Errors
 /// Why the command changes nothing.
-pub fn transition(row: &ApprovalRow, command: &Command<'_>, around: &Surroundings<'_>) -> Result<Option<Event>, Refusal> {
+pub fn transition(
+    row: &ApprovalRow,
+    command: &Command<'_>,
+    around: &Surroundings<'_>,
+) -> Result<Option<Event>, Refusal> {
     if row.status.is_terminal() {
         return Err(Refusal::Ended(row.status));
     }
     let overdue = row.decide_by.is_some_and(|at| around.now >= at);
-    let by_people = matches!(command, Command::Vote { .. } | Command::RequestInfo | Command::Answer | Command::AutoApprove | Command::Tally);
+    let by_people = matches!(
+        command,
+        Command::Vote { .. } | Command::RequestInfo | Command::Answer | Command::AutoApprove | Command::Tally
+    );
     if by_people && overdue {
         return Err(Refusal::DeadlinePassed);
     }
     match command {
-        Command::Vote { ballot, digest, view, commented } => {
-            vote(row, *ballot, *digest, view.clone(), *commented, around).map(Some)
-        }
+        Command::Vote {
+            ballot,
+            digest,
+            view,
+            commented,
+        } => vote(row, *ballot, *digest, view.clone(), *commented, around).map(Some),
         Command::RequestInfo => request_info(row, around).map(Some),
         Command::Answer if row.open_question().is_some() => Ok(Some(Event::InfoAnswered(Nothing {}))),
         Command::Answer => Err(Refusal::NothingAsked),
-        Command::Cancel => Ok(Some(ended(ApprovalStatus::Cancelled, Some(ReasonCode::Cancelled), None))),
-        Command::Withdraw => Ok(Some(ended(ApprovalStatus::Cancelled, Some(ReasonCode::Cancelled), Some("agent_disabled")))),
+        Command::Cancel => Ok(Some(ended(
+            ApprovalStatus::Cancelled,
+            Some(ReasonCode::Cancelled),
+            None,
+        ))),
+        Command::Withdraw => Ok(Some(ended(
+            ApprovalStatus::Cancelled,
+            Some(ReasonCode::Cancelled),
+            Some("agent_disabled"),
+        ))),
         Command::Supersede(by) => Ok(Some(Event::ApprovalEnded(ApprovalEnd {
             superseded_by: Some(*by),
             ..end(ApprovalStatus::Superseded, Some(ReasonCode::Superseded), None)
         }))),
-        Command::Expire if overdue => Ok(Some(ended(ApprovalStatus::Expired, Some(ReasonCode::ApprovalTimeout), None))),
+        Command::Expire if overdue => Ok(Some(ended(
+            ApprovalStatus::Expired,
+            Some(ReasonCode::ApprovalTimeout),
+            None,
+        ))),
         Command::Expire => Err(Refusal::NotDue),
         Command::Escalate => escalate(row, around),
         Command::Rejudge { .. } if overdue => Ok(None),
@@ -144,7 +169,13 @@ pub fn transition(row: &ApprovalRow, command: &Command<'_>, around: &Surrounding
 }
 
 fn end(status: ApprovalStatus, code: Option<ReasonCode>, note: Option<&str>) -> ApprovalEnd {
-    ApprovalEnd { status, code, note: note.map(str::to_owned), run_by: None, superseded_by: None }
+    ApprovalEnd {
+        status,
+        code,
+        note: note.map(str::to_owned),
+        run_by: None,
+        superseded_by: None,
+    }
 }
 
 fn ended(status: ApprovalStatus, code: Option<ReasonCode>, note: Option<&str>) -> Event {
@@ -152,7 +183,10 @@ fn ended(status: ApprovalStatus, code: Option<ReasonCode>, note: Option<&str>) -
 }
 
 fn approval_end(row: &ApprovalRow, note: Option<&str>, now: Timestamp) -> ApprovalEnd {
-    ApprovalEnd { run_by: Some(now.plus(row.valid_for)), ..end(ApprovalStatus::Approved, None, note) }
+    ApprovalEnd {
+        run_by: Some(now.plus(row.valid_for)),
+        ..end(ApprovalStatus::Approved, None, note)
+    }
 }
 
 fn approved(row: &ApprovalRow, note: Option<&str>, now: Timestamp) -> Event {
@@ -170,7 +204,8 @@ pub fn may_vote(
     match (actor.kind, actor.operator()) {
         (ActorKind::Operator, Some(operator)) => {
             // Only `agent.owner` speaks of the owner; the roster can't know which agent is meant.
-            let as_owner = requirement.approvers.contains(&Approver::AgentOwner) && selves.contains(&operator);
+            let as_owner =
+                requirement.approvers.contains(&Approver::AgentOwner) && selves.contains(&operator);
             let active = roster.is_named(operator, &Approver::Role(Role::Member));
             if !active || !(as_owner || roster.may_decide(operator, requirement)) {
                 return Err(Refusal::NotNamed);
@@ -181,7 +216,12 @@ pub fn may_vote(
             Ok(())
         }
         // Automation has an admin's rights, so a role names it; a group or an address names people.
-        (ActorKind::Automation, _) if !requirement.approvers.iter().any(|a| matches!(a, Approver::Role(_))) => {
+        (ActorKind::Automation, _)
+            if !requirement
+                .approvers
+                .iter()
+                .any(|a| matches!(a, Approver::Role(_))) =>
+        {
             Err(Refusal::NotNamed)
         }
         (ActorKind::Automation, _) if quorum_for(ballot, requirement) > 1 => Err(Refusal::NotAPerson),
@@ -205,7 +245,13 @@ fn vote(
     commented: bool,
     around: &Surroundings<'_>,
 ) -> Result<Event, Refusal> {
-    may_vote(around.actor, ballot, &row.requirement, around.roster, around.selves)?;
+    may_vote(
+        around.actor,
+        ballot,
+        &row.requirement,
+        around.roster,
+        around.selves,
+    )?;
     // I2: an approval carries the digest of what was shown. A denial may come blind, but never of something else.
     if digest.map_or(ballot == Ballot::Approve, |seen| seen != row.digest) {
         return Err(Refusal::DigestMismatch);
@@ -214,10 +260,18 @@ fn vote(
         return Err(Refusal::ReasonRequired);
     }
     let same_person = |vote: &&Vote| vote.actor.kind == around.actor.kind && vote.actor.id == around.actor.id;
-    if row.votes.iter().find(same_person).is_some_and(|earlier| earlier.ballot == ballot) {
+    if row
+        .votes
+        .iter()
+        .find(same_person)
+        .is_some_and(|earlier| earlier.ballot == ballot)
+    {
         return Err(Refusal::AlreadyVoted);
     }
-    let others = row.votes.iter().filter(|vote| !same_person(vote) && vote.ballot == ballot);
+    let others = row
+        .votes
+        .iter()
+        .filter(|vote| !same_person(vote) && vote.ballot == ballot);
     let (counted, not_counted): (Vec<_>, Vec<_>) =
         others.partition(|vote| still_counts(vote, &row.requirement, around));
     let people = u32::try_from(counted.len()).unwrap_or(u32::MAX).saturating_add(1);
@@ -226,16 +280,35 @@ fn vote(
         Ballot::Deny => end(ApprovalStatus::Denied, Some(ReasonCode::DeniedByReviewer), None),
     });
     let not_counted = not_counted.into_iter().map(|vote| vote.actor.clone()).collect();
-    Ok(Event::ApprovalVoted(ApprovalVoted { ballot, digest: row.digest, view, not_counted, end }))
+    Ok(Event::ApprovalVoted(ApprovalVoted {
+        ballot,
+        digest: row.digest,
+        view,
+        not_counted,
+        end,
+    }))
 }
 
 fn still_counts(vote: &Vote, requirement: &Requirement, around: &Surroundings<'_>) -> bool {
-    may_vote(&vote.actor, vote.ballot, requirement, around.roster, around.selves).is_ok()
+    may_vote(
+        &vote.actor,
+        vote.ballot,
+        requirement,
+        around.roster,
+        around.selves,
+    )
+    .is_ok()
 }
 
 fn request_info(row: &ApprovalRow, around: &Surroundings<'_>) -> Result<Event, Refusal> {
     // Who may deny may ask.
-    may_vote(around.actor, Ballot::Deny, &row.requirement, around.roster, around.selves)?;
+    may_vote(
+        around.actor,
+        Ballot::Deny,
+        &row.requirement,
+        around.roster,
+        around.selves,
+    )?;
     if !row.accepts.info_requests {
         return Err(Refusal::NotAskable);
     }
@@ -249,27 +322,44 @@ fn escalate(row: &ApprovalRow, around: &Surroundings<'_>) -> Result<Option<Event
     match (&row.escalate, row.escalate_at) {
         _ if row.escalated_at.is_some() => Ok(None),
         (Some(escalate), Some(at)) if around.now >= at => {
-            Ok(Some(Event::ApprovalEscalated(ApprovalEscalated { to: escalate.to.clone() })))
+            Ok(Some(Event::ApprovalEscalated(ApprovalEscalated {
+                to: escalate.to.clone(),
+            })))
         }
         _ => Err(Refusal::NotDue),
     }
 }
 
-fn rejudge(row: &ApprovalRow, verdict: &Verdict, orphaned: Orphaned, around: &Surroundings<'_>) -> Option<Event> {
+fn rejudge(
+    row: &ApprovalRow,
+    verdict: &Verdict,
+    orphaned: Orphaned,
+    around: &Surroundings<'_>,
+) -> Option<Event> {
     let is_orphan = verdict.policy.is_none() && row.policy.is_some() && !row.require_approval;
     match (is_orphan, orphaned) {
         (true, Orphaned::Keep) => return None,
         (true, Orphaned::Release) => return Some(approved(row, Some("orphaned"), around.now)),
         (true, Orphaned::Deny) => {
-            return Some(ended(ApprovalStatus::Denied, Some(ReasonCode::Unmatched), Some("orphaned")));
+            return Some(ended(
+                ApprovalStatus::Denied,
+                Some(ReasonCode::Unmatched),
+                Some("orphaned"),
+            ));
         }
         _ => {}
     }
     match verdict.effect {
         Effect::Allow => Some(approved(row, Some("policy_changed"), around.now)),
-        Effect::Deny => Some(ended(ApprovalStatus::Denied, verdict.code, Some("policy_changed"))),
+        Effect::Deny => Some(ended(
+            ApprovalStatus::Denied,
+            verdict.code,
+            Some("policy_changed"),
+        )),
         Effect::Ask => {
-            let same = row.policy == verdict.policy && row.requirement == verdict.requirement && row.valid_for == verdict.valid_for;
+            let same = row.policy == verdict.policy
+                && row.requirement == verdict.requirement
+                && row.valid_for == verdict.valid_for;
             (!same).then(|| {
                 Event::ApprovalRejudged(Box::new(ApprovalRejudged {
                     policy: verdict.policy.clone(),
@@ -284,11 +374,18 @@ fn rejudge(row: &ApprovalRow, verdict: &Verdict, orphaned: Orphaned, around: &Su
 /// The end that the votes as they stand bring about, if any. Denials first: fail closed.
 fn tally(row: &ApprovalRow, around: &Surroundings<'_>) -> Option<Event> {
     let count = |ballot: Ballot| {
-        let votes = row.votes.iter().filter(|vote| vote.ballot == ballot && still_counts(vote, &row.requirement, around));
+        let votes = row
+            .votes
+            .iter()
+            .filter(|vote| vote.ballot == ballot && still_counts(vote, &row.requirement, around));
         u32::try_from(votes.count()).unwrap_or(u32::MAX)
     };
     if count(Ballot::Deny) >= row.requirement.deny_quorum {
-        Some(ended(ApprovalStatus::Denied, Some(ReasonCode::DeniedByReviewer), Some("policy_changed")))
+        Some(ended(
+            ApprovalStatus::Denied,
+            Some(ReasonCode::DeniedByReviewer),
+            Some("policy_changed"),
+        ))
     } else if count(Ballot::Approve) >= row.requirement.quorum {
         Some(approved(row, Some("policy_changed"), around.now))
     } else {

@@ -47,9 +47,10 @@ pub fn permit(principal: &Principal, operation: Operation) -> Permit {
     let asks = matches!(principal, Principal::Agent(_) | Principal::Application(_));
     match (principal.role(), operation) {
         (None, Op::Ask | Op::AnswerInfo | Op::SeeActions | Op::Cancel | Op::Explain) if asks => Permit::Own,
-        (_, Op::WhoAmI) | (Some(Role::Admin), Op::Cancel | Op::Settle | Op::Govern | Op::OwnTokens) => Permit::All,
-        (Some(_), Op::SeeActions | Op::SeeWorkspace | Op::Explain) => Permit::All,
-        (Some(Role::Member | Role::Admin), Op::Decide) => Permit::All,
+        (_, Op::WhoAmI)
+        | (Some(_), Op::SeeActions | Op::SeeWorkspace | Op::Explain)
+        | (Some(Role::Member | Role::Admin), Op::Decide)
+        | (Some(Role::Admin), Op::Cancel | Op::Settle | Op::Govern | Op::OwnTokens) => Permit::All,
         (Some(Role::Viewer | Role::Member), Op::OwnTokens) => Permit::Own,
         _ => Permit::Never,
     }
@@ -58,22 +59,45 @@ pub fn permit(principal: &Principal, operation: Operation) -> Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{actor::Auth, id::{AgentId, ApplicationId, OperatorId, RawId}};
+    use crate::{
+        actor::Auth,
+        id::{AgentId, ApplicationId, OperatorId, RawId},
+    };
 
     /// I6: asking is not deciding.
     #[test]
     fn i6_no_agent_or_application_decides_or_governs() {
-        for principal in [Principal::Agent(AgentId(RawId([1; 16]))), Principal::Application(ApplicationId(RawId([2; 16])))] {
-            for operation in [Operation::Decide, Operation::Settle, Operation::Govern, Operation::SeeWorkspace, Operation::OwnTokens] {
-                assert_eq!(permit(&principal, operation), Permit::Never, "{principal:?} {operation:?}");
+        for principal in [
+            Principal::Agent(AgentId(RawId([1; 16]))),
+            Principal::Application(ApplicationId(RawId([2; 16]))),
+        ] {
+            for operation in [
+                Operation::Decide,
+                Operation::Settle,
+                Operation::Govern,
+                Operation::SeeWorkspace,
+                Operation::OwnTokens,
+            ] {
+                assert_eq!(
+                    permit(&principal, operation),
+                    Permit::Never,
+                    "{principal:?} {operation:?}"
+                );
             }
         }
     }
 
     #[test]
     fn people_see_members_decide_admins_govern() {
-        let person = |role| Principal::Operator { id: OperatorId(RawId([3; 16])), role, auth: Auth::Token };
-        assert_eq!(permit(&person(Role::Viewer), Operation::SeeWorkspace), Permit::All);
+        let person = |role| Principal::Operator {
+            id: OperatorId(RawId([3; 16])),
+            role,
+            auth: Auth::Token,
+        };
+        assert_eq!(
+            permit(&person(Role::Viewer), Operation::SeeWorkspace),
+            Permit::All
+        );
         assert_eq!(permit(&person(Role::Viewer), Operation::Decide), Permit::Never);
         assert_eq!(permit(&person(Role::Member), Operation::Decide), Permit::All);
         assert_eq!(permit(&person(Role::Member), Operation::Govern), Permit::Never);

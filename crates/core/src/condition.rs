@@ -139,32 +139,61 @@ impl Condition {
             Some(("inputs", rest)) => (Root::Inputs, rest),
             Some(("context", rest)) => (Root::Context, rest),
             Some(("agent", rest)) => (Root::Agent, rest),
-            Some(("http", _)) => return Err("conditions over `http` belong to proxied calls, which this version does not make".into()),
+            Some(("http", _)) => {
+                return Err(
+                    "conditions over `http` belong to proxied calls, which this version does not make".into(),
+                );
+            }
             _ => (Root::Context, self.field.as_str()),
         };
         let path: Vec<String> = path.split('.').map(str::to_owned).collect();
         if path.iter().any(String::is_empty) || self.field.len() > 200 {
-            return Err(format!("`{}` is not a dotted path such as `amount` or `inputs.customer.id`", self.field.chars().take(60).collect::<String>()));
+            return Err(format!(
+                "`{}` is not a dotted path such as `amount` or `inputs.customer.id`",
+                self.field.chars().take(60).collect::<String>()
+            ));
         }
-        let wants = |what: &str| Err(format!("`{}` needs {what} as its value", self.operator));
-        let mut regex = None;
-        match (self.operator, &self.value) {
-            (Operator::Exists, None | Some(Value::Bool(_))) => {}
-            (Operator::Exists, _) => return wants("true, false or nothing"),
-            (Operator::In | Operator::NotIn, Some(Value::Array(_))) => {}
-            (Operator::In | Operator::NotIn, _) => return wants("a list"),
-            (Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte, Some(value)) if decimal(value).is_some() => {}
-            (Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte, _) => return wants("a number or a decimal in quotes"),
-            (Operator::Matches, Some(Value::String(pattern))) => {
-                let built = regex::RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX).build();
-                regex = Some(built.map_err(|error| format!("the regular expression does not compile: {error}"))?);
-            }
-            (Operator::Matches, _) => return wants("a regular expression in quotes"),
-            (_, None) => return wants("something"),
-            (_, Some(_)) => {}
-        }
-        Ok(Compiled { source: self.clone(), root, path, regex })
+        self.check_value()?;
+        let regex = match (self.operator, &self.value) {
+            (Operator::Matches, Some(Value::String(pattern))) => Some(compile_regex(pattern)?),
+            _ => None,
+        };
+        Ok(Compiled {
+            source: self.clone(),
+            root,
+            path,
+            regex,
+        })
     }
+
+    fn check_value(&self) -> Result<(), String> {
+        let value = self.value.as_ref();
+        let (fits, what) = match self.operator {
+            Operator::Exists => (value.is_none_or(Value::is_boolean), "true, false or nothing"),
+            Operator::In | Operator::NotIn => (value.is_some_and(Value::is_array), "a list"),
+            Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte => {
+                (value.and_then(decimal).is_some(), "a number or a decimal in quotes")
+            }
+            Operator::Matches => (
+                value.is_some_and(Value::is_string),
+                "a regular expression in quotes",
+            ),
+            Operator::Eq | Operator::Ne | Operator::Contains => (value.is_some(), "something"),
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(format!("`{}` needs {what} as its value", self.operator))
+        }
+    }
+}
+
+fn compile_regex(pattern: &str) -> Result<Regex, String> {
+    regex::RegexBuilder::new(pattern)
+        .size_limit(REGEX_BYTES_MAX)
+        .dfa_size_limit(REGEX_BYTES_MAX)
+        .build()
+        .map_err(|error| format!("the regular expression does not compile: {error}"))
 }
 
 impl Compiled {
@@ -176,7 +205,12 @@ impl Compiled {
             Ok(false) => (Outcome::False, None),
             Err(error) => (Outcome::Error, Some(error)),
         };
-        Report { expression: self.source.text(), result, saw: seen.map(shortened), error }
+        Report {
+            expression: self.source.text(),
+            result,
+            saw: seen.map(shortened),
+            error,
+        }
     }
 
     fn look_up<'a>(&self, sight: &Sight<'a>) -> Option<&'a Value> {
@@ -206,12 +240,20 @@ impl Compiled {
         match source.operator {
             Operator::Eq => Ok(equal(seen, wanted)),
             Operator::Ne => Ok(!equal(seen, wanted)),
-            Operator::In => Ok(wanted.as_array().is_some_and(|list| list.iter().any(|item| equal(seen, item)))),
-            Operator::NotIn => Ok(wanted.as_array().is_some_and(|list| !list.iter().any(|item| equal(seen, item)))),
+            Operator::In => Ok(wanted
+                .as_array()
+                .is_some_and(|list| list.iter().any(|item| equal(seen, item)))),
+            Operator::NotIn => Ok(wanted
+                .as_array()
+                .is_some_and(|list| !list.iter().any(|item| equal(seen, item)))),
             Operator::Contains => match (seen, wanted) {
                 (Value::String(text), Value::String(part)) => Ok(text.contains(part.as_str())),
                 (Value::Array(items), wanted) => Ok(items.iter().any(|item| equal(item, wanted))),
-                _ => Err(format!("`{}` is {}, which contains nothing", source.field, kind(seen))),
+                _ => Err(format!(
+                    "`{}` is {}, which contains nothing",
+                    source.field,
+                    kind(seen)
+                )),
             },
             Operator::Matches => match (seen, &self.regex) {
                 (Value::String(text), Some(regex)) => Ok(regex.is_match(text)),
@@ -265,10 +307,16 @@ fn kind(value: &Value) -> &'static str {
 /// What a report carries of a large value.
 fn shortened(value: &Value) -> Value {
     match value {
-        Value::String(text) if text.chars().count() > 200 => Value::String(text.chars().take(200).chain(['…']).collect()),
+        Value::String(text) if text.chars().count() > 200 => {
+            Value::String(text.chars().take(200).chain(['…']).collect())
+        }
         Value::Array(_) | Value::Object(_) => {
             let text = value.to_string();
-            if text.len() > 400 { Value::String(format!("{} ({} bytes)", kind(value), text.len())) } else { value.clone() }
+            if text.len() > 400 {
+                Value::String(format!("{} ({} bytes)", kind(value), text.len()))
+            } else {
+                value.clone()
+            }
         }
         other => other.clone(),
     }
@@ -280,11 +328,26 @@ mod tests {
     use serde_json::json;
 
     fn outcome(field: &str, operator: Operator, value: Value, context: Value) -> Outcome {
-        let condition = Condition { field: field.into(), operator, value: Some(value) };
+        let condition = Condition {
+            field: field.into(),
+            operator,
+            value: Some(value),
+        };
         let context = context.as_object().unwrap().clone();
-        let inputs = json!({"n": 7, "deep": {"list": [1, {"x": "y"}]}}).as_object().unwrap().clone();
+        let inputs = json!({"n": 7, "deep": {"list": [1, {"x": "y"}]}})
+            .as_object()
+            .unwrap()
+            .clone();
         let agent = json!({"name": "bot", "labels": {"team": "ops"}});
-        condition.compile().unwrap().evaluate(&Sight { context: &context, inputs: &inputs, agent: &agent }).result
+        condition
+            .compile()
+            .unwrap()
+            .evaluate(&Sight {
+                context: &context,
+                inputs: &inputs,
+                agent: &agent,
+            })
+            .result
     }
 
     #[test]
@@ -317,7 +380,11 @@ mod tests {
             ("a", O::Exists, json!(true), json!({}), False),
             ("a", O::Exists, json!(false), json!({}), True),
         ] {
-            assert_eq!(outcome(field, operator, value.clone(), context.clone()), expected, "{field} {operator} {value} in {context}");
+            assert_eq!(
+                outcome(field, operator, value.clone(), context.clone()),
+                expected,
+                "{field} {operator} {value} in {context}"
+            );
         }
     }
 
@@ -333,13 +400,27 @@ mod tests {
             ("a", Operator::Exists, Some(json!("x"))),
             ("http.host", Operator::Eq, Some(json!("x"))),
         ] {
-            assert!(Condition { field: field.into(), operator, value: value.clone() }.compile().is_err(), "{field} {operator} {value:?}");
+            assert!(
+                Condition {
+                    field: field.into(),
+                    operator,
+                    value: value.clone()
+                }
+                .compile()
+                .is_err(),
+                "{field} {operator} {value:?}"
+            );
         }
     }
 
     #[test]
     fn a_false_one_settles_and_an_error_counts_where_none_is_false() {
-        let report = |result| Report { expression: String::new(), result, saw: None, error: None };
+        let report = |result| Report {
+            expression: String::new(),
+            result,
+            saw: None,
+            error: None,
+        };
         use Outcome::{Error, False, True};
         assert_eq!(combine(&[]), True);
         assert_eq!(combine(&[report(True), report(Error)]), Error);

@@ -21,7 +21,10 @@ impl Decimal {
             None => (false, text),
         };
         let (mantissa, power) = match rest.split_once(['e', 'E']) {
-            Some((mantissa, power)) => (mantissa, power.strip_prefix('+').unwrap_or(power).parse::<i32>().ok()?),
+            Some((mantissa, power)) => (
+                mantissa,
+                power.strip_prefix('+').unwrap_or(power).parse::<i32>().ok()?,
+            ),
             None => (rest, 0),
         };
         let (whole, fraction) = match mantissa.split_once('.') {
@@ -39,10 +42,18 @@ impl Decimal {
         let leading = all.iter().take_while(|digit| **digit == b'0').count();
         let trailing = all.iter().rev().take_while(|digit| **digit == b'0').count();
         if leading == all.len() {
-            return Some(Self { negative: false, digits: Vec::new(), exponent: 0 });
+            return Some(Self {
+                negative: false,
+                digits: Vec::new(),
+                exponent: 0,
+            });
         }
         let exponent = i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()? + i64::from(power);
-        Some(Self { negative, digits: all[leading..all.len() - trailing].to_vec(), exponent })
+        Some(Self {
+            negative,
+            digits: all[leading..all.len() - trailing].to_vec(),
+            exponent,
+        })
     }
 
     /// Whether the value is below zero.
@@ -55,9 +66,10 @@ impl Decimal {
             (true, true) => Ordering::Equal,
             (true, false) => Ordering::Less,
             (false, true) => Ordering::Greater,
-            (false, false) => {
-                self.exponent.cmp(&other.exponent).then_with(|| self.digits.cmp(&other.digits))
-            }
+            (false, false) => self
+                .exponent
+                .cmp(&other.exponent)
+                .then_with(|| self.digits.cmp(&other.digits)),
         }
     }
 }
@@ -104,7 +116,9 @@ mod tests {
 
     #[test]
     fn only_json_numbers_are_numbers() {
-        for text in ["", "1,000", "$5", ".5", "5.", "01", "1e", "NaN", "0x10", "1_000", " 1"] {
+        for text in [
+            "", "1,000", "$5", ".5", "5.", "01", "1e", "NaN", "0x10", "1_000", " 1",
+        ] {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
     }

@@ -138,8 +138,14 @@ impl Event {
     /// Which epochs the event moves: what was judged before it must be judged again.
     pub fn moves(&self) -> Moves {
         match self {
-            Self::WorkspaceCreated(_) | Self::WorkspaceUpdated(_) => Moves { policy: true, authority: true },
-            Self::PolicyPut(_) | Self::PolicyRemoved(_) | Self::PolicySetApplied(_) => Moves { policy: true, authority: false },
+            Self::WorkspaceCreated(_) | Self::WorkspaceUpdated(_) => Moves {
+                policy: true,
+                authority: true,
+            },
+            Self::PolicyPut(_) | Self::PolicyRemoved(_) | Self::PolicySetApplied(_) => Moves {
+                policy: true,
+                authority: false,
+            },
             Self::AgentPut(_)
             | Self::ApplicationPut(_)
             | Self::OperatorPut(_)
@@ -149,8 +155,14 @@ impl Event {
             | Self::KeySet(_)
             | Self::KeyRevoked(_)
             | Self::ChannelPut(_)
-            | Self::ChannelRemoved(_) => Moves { policy: false, authority: true },
-            _ => Moves { policy: false, authority: false },
+            | Self::ChannelRemoved(_) => Moves {
+                policy: false,
+                authority: true,
+            },
+            _ => Moves {
+                policy: false,
+                authority: false,
+            },
         }
     }
 }

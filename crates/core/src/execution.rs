@@ -2,8 +2,8 @@
 
 use crate::{
     event::{
-        Event, ExecutionFinished, ExecutionOrigin, ExecutionReported, ExecutionSettled, ExecutionSource, ExecutionState,
-        ExecutionTouched, Nothing, ReportOutcome,
+        Event, ExecutionFinished, ExecutionOrigin, ExecutionReported, ExecutionSettled, ExecutionSource,
+        ExecutionState, ExecutionTouched, Nothing, ReportOutcome,
     },
     rows::ExecutionRow,
     time::Timestamp,
@@ -65,13 +65,17 @@ pub fn transition(
         (S::Ready, C::Consume | C::Start) if late => Err(Refusal::Lapsed),
         (S::Ready, C::Consume) => Ok(Event::ExecutionConsumed(ExecutionTouched { origin })),
         (S::Ready, C::Report(_)) if row.source == ExecutionSource::Approved => Err(Refusal::NotConsumed),
-        (S::Ready | S::Consumed, C::Report(outcome)) => Ok(Event::ExecutionReported(ExecutionReported { outcome, origin })),
+        (S::Ready | S::Consumed, C::Report(outcome)) => {
+            Ok(Event::ExecutionReported(ExecutionReported { outcome, origin }))
+        }
         (S::Ready, C::Start) => Ok(Event::ExecutionStarted(Nothing {})),
         (S::Ready, C::Lapse) if late => Ok(Event::ExecutionLapsed(Nothing {})),
         (S::Ready, C::Lapse) => Err(Refusal::NotDue),
         (S::Ready, C::Revoke) => Ok(Event::ExecutionRevoked(Nothing {})),
         (S::Executing, C::Finish(state)) => match state {
-            S::Executed | S::Failed | S::Indeterminate => Ok(Event::ExecutionFinished(ExecutionFinished { state })),
+            S::Executed | S::Failed | S::Indeterminate => {
+                Ok(Event::ExecutionFinished(ExecutionFinished { state }))
+            }
             other => Err(Refusal::NotAnEnd(other)),
         },
         (S::Indeterminate, C::Settle(state)) => match state {
@@ -137,7 +141,18 @@ mod tests {
             let got: Vec<&str> = commands
                 .iter()
                 .map(|command| {
-                    if transition(&row(state, ExecutionSource::Allowed), *command, Timestamp(50), None).is_ok() { "+" } else { "-" }
+                    if transition(
+                        &row(state, ExecutionSource::Allowed),
+                        *command,
+                        Timestamp(50),
+                        None,
+                    )
+                    .is_ok()
+                    {
+                        "+"
+                    } else {
+                        "-"
+                    }
                 })
                 .collect();
             assert_eq!(got.join(" "), expected, "{state}");
@@ -148,9 +163,18 @@ mod tests {
     fn approved_actions_are_consumed_before_they_are_reported_and_late_ones_lapse() {
         let ready = row(ExecutionState::Ready, ExecutionSource::Approved);
         let report = Command::Report(ReportOutcome::Success);
-        assert_eq!(transition(&ready, report, Timestamp(50), None), Err(Refusal::NotConsumed));
-        assert_eq!(transition(&ready, Command::Consume, Timestamp(100), None), Err(Refusal::Lapsed));
+        assert_eq!(
+            transition(&ready, report, Timestamp(50), None),
+            Err(Refusal::NotConsumed)
+        );
+        assert_eq!(
+            transition(&ready, Command::Consume, Timestamp(100), None),
+            Err(Refusal::Lapsed)
+        );
         assert!(transition(&ready, Command::Lapse, Timestamp(100), None).is_ok());
-        assert_eq!(transition(&ready, Command::Lapse, Timestamp(99), None), Err(Refusal::NotDue));
+        assert_eq!(
+            transition(&ready, Command::Lapse, Timestamp(99), None),
+            Err(Refusal::NotDue)
+        );
     }
 }

@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     event::{
-        ActionFacts, ApprovalEnd, ApprovalRequested, ApprovalStatus, Ballot, Event, ExecutionOrigin, ExecutionSource,
-        ExecutionState,
+        ActionFacts, ApprovalEnd, ApprovalRequested, ApprovalStatus, Ballot, Event, ExecutionOrigin,
+        ExecutionSource, ExecutionState,
     },
     id::{
-        ActionId, AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, InvalidId, KeyId, OperatorId, PolicyId,
+        ActionId, AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, InvalidId, KeyId,
+        OperatorId, PolicyId,
     },
     record::Record,
     rows::{
-        AgentRow, ApplicationRow, ApprovalRow, ChannelRow, CounterRow, ExecutionRow, GroupRow, InfoRequest, KeyRow,
-        OperatorRow, PolicyRow, Vote, WorkspaceRow,
+        AgentRow, ApplicationRow, ApprovalRow, ChannelRow, CounterRow, ExecutionRow, GroupRow, InfoRequest,
+        KeyRow, OperatorRow, PolicyRow, Vote, WorkspaceRow,
     },
     time::Timestamp,
 };
@@ -80,7 +81,11 @@ impl Rows {
     /// # Errors
     /// If the record does not follow from the rows; they are then not to be used further.
     pub fn fold(&mut self, record: &Record) -> Result<BTreeSet<RowKey>, FoldError> {
-        let mut fold = Fold { rows: self, record, changed: BTreeSet::new() };
+        let mut fold = Fold {
+            rows: self,
+            record,
+            changed: BTreeSet::new(),
+        };
         fold.apply()?;
         Ok(fold.changed)
     }
@@ -96,13 +101,19 @@ macro_rules! row_mut {
     ($fold:ident . $table:ident, $key:ident, $id:expr) => {{
         let id = $id;
         $fold.changed.insert(RowKey::$key(id));
-        $fold.rows.$table.get_mut(&id).ok_or_else(|| FoldError::Missing { seq: $fold.record.seq, subject: id.to_string() })
+        $fold.rows.$table.get_mut(&id).ok_or_else(|| FoldError::Missing {
+            seq: $fold.record.seq,
+            subject: id.to_string(),
+        })
     }};
 }
 
 impl Fold<'_> {
     fn subject<T: std::str::FromStr<Err = InvalidId>>(&self) -> Result<T, FoldError> {
-        self.record.subject.parse().map_err(|source| FoldError::Subject { seq: self.record.seq, source })
+        self.record.subject.parse().map_err(|source| FoldError::Subject {
+            seq: self.record.seq,
+            source,
+        })
     }
 
     fn apply(&mut self) -> Result<(), FoldError> {
@@ -148,7 +159,10 @@ impl Fold<'_> {
 
     fn workspace_mut(&mut self) -> Result<&mut WorkspaceRow, FoldError> {
         self.changed.insert(RowKey::Workspace);
-        let missing = FoldError::Missing { seq: self.record.seq, subject: self.record.workspace.to_string() };
+        let missing = FoldError::Missing {
+            seq: self.record.seq,
+            subject: self.record.workspace.to_string(),
+        };
         self.rows.workspace.as_mut().ok_or(missing)
     }
 
@@ -224,7 +238,11 @@ impl Fold<'_> {
             Event::ApplicationPut(put) => {
                 let id: ApplicationId = self.subject()?;
                 self.changed.insert(RowKey::Application(id));
-                let created_at = self.rows.applications.get(&id).map_or(created_at, |row| row.created_at);
+                let created_at = self
+                    .rows
+                    .applications
+                    .get(&id)
+                    .map_or(created_at, |row| row.created_at);
                 let row = ApplicationRow {
                     id,
                     name: put.name.clone(),
@@ -255,7 +273,12 @@ impl Fold<'_> {
             Event::GroupPut(put) => {
                 let id: GroupId = self.subject()?;
                 self.changed.insert(RowKey::Group(id));
-                let row = GroupRow { id, name: put.name.clone(), members: put.members.clone(), removed: false };
+                let row = GroupRow {
+                    id,
+                    name: put.name.clone(),
+                    members: put.members.clone(),
+                    removed: false,
+                };
                 self.rows.groups.insert(id, row);
             }
             Event::GroupRemoved(_) => {
@@ -290,7 +313,11 @@ impl Fold<'_> {
             Event::ChannelPut(put) => {
                 let id: ChannelId = self.subject()?;
                 self.changed.insert(RowKey::Channel(id));
-                let created_at = self.rows.channels.get(&id).map_or(created_at, |row| row.created_at);
+                let created_at = self
+                    .rows
+                    .channels
+                    .get(&id)
+                    .map_or(created_at, |row| row.created_at);
                 let row = ChannelRow {
                     id,
                     name: put.name.clone(),
@@ -318,27 +345,44 @@ impl Fold<'_> {
         let id: ApprovalId = self.subject()?;
         if let Event::ApprovalRequested(requested) = &record.event {
             self.changed.insert(RowKey::Approval(id));
-            self.rows.approvals.insert(id, requested_row(id, requested, seq, time));
-            return self.count(requested.action.agent, true);
+            self.rows
+                .approvals
+                .insert(id, requested_row(id, requested, seq, time));
+            self.count(requested.action.agent, true);
+            return Ok(());
         }
         let row = row_mut!(self.approvals, Approval, id)?;
         row.last_seq = seq;
         match &record.event {
             Event::ApprovalRejudged(rejudged) => {
-                row.policy = rejudged.policy.clone();
-                row.requirement = rejudged.requirement.clone();
+                row.policy.clone_from(&rejudged.policy);
+                row.requirement.clone_from(&rejudged.requirement);
                 row.valid_for = rejudged.valid_for;
             }
             Event::ApprovalVoted(voted) => {
-                row.votes.retain(|vote| vote.actor.kind != record.actor.kind || vote.actor.id != record.actor.id);
+                row.votes
+                    .retain(|vote| vote.actor.kind != record.actor.kind || vote.actor.id != record.actor.id);
                 for vote in &mut row.votes {
                     vote.counted = !voted.not_counted.contains(&vote.actor);
                 }
                 let actor = record.actor.clone();
-                row.votes.push(Vote { actor, ballot: voted.ballot, at: time, seq, counted: true });
+                row.votes.push(Vote {
+                    actor,
+                    ballot: voted.ballot,
+                    at: time,
+                    seq,
+                    counted: true,
+                });
                 if let Some(end) = &voted.end {
-                    let against = if end.status == ApprovalStatus::Approved { Ballot::Deny } else { Ballot::Approve };
-                    row.votes.iter_mut().filter(|vote| vote.ballot == against).for_each(|vote| vote.counted = false);
+                    let against = if end.status == ApprovalStatus::Approved {
+                        Ballot::Deny
+                    } else {
+                        Ballot::Approve
+                    };
+                    row.votes
+                        .iter_mut()
+                        .filter(|vote| vote.ballot == against)
+                        .for_each(|vote| vote.counted = false);
                     return self.end(id, end);
                 }
             }
@@ -398,14 +442,22 @@ impl Fold<'_> {
             self.changed.insert(RowKey::Execution(execution));
             self.rows.executions.insert(execution, row);
         }
-        self.count(agent, false)
+        self.count(agent, false);
+        Ok(())
     }
 
-    fn count(&mut self, agent: AgentId, up: bool) -> Result<(), FoldError> {
+    fn count(&mut self, agent: AgentId, up: bool) {
         self.changed.insert(RowKey::Counter(agent));
-        let row = self.rows.counters.entry(agent).or_insert(CounterRow { agent, pending: 0 });
-        row.pending = if up { row.pending + 1 } else { row.pending.saturating_sub(1) };
-        Ok(())
+        let row = self
+            .rows
+            .counters
+            .entry(agent)
+            .or_insert(CounterRow { agent, pending: 0 });
+        row.pending = if up {
+            row.pending + 1
+        } else {
+            row.pending.saturating_sub(1)
+        };
     }
 
     fn apply_execution(&mut self) -> Result<(), FoldError> {
@@ -417,7 +469,10 @@ impl Fold<'_> {
             _ => None,
         };
         if let Some(origin) = origin {
-            self.rows.executions.entry(id).or_insert_with(|| allowed_execution(id, origin));
+            self.rows
+                .executions
+                .entry(id)
+                .or_insert_with(|| allowed_execution(id, origin));
         }
         let row = row_mut!(self.executions, Execution, id)?;
         match &record.event {
@@ -438,7 +493,10 @@ impl Fold<'_> {
             Event::ExecutionRevoked(_) => row.state = ExecutionState::Revoked,
             _ => {}
         }
-        if !matches!(row.state, ExecutionState::Ready | ExecutionState::Consumed | ExecutionState::Executing) {
+        if !matches!(
+            row.state,
+            ExecutionState::Ready | ExecutionState::Consumed | ExecutionState::Executing
+        ) {
             row.ended_at = Some(record.time);
         }
         Ok(())
@@ -467,8 +525,16 @@ pub fn allowed_execution(id: ExecutionId, origin: &ExecutionOrigin) -> Execution
 
 /// What the record of an allowed action says of its execution.
 pub fn origin_of(record: &Record) -> Option<(ActionId, ExecutionOrigin)> {
-    let Event::ActionAllowed(allowed) = &record.event else { return None };
-    let ActionFacts { name, agent, digest, policy, .. } = &allowed.action;
+    let Event::ActionAllowed(allowed) = &record.event else {
+        return None;
+    };
+    let ActionFacts {
+        name,
+        agent,
+        digest,
+        policy,
+        ..
+    } = &allowed.action;
     let origin = ExecutionOrigin {
         agent: *agent,
         action: name.clone(),

@@ -37,7 +37,10 @@ pub struct InvalidId {
 }
 
 fn parse(text: &str, prefix: &'static str) -> Result<RawId, InvalidId> {
-    let invalid = || InvalidId { given: text.chars().take(80).collect(), prefix };
+    let invalid = || InvalidId {
+        given: text.chars().take(80).collect(),
+        prefix,
+    };
     let digits = text.strip_prefix(prefix).ok_or_else(invalid)?;
     if digits.len() != 32 || digits.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err(invalid());
@@ -163,12 +166,21 @@ mod tests {
         let id = ApprovalId(RawId([0xab; 16]));
         assert_eq!(id.to_string(), format!("apr_{}", "ab".repeat(16)));
         assert_eq!(id.to_string().parse::<ApprovalId>(), Ok(id));
-        assert_eq!(id.action().execution().to_string(), format!("exe_{}", "ab".repeat(16)));
+        assert_eq!(
+            id.action().execution().to_string(),
+            format!("exe_{}", "ab".repeat(16))
+        );
     }
 
     #[test]
     fn other_prefixes_lengths_and_cases_are_refused() {
-        for text in ["", "apr_", "act_00", &format!("act_{}", "0".repeat(32)), &format!("apr_{}", "A".repeat(32))] {
+        for text in [
+            "",
+            "apr_",
+            "act_00",
+            &format!("act_{}", "0".repeat(32)),
+            &format!("apr_{}", "A".repeat(32)),
+        ] {
             assert!(text.parse::<ApprovalId>().is_err(), "{text}");
         }
     }

@@ -33,10 +33,15 @@ pub enum JsonRefusal {
 /// The first thing in it that is not accepted, with its place where the parser knows it.
 pub fn check(raw: &[u8]) -> Result<(), JsonRefusal> {
     if raw.starts_with(b"\xef\xbb\xbf") {
-        return Err(JsonRefusal::Invalid("the text starts with a byte-order mark; send plain UTF-8".into()));
+        return Err(JsonRefusal::Invalid(
+            "the text starts with a byte-order mark; send plain UTF-8".into(),
+        ));
     }
     let mut reader = serde_json::Deserializer::from_slice(raw);
-    Checked { depth: 0 }.deserialize(&mut reader).and_then(|()| reader.end()).map_err(|error| JsonRefusal::Invalid(error.to_string()))?;
+    Checked { depth: 0 }
+        .deserialize(&mut reader)
+        .and_then(|()| reader.end())
+        .map_err(|error| JsonRefusal::Invalid(error.to_string()))?;
     check_numbers(raw)
 }
 
@@ -96,14 +101,20 @@ struct Checked {
 }
 
 fn check_text<E: serde::de::Error>(text: &str) -> Result<(), E> {
-    if text.contains('\0') { Err(E::custom("the character U+0000 is not accepted")) } else { Ok(()) }
+    if text.contains('\0') {
+        Err(E::custom("the character U+0000 is not accepted"))
+    } else {
+        Ok(())
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Checked {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         if self.depth > DEPTH_MAX {
-            return Err(D::Error::custom(format!("objects and lists nest deeper than {DEPTH_MAX}")));
+            return Err(D::Error::custom(format!(
+                "objects and lists nest deeper than {DEPTH_MAX}"
+            )));
         }
         deserializer.deserialize_any(self)
     }
@@ -134,17 +145,26 @@ impl<'de> Visitor<'de> for Checked {
         check_text(text)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Checked { depth: self.depth + 1 })?.is_some() {}
+        while items
+            .next_element_seed(Checked {
+                depth: self.depth + 1,
+            })?
+            .is_some()
+        {}
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         let mut seen: HashSet<String> = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
             check_text::<A::Error>(&key)?;
-            entries.next_value_seed(Checked { depth: self.depth + 1 })?;
+            entries.next_value_seed(Checked {
+                depth: self.depth + 1,
+            })?;
             if seen.contains(&key) {
                 let shown: String = key.chars().take(60).collect();
-                return Err(A::Error::custom(format!("the key `{shown}` stands twice in one object")));
+                return Err(A::Error::custom(format!(
+                    "the key `{shown}` stands twice in one object"
+                )));
             }
             seen.insert(key);
         }
@@ -158,23 +178,60 @@ mod tests {
 
     #[test]
     fn what_every_reader_reads_alike_passes() {
-        for text in ["{}", "[1,1.0,1e0,0.1]", "9007199254740994", "{\"a\":\"\\ud83d\\ude00\"}", "-0", "1e300", "\"a \\\" 9007199254740993\"", "123456789012345"] {
+        for text in [
+            "{}",
+            "[1,1.0,1e0,0.1]",
+            "9007199254740994",
+            "{\"a\":\"\\ud83d\\ude00\"}",
+            "-0",
+            "1e300",
+            "\"a \\\" 9007199254740993\"",
+            "123456789012345",
+        ] {
             assert_eq!(check(text.as_bytes()), Ok(()), "{text}");
         }
     }
 
     #[test]
     fn numbers_a_double_cannot_hold_are_refused() {
-        for text in ["9007199254740993", "[1e400]", "{\"a\":0.1000000000000000055511151231257827}", "18446744073709551615", "-9007199254740993"] {
-            assert!(matches!(check(text.as_bytes()), Err(JsonRefusal::InexactNumber(_) | JsonRefusal::Invalid(_))), "{text}");
+        for text in [
+            "9007199254740993",
+            "[1e400]",
+            "{\"a\":0.1000000000000000055511151231257827}",
+            "18446744073709551615",
+            "-9007199254740993",
+        ] {
+            assert!(
+                matches!(
+                    check(text.as_bytes()),
+                    Err(JsonRefusal::InexactNumber(_) | JsonRefusal::Invalid(_))
+                ),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn ambiguous_text_is_refused() {
         let deep = "[".repeat(80) + &"]".repeat(80);
-        for text in ["{\"a\":1,\"a\":1}", "{\"a\":1,\"\\u0061\":2}", "\"\\ud800\"", "\"\\u0000\"", "{\"\\u0000\":1}", "\u{feff}{}", "{", "{} {}", "NaN", "", "01", &deep] {
-            assert!(matches!(check(text.as_bytes()), Err(JsonRefusal::Invalid(_))), "{text}");
+        for text in [
+            "{\"a\":1,\"a\":1}",
+            "{\"a\":1,\"\\u0061\":2}",
+            "\"\\ud800\"",
+            "\"\\u0000\"",
+            "{\"\\u0000\":1}",
+            "\u{feff}{}",
+            "{",
+            "{} {}",
+            "NaN",
+            "",
+            "01",
+            &deep,
+        ] {
+            assert!(
+                matches!(check(text.as_bytes()), Err(JsonRefusal::Invalid(_))),
+                "{text}"
+            );
         }
         assert!(check(b"\"\xff\"").is_err());
     }

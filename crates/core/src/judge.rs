@@ -13,7 +13,9 @@ use crate::{
     condition::{self, Compiled, Outcome, Report, Sight},
     id::{AgentId, OperatorId},
     name::{GlobIndex, Specificity, is_glob},
-    policy::{Effect, Escalation, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule, Unmatched},
+    policy::{
+        Effect, Escalation, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule, Unmatched,
+    },
     requirement::Requirement,
     time::Micros,
 };
@@ -59,12 +61,22 @@ pub struct AgentFacts {
 
 impl AgentFacts {
     /// Prepares what conditions see.
-    pub fn new(id: AgentId, name: &str, labels: &BTreeMap<String, String>, owner: Option<OperatorId>) -> Self {
+    pub fn new(
+        id: AgentId,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+        owner: Option<OperatorId>,
+    ) -> Self {
         let mut value = json!({"id": id, "name": name, "labels": labels});
         if let Some(owner) = owner {
             value["owner"] = json!(owner);
         }
-        Self { id, name: name.to_owned(), owner, value }
+        Self {
+            id,
+            name: name.to_owned(),
+            owner,
+            value,
+        }
     }
 }
 
@@ -117,16 +129,35 @@ impl Prepared {
     /// # Errors
     /// A sentence, if the policy never passed its check.
     pub fn new(reference: PolicyRef, doc: PolicyDoc) -> Result<Self, String> {
-        let conditions = doc.conditions.iter().map(condition::Condition::compile).collect::<Result<_, _>>()?;
-        let agent_globs = GlobIndex::new(doc.agents.iter().filter(|agent| is_glob(agent)).map(String::as_str))?;
-        Ok(Self { reference, doc, conditions, agent_globs })
+        let conditions = doc
+            .conditions
+            .iter()
+            .map(condition::Condition::compile)
+            .collect::<Result<_, _>>()?;
+        let agent_globs = GlobIndex::new(
+            doc.agents
+                .iter()
+                .filter(|agent| is_glob(agent))
+                .map(String::as_str),
+        )?;
+        Ok(Self {
+            reference,
+            doc,
+            conditions,
+            agent_globs,
+        })
     }
 
     /// 3 named, 2 by glob, 0 any, none if the policy is about other agents. (1 will be labels.)
     fn agent_rank(&self, agent: &str) -> Option<u8> {
         if self.doc.agents.is_empty() {
             Some(0)
-        } else if self.doc.agents.iter().any(|name| name.eq_ignore_ascii_case(agent)) {
+        } else if self
+            .doc
+            .agents
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(agent))
+        {
             Some(3)
         } else if self.agent_globs.matches(agent).is_empty() {
             None
@@ -139,8 +170,6 @@ impl Prepared {
 /// All policies of a workspace in one version, indexed by action. Immutable; shared between threads.
 #[derive(Debug)]
 pub struct PolicySet {
-    /// Older first.
-    policies: Vec<Arc<Prepared>>,
     exact: HashMap<String, Vec<usize>>,
     globs: GlobIndex,
     /// For each glob its policy and how specific it is.
@@ -148,6 +177,8 @@ pub struct PolicySet {
     /// Policies about every action.
     any: Vec<usize>,
     settings: Settings,
+    /// Older first.
+    policies: Vec<Arc<Prepared>>,
 }
 
 /// One policy that matched, and what it says.
@@ -192,7 +223,14 @@ impl PolicySet {
             }
         }
         let globs = GlobIndex::new(globs)?;
-        Ok(Self { exact, globs, glob_owners, any, settings, policies })
+        Ok(Self {
+            exact,
+            globs,
+            glob_owners,
+            any,
+            settings,
+            policies,
+        })
     }
 
     /// The settings this set judges by.
@@ -208,25 +246,66 @@ impl PolicySet {
     /// Every policy that matches the action and the agent, with what it says. In no particular order.
     pub fn matches(&self, action: &Action, agent: &AgentFacts) -> Vec<Match> {
         let lower = action.name.to_ascii_lowercase();
-        let mut found: Vec<(usize, Specificity)> = self.any.iter().map(|at| (*at, Specificity::ANY)).collect();
-        found.extend(self.globs.matches(&lower).into_iter().map(|glob| self.glob_owners[glob]));
+        let mut found: Vec<(usize, Specificity)> =
+            self.any.iter().map(|at| (*at, Specificity::ANY)).collect();
+        found.extend(
+            self.globs
+                .matches(&lower)
+                .into_iter()
+                .map(|glob| self.glob_owners[glob]),
+        );
         if let Some(exact) = self.exact.get(&lower) {
-            found.extend(exact.iter().map(|at| (*at, Specificity { exact: true, literals: lower.len() })));
+            found.extend(exact.iter().map(|at| {
+                (
+                    *at,
+                    Specificity {
+                        exact: true,
+                        literals: lower.len(),
+                    },
+                )
+            }));
         }
         // One policy may match by several globs; its best one counts.
         found.sort_unstable_by(|left, right| left.0.cmp(&right.0).then(right.1.cmp(&left.1)));
         found.dedup_by_key(|(at, _)| *at);
-        let sight = Sight { context: &action.context, inputs: &action.inputs, agent: &agent.value };
-        found.into_iter().filter_map(|(at, specificity)| self.examine(at, specificity, agent, &sight)).collect()
+        let sight = Sight {
+            context: &action.context,
+            inputs: &action.inputs,
+            agent: &agent.value,
+        };
+        found
+            .into_iter()
+            .filter_map(|(at, specificity)| self.examine(at, specificity, agent, &sight))
+            .collect()
     }
 
-    fn examine(&self, at: usize, action: Specificity, agent: &AgentFacts, sight: &Sight<'_>) -> Option<Match> {
+    fn examine(
+        &self,
+        at: usize,
+        action: Specificity,
+        agent: &AgentFacts,
+        sight: &Sight<'_>,
+    ) -> Option<Match> {
         let policy = &self.policies[at];
         let agent = policy.agent_rank(&agent.name)?;
-        let conditions: Vec<Report> = policy.conditions.iter().map(|condition| condition.evaluate(sight)).collect();
+        let conditions: Vec<Report> = policy
+            .conditions
+            .iter()
+            .map(|condition| condition.evaluate(sight))
+            .collect();
         let outcome = condition::combine(&conditions);
-        let rank = Rank { action, agent, others: u8::from(!policy.conditions.is_empty()) };
-        Some(Match { age: at, rank, effect: policy.doc.normal_form().effect(outcome), outcome, conditions })
+        let rank = Rank {
+            action,
+            agent,
+            others: u8::from(!policy.conditions.is_empty()),
+        };
+        Some(Match {
+            age: at,
+            rank,
+            effect: policy.doc.normal_form().effect(outcome),
+            outcome,
+            conditions,
+        })
     }
 
     /// Which of the matches governs: the position in `matches`.
@@ -238,7 +317,10 @@ impl PolicySet {
                 .filter(|(_, found)| found.effect.is_some() && wanted(found))
                 .max_by(|(_, left), (_, right)| {
                     // Equally specific: the stricter, then the older.
-                    left.rank.cmp(&right.rank).then(left.effect.cmp(&right.effect)).then(right.age.cmp(&left.age))
+                    left.rank
+                        .cmp(&right.rank)
+                        .then(left.effect.cmp(&right.effect))
+                        .then(right.age.cmp(&left.age))
                 })
                 .map(|(position, _)| position)
         };
@@ -247,7 +329,8 @@ impl PolicySet {
         }
         let governing = best(&|_| true)?;
         if matches[governing].effect == Some(Effect::Allow)
-            && let Some(guard) = best(&|found| found.effect == Some(Effect::Ask) && self.policies[found.age].doc.guard)
+            && let Some(guard) =
+                best(&|found| found.effect == Some(Effect::Ask) && self.policies[found.age].doc.guard)
         {
             return Some(guard);
         }
@@ -289,7 +372,11 @@ impl PolicySet {
             escalate: policy.doc.approval.escalate.clone(),
             notify: policy.doc.approval.notify.clone(),
             reason_missing: policy.doc.require_reason
-                && action.claims.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()),
+                && action
+                    .claims
+                    .reason
+                    .as_deref()
+                    .is_none_or(|reason| reason.trim().is_empty()),
         }
     }
 

@@ -29,8 +29,13 @@ fn check(text: &str, refused: &str) -> Result<(), String> {
     if text.len() > NAME_LEN_MAX {
         return Err(format!("`{shown}…` is longer than {NAME_LEN_MAX} characters"));
     }
-    match text.chars().find(|c| !c.is_ascii_graphic() || refused.contains(*c)) {
-        Some(c) => Err(format!("`{shown}` contains {c:?}; names are printable ASCII without spaces and without {refused}")),
+    match text
+        .chars()
+        .find(|c| !c.is_ascii_graphic() || refused.contains(*c))
+    {
+        Some(c) => Err(format!(
+            "`{shown}` contains {c:?}; names are printable ASCII without spaces and without {refused}"
+        )),
         None => Ok(()),
     }
 }
@@ -52,11 +57,17 @@ pub struct Specificity {
 impl Specificity {
     /// Of one pattern.
     pub fn of(pattern: &str) -> Self {
-        Self { exact: !is_glob(pattern), literals: pattern.chars().filter(|c| !matches!(c, '*' | '?')).count() }
+        Self {
+            exact: !is_glob(pattern),
+            literals: pattern.chars().filter(|c| !matches!(c, '*' | '?')).count(),
+        }
     }
 
     /// Of a policy that names nothing.
-    pub const ANY: Self = Self { exact: false, literals: 0 };
+    pub const ANY: Self = Self {
+        exact: false,
+        literals: 0,
+    };
 }
 
 /// Many globs tested at once against one name; answers with their positions. Cost grows with the matches, not the globs.
@@ -74,22 +85,36 @@ impl GlobIndex {
         let mut set = GlobSetBuilder::new();
         for glob in globs {
             check_glob(glob)?;
-            let compiled = GlobBuilder::new(&plain(glob)).literal_separator(false).backslash_escape(false).build();
+            let compiled = GlobBuilder::new(&plain(glob))
+                .literal_separator(false)
+                .backslash_escape(false)
+                .build();
             set.add(compiled.map_err(|_| format!("`{glob}` is not a glob"))?);
         }
-        Ok(Self { set: set.build().map_err(|_| "the globs are too large together".to_owned())? })
+        Ok(Self {
+            set: set
+                .build()
+                .map_err(|_| "the globs are too large together".to_owned())?,
+        })
     }
 
     /// Positions of the globs that match a name, in rising order.
     pub fn matches(&self, name: &str) -> Vec<usize> {
-        if self.set.is_empty() { Vec::new() } else { self.set.matches(plain_name(name)) }
+        if self.set.is_empty() {
+            Vec::new()
+        } else {
+            self.set.matches(plain_name(name))
+        }
     }
 }
 
 /// To the glob library a name is a path. A last character that no name of ours ends with, and no slash, keeps its
 /// shortcuts for file names and extensions from seeing anything special.
 fn plain_name(name: &str) -> String {
-    let mut plain = name.to_ascii_lowercase().replace('/', "\u{1}").replace('.', "\u{2}");
+    let mut plain = name
+        .to_ascii_lowercase()
+        .replace('/', "\u{1}")
+        .replace('.', "\u{2}");
     plain.push('\u{3}');
     plain
 }
@@ -113,7 +138,9 @@ mod tests {
     fn reference(glob: &[u8], name: &[u8]) -> bool {
         match (glob.first(), name.first()) {
             (None, None) => true,
-            (Some(b'*'), _) => reference(&glob[1..], name) || (!name.is_empty() && reference(glob, &name[1..])),
+            (Some(b'*'), _) => {
+                reference(&glob[1..], name) || (!name.is_empty() && reference(glob, &name[1..]))
+            }
             (Some(b'?'), Some(_)) => reference(&glob[1..], &name[1..]),
             (Some(g), Some(n)) if g.eq_ignore_ascii_case(n) => reference(&glob[1..], &name[1..]),
             _ => false,

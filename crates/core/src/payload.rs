@@ -26,7 +26,11 @@ impl std::str::FromStr for Hash32 {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut bytes = [0; 32];
         let lower = !text.bytes().any(|b| b.is_ascii_uppercase());
-        hex::decode_to_slice(text, &mut bytes).ok().filter(|()| lower).map(|()| Self(bytes)).ok_or_else(|| "not 64 lower-case hexadecimal digits".into())
+        hex::decode_to_slice(text, &mut bytes)
+            .ok()
+            .filter(|()| lower)
+            .map(|()| Self(bytes))
+            .ok_or_else(|| "not 64 lower-case hexadecimal digits".into())
     }
 }
 
@@ -62,7 +66,8 @@ pub enum PayloadName {
 }
 
 text_enum!(PayloadName {
-    Inputs => "inputs", Context => "context", Claims => "claims", Judgement => "judgement", Text => "text", Report => "report",
+    Inputs => "inputs", Context => "context", Claims => "claims", Judgement => "judgement", Text => "text",
+    Report => "report",
 });
 
 const DOMAIN: &[u8] = b"signoff.payload.v1\0";

@@ -102,7 +102,10 @@ pub struct ApprovalTerms {
 
 /// A policy as written: what an event carries and what is given back unchanged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(clippy::struct_excessive_bools, reason = "independent switches of the written form")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the written form"
+)]
 pub struct PolicyDoc {
     /// Unique in its set, compared without case.
     pub name: String,
@@ -172,7 +175,10 @@ pub struct PolicyProblem {
 }
 
 fn problem(pointer: impl Into<String>, why: impl Into<String>) -> PolicyProblem {
-    PolicyProblem { pointer: pointer.into(), why: why.into() }
+    PolicyProblem {
+        pointer: pointer.into(),
+        why: why.into(),
+    }
 }
 
 impl PolicyDoc {
@@ -203,7 +209,10 @@ impl PolicyDoc {
         name::check_name(&self.name).map_err(|why| problem("/name", why))?;
         for (list, field) in [(&self.actions, "actions"), (&self.agents, "agents")] {
             if list.len() > LIST_LEN_MAX {
-                return Err(problem(format!("/{field}"), format!("more than {LIST_LEN_MAX} entries")));
+                return Err(problem(
+                    format!("/{field}"),
+                    format!("more than {LIST_LEN_MAX} entries"),
+                ));
             }
             for (at, glob) in list.iter().enumerate() {
                 name::check_glob(glob).map_err(|why| problem(format!("/{field}/{at}"), why))?;
@@ -217,26 +226,42 @@ impl PolicyDoc {
             }
             _ => {}
         }
-        let bytes = crate::json::canonical(self).map_err(|error| problem("", error.to_string()))?.len();
+        let bytes = crate::json::canonical(self)
+            .map_err(|error| problem("", error.to_string()))?
+            .len();
         if bytes > POLICY_BYTES_MAX {
-            return Err(problem("", format!("the policy is {bytes} bytes large; the limit is {POLICY_BYTES_MAX}")));
+            return Err(problem(
+                "",
+                format!("the policy is {bytes} bytes large; the limit is {POLICY_BYTES_MAX}"),
+            ));
         }
         Ok(())
     }
 
     fn check_conditions(&self) -> Result<(), PolicyProblem> {
         if self.conditions.len() > LIST_LEN_MAX {
-            return Err(problem("/conditions", format!("more than {LIST_LEN_MAX} entries")));
+            return Err(problem(
+                "/conditions",
+                format!("more than {LIST_LEN_MAX} entries"),
+            ));
         }
         for (at, condition) in self.conditions.iter().enumerate() {
-            condition.compile().map_err(|why| problem(format!("/conditions/{at}"), why))?;
+            condition
+                .compile()
+                .map_err(|why| problem(format!("/conditions/{at}"), why))?;
         }
         let conditional = self.effect == PolicyEffect::Conditional;
         if conditional && self.conditions.is_empty() {
-            return Err(problem("/conditions", "a conditional policy needs at least one condition"));
+            return Err(problem(
+                "/conditions",
+                "a conditional policy needs at least one condition",
+            ));
         }
         if !conditional && self.otherwise.is_some() {
-            return Err(problem("/otherwise", "only a conditional policy has an `otherwise`"));
+            return Err(problem(
+                "/otherwise",
+                "only a conditional policy has an `otherwise`",
+            ));
         }
         Ok(())
     }
@@ -244,22 +269,37 @@ impl PolicyDoc {
     fn check_terms(&self) -> Result<(), PolicyProblem> {
         let terms = &self.approval;
         if terms.approvers.len() > LIST_LEN_MAX {
-            return Err(problem("/approval/approvers", format!("more than {LIST_LEN_MAX} entries")));
+            return Err(problem(
+                "/approval/approvers",
+                format!("more than {LIST_LEN_MAX} entries"),
+            ));
         }
         for (quorum, field) in [(terms.quorum, "quorum"), (terms.deny_quorum, "deny_quorum")] {
             if quorum.is_some_and(|quorum| quorum == 0 || quorum > QUORUM_MAX) {
-                return Err(problem(format!("/approval/{field}"), format!("from 1 to {QUORUM_MAX}")));
+                return Err(problem(
+                    format!("/approval/{field}"),
+                    format!("from 1 to {QUORUM_MAX}"),
+                ));
             }
         }
         if let Some(TimeoutRule::After(span)) = terms.timeout
             && (span.0 <= 0 || span > TIMEOUT_MAX)
         {
-            return Err(problem("/approval/timeout", "more than 0 and at most 30 days, or \"never\""));
+            return Err(problem(
+                "/approval/timeout",
+                "more than 0 and at most 30 days, or \"never\"",
+            ));
         }
         if let Some(escalate) = &terms.escalate
-            && (escalate.after.0 <= 0 || escalate.after > TIMEOUT_MAX || escalate.to.is_empty() || escalate.to.len() > LIST_LEN_MAX)
+            && (escalate.after.0 <= 0
+                || escalate.after > TIMEOUT_MAX
+                || escalate.to.is_empty()
+                || escalate.to.len() > LIST_LEN_MAX)
         {
-            return Err(problem("/approval/escalate", "`after` is more than 0 and at most 30 days, and `to` names at least one contact"));
+            return Err(problem(
+                "/approval/escalate",
+                "`after` is more than 0 and at most 30 days, and `to` names at least one contact",
+            ));
         }
         Ok(())
     }
@@ -271,19 +311,37 @@ impl PolicyDoc {
             Some(Otherwise::RequireApproval) | None => Effect::Ask,
         };
         match self.effect {
-            PolicyEffect::Allow => NormalForm { then: Effect::Allow, or_else: None, on_error: None },
-            PolicyEffect::Deny => NormalForm { then: Effect::Deny, or_else: None, on_error: Some(Effect::Deny) },
-            PolicyEffect::RequireApproval => NormalForm { then: Effect::Ask, or_else: None, on_error: Some(Effect::Ask) },
-            PolicyEffect::Conditional => {
-                NormalForm { then: Effect::Allow, or_else: Some(otherwise), on_error: Some(otherwise) }
-            }
+            PolicyEffect::Allow => NormalForm {
+                then: Effect::Allow,
+                or_else: None,
+                on_error: None,
+            },
+            PolicyEffect::Deny => NormalForm {
+                then: Effect::Deny,
+                or_else: None,
+                on_error: Some(Effect::Deny),
+            },
+            PolicyEffect::RequireApproval => NormalForm {
+                then: Effect::Ask,
+                or_else: None,
+                on_error: Some(Effect::Ask),
+            },
+            PolicyEffect::Conditional => NormalForm {
+                then: Effect::Allow,
+                or_else: Some(otherwise),
+                on_error: Some(otherwise),
+            },
         }
     }
 
     /// Who must decide under this policy.
     pub fn requirement(&self, default_approvers: &[Approver]) -> Requirement {
         let terms = &self.approval;
-        let approvers = if terms.approvers.is_empty() { default_approvers } else { &terms.approvers };
+        let approvers = if terms.approvers.is_empty() {
+            default_approvers
+        } else {
+            &terms.approvers
+        };
         Requirement {
             approvers: approvers.to_vec(),
             quorum: terms.quorum.unwrap_or(1),

@@ -98,7 +98,12 @@ pub fn genesis(workspace: WorkspaceId) -> Hash32 {
 impl Head {
     /// Of an empty log.
     pub fn empty(workspace: WorkspaceId) -> Self {
-        Self { seq: 0, hash: genesis(workspace), time: Timestamp(0), epochs: Epochs::default() }
+        Self {
+            seq: 0,
+            hash: genesis(workspace),
+            time: Timestamp(0),
+            epochs: Epochs::default(),
+        }
     }
 
     /// Where the log stands after a record.
@@ -108,7 +113,12 @@ impl Head {
         let mut epochs = self.epochs;
         epochs.policy += u64::from(moves.policy);
         epochs.authority += u64::from(moves.authority);
-        Self { seq: sealed.record.seq, hash: sealed.hash, time: sealed.record.time, epochs }
+        Self {
+            seq: sealed.record.seq,
+            hash: sealed.hash,
+            time: sealed.record.time,
+            epochs,
+        }
     }
 }
 
@@ -134,7 +144,11 @@ impl Record {
             return Err(SealError::TooLarge(bytes.len()));
         }
         let hash = hash_of(&bytes);
-        Ok(Sealed { record: self, bytes, hash })
+        Ok(Sealed {
+            record: self,
+            bytes,
+            hash,
+        })
     }
 }
 
@@ -163,7 +177,10 @@ pub struct ChainVerifier {
 impl ChainVerifier {
     /// Starts before the first record.
     pub fn new(workspace: WorkspaceId) -> Self {
-        Self { workspace, head: Head::empty(workspace) }
+        Self {
+            workspace,
+            head: Head::empty(workspace),
+        }
     }
 
     /// Where the checked part ends.
@@ -180,9 +197,12 @@ impl ChainVerifier {
         let fault = |why: String| ChainFault { seq, why };
         let hash = hash_of(bytes);
         if hash != stored_hash {
-            return Err(fault(format!("its bytes hash to {hash}, but {stored_hash} is stored")));
+            return Err(fault(format!(
+                "its bytes hash to {hash}, but {stored_hash} is stored"
+            )));
         }
-        let record: Record = serde_json::from_slice(bytes).map_err(|error| fault(format!("can't be read: {error}")))?;
+        let record: Record =
+            serde_json::from_slice(bytes).map_err(|error| fault(format!("can't be read: {error}")))?;
         let canonical = json::canonical(&record).map_err(|error| fault(error.to_string()))?;
         if canonical != bytes {
             return Err(fault("its bytes are not in canonical form".into()));
@@ -194,15 +214,23 @@ impl ChainVerifier {
             return Err(fault("belongs to another workspace".into()));
         }
         if record.prev != self.head.hash {
-            return Err(fault("does not follow the record before it: the hash of that one differs".into()));
+            return Err(fault(
+                "does not follow the record before it: the hash of that one differs".into(),
+            ));
         }
         if record.time < self.head.time {
             return Err(fault("is dated before the record before it".into()));
         }
         if record.epochs != self.head.epochs {
-            return Err(fault("does not rest on the epochs of the record before it".into()));
+            return Err(fault(
+                "does not rest on the epochs of the record before it".into(),
+            ));
         }
-        let sealed = Sealed { record, bytes: Vec::new(), hash };
+        let sealed = Sealed {
+            record,
+            bytes: Vec::new(),
+            hash,
+        };
         self.head = self.head.after(&sealed);
         Ok(sealed.record)
     }

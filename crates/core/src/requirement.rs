@@ -60,12 +60,19 @@ impl FromStr for Approver {
             return Err(refused());
         }
         match text.split_once(':') {
-            Some(("role", role)) => Role::parse(role).filter(|role| *role != Role::Viewer).map(Self::Role).ok_or_else(refused),
-            Some(("group", name)) if crate::name::check_name(name).is_ok() => Ok(Self::Group(name.to_owned())),
+            Some(("role", role)) => Role::parse(role)
+                .filter(|role| *role != Role::Viewer)
+                .map(Self::Role)
+                .ok_or_else(refused),
+            Some(("group", name)) if crate::name::check_name(name).is_ok() => {
+                Ok(Self::Group(name.to_owned()))
+            }
             Some(("operator", id)) => id.parse().map(Self::Operator).map_err(|_| refused()),
             Some(("email", address)) if is_address(address) => Ok(Self::Email(address.to_owned())),
             None if text == "agent.owner" => Ok(Self::AgentOwner),
-            None if text.starts_with(OperatorId::PREFIX) => text.parse().map(Self::Operator).map_err(|_| refused()),
+            None if text.starts_with(OperatorId::PREFIX) => {
+                text.parse().map(Self::Operator).map_err(|_| refused())
+            }
             None if is_address(text) => Ok(Self::Email(text.to_owned())),
             _ => Err(refused()),
         }
@@ -74,8 +81,11 @@ impl FromStr for Approver {
 
 /// Whether a text looks like one e-mail address; real checking is done by sending mail.
 pub fn is_address(text: &str) -> bool {
-    let plain = text.chars().all(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, ',' | ';' | '<' | '>'));
-    plain && text.len() <= 200 && matches!(text.split_once('@'), Some((local, domain)) if !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
+    let plain = text
+        .chars()
+        .all(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, ',' | ';' | '<' | '>'));
+    let Some((local, domain)) = text.split_once('@') else { return false };
+    plain && text.len() <= 200 && !local.is_empty() && !domain.is_empty() && !domain.contains('@')
 }
 
 impl Serialize for Approver {
@@ -116,7 +126,10 @@ pub trait Roster {
 
     /// Whether this operator is named by any entry of the requirement.
     fn may_decide(&self, operator: OperatorId, requirement: &Requirement) -> bool {
-        requirement.approvers.iter().any(|approver| self.is_named(operator, approver))
+        requirement
+            .approvers
+            .iter()
+            .any(|approver| self.is_named(operator, approver))
     }
 }
 
@@ -126,11 +139,29 @@ mod tests {
 
     #[test]
     fn approvers_read_and_write() {
-        for text in ["role:member", "role:admin", "group:finance", "email:dana@example.com", "agent.owner"] {
+        for text in [
+            "role:member",
+            "role:admin",
+            "group:finance",
+            "email:dana@example.com",
+            "agent.owner",
+        ] {
             assert_eq!(text.parse::<Approver>().unwrap().to_string(), text);
         }
-        assert_eq!("dana@example.com".parse::<Approver>().unwrap().to_string(), "email:dana@example.com");
-        for text in ["", "role:viewer", "role:boss", "group:", "group:a b", "operator:x", "email:x", "everyone"] {
+        assert_eq!(
+            "dana@example.com".parse::<Approver>().unwrap().to_string(),
+            "email:dana@example.com"
+        );
+        for text in [
+            "",
+            "role:viewer",
+            "role:boss",
+            "group:",
+            "group:a b",
+            "operator:x",
+            "email:x",
+            "everyone",
+        ] {
             assert!(text.parse::<Approver>().is_err(), "{text}");
         }
     }

@@ -8,7 +8,10 @@ use crate::{
     action::{Accepts, Cost, Priority, Risk},
     actor::Actor,
     event::{ApprovalStatus, Ballot, ExecutionSource, ExecutionState, KeyOwner, ReportOutcome},
-    id::{AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, KeyId, OperatorId, PolicyId, WorkspaceId},
+    id::{
+        AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, KeyId, OperatorId, PolicyId,
+        WorkspaceId,
+    },
     judge::ReasonCode,
     payload::Hash32,
     policy::{Escalation, Orphaned, PolicyDoc, PolicyRef, Settings},
@@ -257,7 +260,11 @@ impl ApprovalRow {
         if self.status.is_terminal() {
             return None;
         }
-        let escalate_at = if self.escalated_at.is_none() { self.escalate_at } else { None };
+        let escalate_at = if self.escalated_at.is_none() {
+            self.escalate_at
+        } else {
+            None
+        };
         [self.decide_by, escalate_at].into_iter().flatten().min()
     }
 
@@ -303,7 +310,8 @@ pub struct ExecutionRow {
 impl ExecutionRow {
     /// When the clock has something to do here. What policy allowed lapses silently: nobody waits for it.
     pub fn next_at(&self) -> Option<Timestamp> {
-        (self.state == ExecutionState::Ready && self.source == ExecutionSource::Approved).then_some(self.run_by)
+        (self.state == ExecutionState::Ready && self.source == ExecutionSource::Approved)
+            .then_some(self.run_by)
     }
 }
 

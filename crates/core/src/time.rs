@@ -29,7 +29,12 @@ impl Micros {
     /// # Errors
     /// A sentence that says what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let refused = || format!("`{}` is not a duration such as \"30m\", \"2h\", \"7d\" or whole seconds", text.chars().take(60).collect::<String>());
+        let refused = || {
+            format!(
+                "`{}` is not a duration such as \"30m\", \"2h\", \"7d\" or whole seconds",
+                text.chars().take(60).collect::<String>()
+            )
+        };
         if let Ok(seconds) = text.parse::<i64>() {
             return Ok(Self::seconds(seconds));
         }
@@ -37,9 +42,12 @@ impl Micros {
         if span.get_months() != 0 || span.get_years() != 0 {
             return Err(refused());
         }
-        let duration =
-            span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| refused())?;
-        i64::try_from(duration.as_micros()).map(Self).map_err(|_| refused())
+        let duration = span
+            .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+            .map_err(|_| refused())?;
+        i64::try_from(duration.as_micros())
+            .map(Self)
+            .map_err(|_| refused())
     }
 }
 
@@ -95,9 +103,12 @@ impl fmt::Debug for Timestamp {
 impl FromStr for Timestamp {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let at: jiff::Timestamp = text
-            .parse()
-            .map_err(|_| format!("`{}` is not an RFC 3339 time", text.chars().take(60).collect::<String>()))?;
+        let at: jiff::Timestamp = text.parse().map_err(|_| {
+            format!(
+                "`{}` is not an RFC 3339 time",
+                text.chars().take(60).collect::<String>()
+            )
+        })?;
         Ok(Self(at.as_microsecond()))
     }
 }
@@ -129,7 +140,14 @@ mod tests {
 
     #[test]
     fn durations_as_people_write_them() {
-        for (text, seconds) in [("30m", 1800), ("2h", 7200), ("7d", 604_800), ("90", 90), ("1h30m", 5400), ("PT5M", 300)] {
+        for (text, seconds) in [
+            ("30m", 1800),
+            ("2h", 7200),
+            ("7d", 604_800),
+            ("90", 90),
+            ("1h30m", 5400),
+            ("PT5M", 300),
+        ] {
             assert_eq!(Micros::parse(text), Ok(Micros::seconds(seconds)), "{text}");
         }
         for text in ["", "soon", "1 month", "3 years", "10x", "1.5.2"] {

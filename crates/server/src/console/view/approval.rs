@@ -1,5 +1,7 @@
 //! The page of one approval: what would happen, who says so, who decides, and the decision itself.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use sha2::{Digest as _, Sha256};
 
@@ -26,12 +28,16 @@ pub struct ApprovalPage {
 pub struct Approval {
     /// Its id.
     pub id: String,
-    /// Its page.
+    /// Its page, without a query.
     pub href: String,
+    /// The list's filter as a query, so that the list beside it and the way back stay as they were.
+    pub carry: String,
     /// Digest of the action: what a decision is bound to.
     pub digest: String,
     /// What is judged: sentence, facts, claims, inputs and context.
     pub matter: Matter,
+    /// The same as rendered, with the digest that a decision carries.
+    pub seen: Seen,
     /// Where it stands.
     pub status: Status,
     /// Whether its time was passed on to further people.
@@ -46,38 +52,65 @@ pub struct Approval {
     pub requirement: Requirement,
     /// Questions and answers.
     pub thread: Vec<Question>,
+    /// Who was told, and how.
+    pub told: Vec<Told>,
     /// Records of the log about it.
     pub history: Vec<HistoryRow>,
     /// What this operator may do here.
     pub may: May,
+    /// Whether every decision needs words.
+    pub needs_words: bool,
     /// What the bar at the foot asks for.
     pub step: Step,
+    /// What was kept from a decision that came too late or could not be taken.
+    pub kept: Option<Kept>,
+    /// The next approval that waits, once this one has ended.
+    pub next_href: Option<String>,
 }
 
 impl Approval {
     /// Address of a step of the decision, keeping what was opened in full.
     pub fn step_href(&self, step: &str) -> String {
-        let full = if self.matter.is_full { "&full=1" } else { "" };
-        format!("{}?step={step}{full}#decision", self.href)
+        format!("{}#decision", self.address("", self.matter.is_full, step))
     }
 
     /// Address without a step.
     pub fn plain_href(&self) -> String {
-        format!("{}{}", self.href, if self.matter.is_full { "?full=1" } else { "" })
+        self.address("", self.matter.is_full, "")
     }
 
     /// Address with every byte shown.
     pub fn full_href(&self) -> String {
-        format!("{}?full=1", self.href)
+        self.address("", true, "")
     }
 
-    /// What an approval at this risk asks for beyond pressing the button.
+    /// Where the forms of a decision go.
+    pub fn decide_href(&self) -> String {
+        self.address("/decide", self.matter.is_full, "")
+    }
+
+    /// The list this approval was opened from.
+    pub fn list_href(&self) -> String {
+        if self.carry.is_empty() { "/".to_owned() } else { format!("/?{}", self.carry) }
+    }
+
+    fn address(&self, tail: &str, is_full: bool, step: &str) -> String {
+        let full = if is_full { "full=1".to_owned() } else { String::new() };
+        let step = if step.is_empty() { String::new() } else { format!("step={step}") };
+        let query: Vec<&str> =
+            [self.carry.as_str(), &full, &step].into_iter().filter(|part| !part.is_empty()).collect();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{}{tail}{mark}{}", self.href, query.join("&"))
+    }
+
+    /// What approving asks for beyond pressing the button.
     pub fn gesture(&self) -> Gesture {
-        match self.matter.risk.name {
-            "critical" => Gesture::Type,
-            "high" => Gesture::Tick,
-            _ => Gesture::None,
-        }
+        self.matter.gesture()
+    }
+
+    /// Whether one press approves: nothing hidden, no second gesture, no words needed.
+    pub fn is_one_press(&self) -> bool {
+        self.gesture() == Gesture::None && self.matter.hidden_bytes() == 0 && !self.needs_words
     }
 }
 
@@ -90,6 +123,17 @@ pub enum Gesture {
     Tick,
     /// The action's name to type.
     Type,
+}
+
+/// What a page showed of the matter, and its digest.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Sentence, facts, inputs and claims as HTML.
+    pub matter: String,
+    /// Context, addresses and conditions as HTML.
+    pub details: String,
+    /// SHA-256 over both, in hexadecimal: a decision carries it.
+    pub digest: String,
 }
 
 /// What is judged. Its rendering holds nothing that changes with time, so its digest names what was seen.
@@ -118,10 +162,19 @@ pub struct Matter {
     pub inputs: Tree,
     /// What else was sent.
     pub context: Tree,
+    /// Whether the contents were erased.
+    pub is_erased: bool,
     /// Whether every byte is shown.
     pub is_full: bool,
     /// Address with every byte shown.
     pub full_href: String,
+}
+
+/// The second part of the matter, which stands further down on the page.
+#[derive(Debug, Clone, Template)]
+#[template(path = "parts/details.html")]
+struct Details<'a> {
+    matter: &'a Matter,
 }
 
 impl Matter {
@@ -139,29 +192,64 @@ impl Matter {
 
     /// Whether any text holds something unseen or misleading.
     pub fn is_suspicious(&self) -> bool {
-        let rows = self.inputs.rows.iter().chain(&self.context.rows);
+        let mut rows = self.inputs.rows.iter().chain(&self.context.rows);
         self.sentence.pieces.iter().any(|(_, text)| text.is_suspicious())
             || self.facts.iter().any(|fact| fact.value.is_suspicious())
             || self.claims.iter().any(|claim| claim.text.is_suspicious())
-            || rows.clone().any(|row| row.key.is_suspicious() || row.value.as_ref().is_some_and(Inert::is_suspicious))
+            || rows.any(|row| {
+                row.key.is_suspicious() || row.value.as_ref().is_some_and(Inert::is_suspicious)
+            })
+    }
+
+    /// Whether the action's verb takes something away for good.
+    pub fn is_destructive(&self) -> bool {
+        let last = self.action.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        DESTRUCTIVE_VERBS.iter().any(|verb| last.starts_with(verb))
+    }
+
+    /// What approving it asks for beyond pressing the button.
+    pub fn gesture(&self) -> Gesture {
+        match self.risk.name {
+            "critical" => Gesture::Type,
+            _ if self.risk.is_high || self.is_destructive() || self.is_suspicious() => Gesture::Tick,
+            _ => Gesture::None,
+        }
+    }
+
+    /// Why approving asks for more than a press, in plain words.
+    pub fn gesture_reason(&self) -> &'static str {
+        match () {
+            () if self.risk.is_high => "its risk is high",
+            () if self.is_destructive() => "it takes something away",
+            () => "its text holds characters that mislead",
+        }
     }
 
     /// Every address in it, each with its real host.
     pub fn urls(&self) -> Vec<&ShownUrl> {
         let facts = self.facts.iter().flat_map(|fact| fact.value.urls.iter());
         let claims = self.claims.iter().flat_map(|claim| claim.text.urls.iter());
-        let mut urls: Vec<&ShownUrl> = facts.chain(claims).chain(self.inputs.urls()).chain(self.context.urls()).collect();
-        urls.dedup();
-        urls
+        let mut seen = BTreeSet::new();
+        facts
+            .chain(claims)
+            .chain(self.inputs.urls())
+            .chain(self.context.urls())
+            .filter(|url| seen.insert((&url.href, &url.warning)))
+            .collect()
     }
 
     /// Renders it, with the digest that a decision on it carries.
-    pub fn rendered(&self) -> Result<(String, String), askama::Error> {
-        let html = self.render()?;
-        let digest = hex::encode(Sha256::digest(html.as_bytes()));
-        Ok((html, digest))
+    pub fn seen(&self) -> Result<Seen, askama::Error> {
+        let matter = self.render()?;
+        let details = Details { matter: self }.render()?;
+        let hash = Sha256::new().chain_update(&matter).chain_update([0]).chain_update(&details);
+        Ok(Seen { digest: hex::encode(hash.finalize()), matter, details })
     }
 }
+
+/// Verbs that take something away for good, as an action's last word begins.
+const DESTRUCTIVE_VERBS: &[&str] =
+    &["delete", "remove", "drop", "destroy", "purge", "truncate", "erase", "wipe", "terminate", "revoke"];
 
 /// The policy that asks.
 #[derive(Debug, Clone)]
@@ -265,6 +353,30 @@ pub struct Question {
     pub answer: Option<(Inert, Moment)>,
 }
 
+/// One message about an approval.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The channel.
+    pub channel: Inert,
+    /// What was told, in plain words.
+    pub what: &'static str,
+    /// "delivered", "on its way" or "given up".
+    pub word: &'static str,
+    /// "good", "bad" or "still": the mark's class.
+    pub tone: &'static str,
+    /// When.
+    pub at: Moment,
+}
+
+/// Words that were typed for a decision that was not taken, and why it was not.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// What happened.
+    pub problem: String,
+    /// What was typed.
+    pub text: String,
+}
+
 /// One record of the log.
 #[derive(Debug, Clone)]
 pub struct HistoryRow {
@@ -312,4 +424,14 @@ pub struct StepForm {
     pub text: String,
     /// What was wrong with it.
     pub problem: Option<String>,
+}
+
+impl Step {
+    /// A form without anything typed; the buttons for a name that no form has.
+    pub fn named(kind: &str) -> Self {
+        match ["approve", "deny", "ask", "cancel"].into_iter().find(|known| *known == kind) {
+            Some(kind) => Self::Form(StepForm { kind, ..StepForm::default() }),
+            None => Self::Choose,
+        }
+    }
 }

@@ -62,11 +62,9 @@ pub struct InboxTab {
 pub struct InboxFilter {
     /// Which tab: "waiting", "decided" or "all".
     pub show: String,
-    /// Words searched for.
-    pub query: String,
     /// Agent's name.
     pub agent: String,
-    /// Action, with globs.
+    /// Part of the action's name, or a glob over it.
     pub action: String,
     /// Policy's name.
     pub policy: String,
@@ -81,9 +79,14 @@ pub struct InboxFilter {
 }
 
 impl InboxFilter {
+    /// Whether anything narrows the list.
+    pub fn is_set(&self) -> bool {
+        self.count() > 0
+    }
+
     /// How many parts narrow the list.
     pub fn count(&self) -> usize {
-        [&self.query, &self.agent, &self.action, &self.policy, &self.risk, &self.priority].iter().filter(|part| !part.is_empty()).count()
+        [&self.agent, &self.action, &self.policy, &self.risk, &self.priority].iter().filter(|part| !part.is_empty()).count()
     }
 }
 

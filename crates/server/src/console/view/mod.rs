@@ -29,6 +29,8 @@ pub struct Shell {
     pub waiting: usize,
     /// What the page wants said everywhere, such as that approvals are given automatically.
     pub banner: Option<String>,
+    /// The server's time, for counting down by its clock.
+    pub now: String,
 }
 
 /// The operator who looks.

@@ -1,0 +1,295 @@
+//! What doors ask of the engine: parsed, checked in form, in terms of core.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use signoff_core::{
+    action::{Action, Priority, Risk},
+    event::{ApprovalStatus, ExecutionState, ReportOutcome, View},
+    id::{AgentId, ApprovalId},
+    payload::Hash32,
+    policy::{Orphaned, PolicyDoc, Unmatched},
+    requirement::{Approver, Role},
+    time::Timestamp,
+};
+
+/// An action on its way in.
+#[derive(Debug, Clone)]
+pub struct Submit {
+    /// What is asked.
+    pub action: Action,
+    /// The agent's name, for an application; an agent may name itself.
+    pub agent: Option<String>,
+    /// The pending request of the same agent that this one amends.
+    pub replaces: Option<ApprovalId>,
+}
+
+impl Submit {
+    /// A submit by an agent for itself.
+    pub fn of(action: Action) -> Self {
+        Self { action, agent: None, replaces: None }
+    }
+}
+
+/// What an operator does with a pending approval.
+#[derive(Debug, Clone)]
+pub enum Decision {
+    /// Let it go on.
+    Approve {
+        /// Digest of what was shown.
+        digest: Hash32,
+        /// For the record and the agent.
+        comment: Option<String>,
+    },
+    /// Refuse it.
+    Deny {
+        /// Digest of what was shown, if the door knows.
+        digest: Option<Hash32>,
+        /// For the record and the agent; required.
+        reason: String,
+    },
+    /// Ask the agent.
+    RequestInfo {
+        /// The question.
+        question: String,
+    },
+}
+
+/// A decision with what the voter looked at.
+#[derive(Debug, Clone)]
+pub struct Decide {
+    /// What is decided.
+    pub decision: Decision,
+    /// The page or message it was decided on, where the door knows.
+    pub view: Option<View>,
+}
+
+/// What a caller waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Until {
+    /// The approval's end.
+    #[default]
+    Decided,
+    /// Any change.
+    Changed,
+}
+
+/// How an execution went.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// In one word.
+    pub outcome: ReportOutcome,
+    /// In the agent's words.
+    pub detail: Option<String>,
+    /// What came out.
+    pub result: Option<Map<String, Value>>,
+}
+
+/// What a person says became of an execution whose end is unknown.
+#[derive(Debug, Clone)]
+pub struct Settle {
+    /// Executed, failed, or ready again.
+    pub state: ExecutionState,
+    /// For the record.
+    pub note: Option<String>,
+}
+
+/// Which approvals.
+#[derive(Debug, Clone, Default)]
+pub struct ApprovalFilter {
+    /// Any of these; empty means any.
+    pub statuses: Vec<ApprovalStatus>,
+    /// The agent's name or id.
+    pub agent: Option<String>,
+    /// A glob over the action's name.
+    pub action: Option<String>,
+    /// As claimed.
+    pub priority: Option<Priority>,
+    /// As claimed.
+    pub risk: Option<Risk>,
+    /// Name of the governing policy.
+    pub policy: Option<String>,
+    /// Oldest first instead of newest first.
+    pub oldest_first: bool,
+    /// Beyond this sequence of a submission, in the direction of reading (the cursor).
+    pub beyond: Option<u64>,
+    /// How many, 1 to 200.
+    pub limit: u32,
+}
+
+/// Which records of the log.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// The agent's name or id.
+    pub agent: Option<String>,
+    /// A glob over the action's name.
+    pub action: Option<String>,
+    /// Who did it: an operator's id or e-mail address, or the id of any other actor.
+    pub actor: Option<String>,
+    /// `approve`, `deny`, `allowed`, `denied`, `approved`, `expired` …
+    pub decision: Option<String>,
+    /// A type such as `approval.voted.v1`, or a beginning such as `approval.`.
+    pub event_type: Option<String>,
+    /// Any id: an approval's, action's or execution's digits find all three.
+    pub subject: Option<String>,
+    /// Not before.
+    pub since: Option<Timestamp>,
+    /// Oldest first instead of newest first.
+    pub oldest_first: bool,
+    /// Beyond this sequence, in the direction of reading (the cursor).
+    pub beyond: Option<u64>,
+    /// How many, 1 to 200.
+    pub limit: u32,
+}
+
+/// A whole new policy set.
+#[derive(Debug, Clone, Default)]
+pub struct ApplyPolicies {
+    /// All policies, older first where ages tie. Those of the same name keep their id and age.
+    pub policies: Vec<PolicyDoc>,
+    /// Settings to change.
+    pub settings: SettingsChange,
+    /// Refuse unless the present version is this one.
+    pub expected_version: Option<u64>,
+    /// What becomes of pending approvals that no policy governs any more; the workspace's rule unless said.
+    pub orphaned: Option<Orphaned>,
+    /// Say what would change, change nothing.
+    pub dry_run: bool,
+}
+
+/// Settings of the workspace; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct SettingsChange {
+    /// For people.
+    pub name: Option<String>,
+    /// For actions that no policy matches.
+    pub unmatched: Option<Unmatched>,
+    /// Who decides where a policy names nobody.
+    pub default_approvers: Option<Vec<Approver>>,
+    /// For pending approvals that no policy governs any more.
+    pub orphaned: Option<Orphaned>,
+}
+
+/// A new agent.
+#[derive(Debug, Clone, Default)]
+pub struct CreateAgent {
+    /// Unique without case.
+    pub name: String,
+    /// For people, and later for matching.
+    pub labels: BTreeMap<String, String>,
+    /// An operator's id or e-mail address.
+    pub owner: Option<String>,
+}
+
+/// A change of an agent; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateAgent {
+    /// All labels.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// An operator's id or e-mail address; an empty text takes the owner away.
+    pub owner: Option<String>,
+    /// Off: its keys open nothing and its pending approvals are withdrawn.
+    pub disabled: Option<bool>,
+}
+
+/// A new application.
+#[derive(Debug, Clone, Default)]
+pub struct CreateApplication {
+    /// Unique without case.
+    pub name: String,
+    /// Names or globs of the agents it may speak for.
+    pub agents: Vec<String>,
+    /// Whether it may bring in agents that are not known yet.
+    pub register_new: bool,
+}
+
+/// A change of an application; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateApplication {
+    /// Names or globs of the agents it may speak for.
+    pub agents: Option<Vec<String>>,
+    /// Whether it may bring in new agents.
+    pub register_new: Option<bool>,
+    /// Off: its keys open nothing.
+    pub disabled: Option<bool>,
+}
+
+/// A new operator.
+#[derive(Debug, Clone)]
+pub struct CreateOperator {
+    /// For people.
+    pub name: String,
+    /// Unique without case.
+    pub email: String,
+    /// What they may do at all.
+    pub role: Role,
+    /// Names of groups to join.
+    pub groups: Vec<String>,
+    /// For the console; none: tokens only, until an admin sets one.
+    pub password: Option<SecretString>,
+}
+
+/// A change of an operator; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateOperator {
+    /// For people.
+    pub name: Option<String>,
+    /// Unique without case.
+    pub email: Option<String>,
+    /// What they may do at all.
+    pub role: Option<Role>,
+    /// Off: may do nothing, sessions end.
+    pub disabled: Option<bool>,
+    /// A new password; other sessions end.
+    pub password: Option<SecretString>,
+}
+
+/// A new webhook.
+#[derive(Debug, Clone)]
+pub struct CreateWebhook {
+    /// Unique without case.
+    pub name: String,
+    /// Where to; kept encrypted.
+    pub url: String,
+    /// Types or `approval.*`; none means all.
+    pub events: Vec<String>,
+}
+
+/// The first admin.
+#[derive(Debug, Clone)]
+pub struct SetUp {
+    /// From the first-run link.
+    pub token: SecretString,
+    /// For people.
+    pub name: String,
+    /// To sign in with.
+    pub email: String,
+    /// At least 12 characters.
+    pub password: SecretString,
+}
+
+/// A sign-in by password.
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    /// Address.
+    pub email: String,
+    /// Password.
+    pub password: SecretString,
+}
+
+/// Where to find an agent: by id or by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentName {
+    /// By id.
+    Id(AgentId),
+    /// By name, without case.
+    Name(String),
+}
+
+impl From<&str> for AgentName {
+    fn from(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Id)
+    }
+}
+
