@@ -79,7 +79,7 @@ pub enum Accepts {
     Answers,
 }
 
-/// Where an action belongs in a larger run. Each part at most 320 characters.
+/// Where an action belongs in a larger run. Each part at most 200 characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trace {
@@ -254,7 +254,7 @@ pub struct Verdict {
 pub struct Action {
     /// `act_…`.
     pub id: String,
-    /// What policy said when it was submitted.
+    /// Go on, stop, or wait: as things stand now, decisions included.
     pub verdict: VerdictKind,
     /// Name of the action.
     pub action: String,

@@ -145,7 +145,7 @@ pub struct Approval {
 /// Who must decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Requirement {
-    /// `usr_…`, an e-mail address, `group:NAME`, `role:NAME` or `agent.owner`.
+    /// `operator:usr_…`, `email:ADDRESS`, `group:NAME`, `role:NAME` or `agent.owner`.
     pub approvers: Vec<String>,
     /// How many of them must say yes.
     pub quorum: u32,
@@ -271,7 +271,7 @@ pub struct Decide {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct View {
-    /// Digest of the rendered view.
+    /// Digest of the rendered view, `sha256:` and 64 hexadecimal digits; without it nothing of the view is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 200)]
     pub digest: Option<String>,

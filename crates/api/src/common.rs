@@ -100,11 +100,13 @@ pub enum ActorKind {
     Automation,
     /// Signoff itself: the clock, or a change of policy.
     System,
+    /// Somebody unknown, as in a failed sign-in.
+    Stranger,
 }
 
 level_text!(ActorKind {
     Agent => "agent", Application => "application", Operator => "operator",
-    Automation => "automation", System => "system",
+    Automation => "automation", System => "system", Stranger => "stranger",
 });
 
 /// Who did something.

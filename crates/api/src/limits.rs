@@ -2,12 +2,20 @@
 
 /// Largest request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 1_048_576;
+/// Largest body of a whole policy set, in bytes.
+pub const POLICY_SET_BYTES_MAX: usize = 16 * 1_048_576;
+/// Longest time that a body may take to arrive, in seconds.
+pub const BODY_SECONDS_MAX: u64 = 30;
+/// Longest time that a request may take beyond its `wait`, in seconds.
+pub const REQUEST_SECONDS_MAX: u64 = 30;
 /// Longest action or agent name, in characters.
 pub const NAME_CHARS_MAX: usize = 200;
 /// Longest free text (reason, description, comment, question, answer, detail), in characters.
 pub const TEXT_CHARS_MAX: usize = 4_000;
-/// Longest short claim (requester, trace identifiers), in characters.
+/// Longest requester, in characters.
 pub const SHORT_TEXT_CHARS_MAX: usize = 320;
+/// Longest trace identifier, in characters.
+pub const TRACE_CHARS_MAX: usize = 200;
 /// Longest idempotency key, in visible ASCII characters.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// Longest `wait` of one long-poll, in seconds.
@@ -28,3 +36,5 @@ pub const CONDITIONS_MAX: usize = 50;
 pub const APPROVERS_MAX: usize = 100;
 /// Shortest operator password, in characters.
 pub const PASSWORD_CHARS_MIN: usize = 12;
+/// Most members of a group.
+pub const GROUP_MEMBERS_MAX: usize = 1_000;

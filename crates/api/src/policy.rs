@@ -335,6 +335,8 @@ pub struct PolicyVersion {
     pub version: u64,
     /// When, RFC 3339.
     pub at: String,
+    /// Who.
+    pub by: Actor,
     /// The rule; null when this version removed it.
     #[schema(required)]
     pub policy: Option<PolicyBody>,
@@ -351,6 +353,8 @@ pub struct PolicySetVersion {
     pub by: Actor,
     /// The record of the log that brought it.
     pub sequence: u64,
+    /// What became of pending approvals that it left without a policy.
+    pub orphaned: Orphaned,
 }
 
 /// Why an action gets the verdict it gets.

@@ -133,8 +133,10 @@ codes! {
         Some("send UTF-8 JSON without duplicate keys; numbers that a double can't hold go as text");
     /// The body has a field that is not known.
     UnknownField "unknown_field" 422 "unknown field" Some("check the spelling; a misspelt safety option must not vanish");
-    /// The body is larger than 1 MiB.
+    /// The body is larger than 1 MiB (16 MiB for a whole policy set).
     BodyTooLarge "body_too_large" 413 "body too large" Some("send at most 1 MiB; keep large things elsewhere and link to them");
+    /// The request did not arrive in time.
+    RequestTimeout "request_timeout" 408 "request timeout" Some("send the whole request within 30 seconds");
     /// The content type is not JSON.
     UnsupportedMediaType "unsupported_media_type" 415 "unsupported media type" Some("send `content-type: application/json`");
     /// The path exists, not with this method.

@@ -1,7 +1,17 @@
 //! The live feed: what happened, as it happens, over server-sent events.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
+
+/// Query of the feed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StreamQuery {
+    /// Begin after this sequence; without it the feed begins now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+}
 
 /// One message of the feed. It says that something happened; what it is now is read from the resource.
 ///

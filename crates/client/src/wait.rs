@@ -12,6 +12,8 @@ use crate::transport::Client;
 
 /// How long one poll is held; well below what intermediaries cut off.
 const POLL_SECONDS: u64 = 30;
+/// The same where changes count: one that falls between two polls shows only when the next one ends.
+const POLL_SECONDS_OF_CHANGES: u64 = 5;
 /// A held poll that comes back undecided sooner than this is a server that is going down: do not spin.
 const TOO_SOON: Duration = Duration::from_millis(500);
 
@@ -22,6 +24,8 @@ pub struct WaitOptions {
     pub deadline: Option<Instant>,
     /// How long to bear a server that does not answer.
     pub grace: Duration,
+    /// Whether to hear only of the end, or also of votes and questions on the way there.
+    pub until: Until,
 }
 
 impl Default for WaitOptions {
@@ -29,6 +33,7 @@ impl Default for WaitOptions {
         Self {
             deadline: None,
             grace: Duration::from_mins(2),
+            until: Until::Decided,
         }
     }
 }
@@ -54,7 +59,8 @@ pub enum Progress<'a> {
 impl Client {
     /// Waits until an approval has ended, over restarts of the server, up to the caller's deadline.
     ///
-    /// An error means that nothing is known: the approval goes on and can be waited for again.
+    /// The first poll is not held, so that `progress` learns at once where the approval stands. An error means that
+    /// nothing is known: the approval goes on and can be waited for again.
     pub async fn wait_for_decision(
         &self,
         id: &str,
@@ -62,19 +68,21 @@ impl Client {
         mut progress: impl FnMut(Progress<'_>),
     ) -> crate::Result<Waited> {
         let mut patience: Option<Patience> = None;
+        let mut seen = false;
         loop {
-            let Some(seconds) = poll_seconds(options.deadline) else {
+            let Some(seconds) = poll_seconds(&options) else {
                 return Ok(Waited::OutOfTime);
             };
+            let seconds = if seen { seconds } else { 0 };
             let query = WaitQuery {
                 wait: Some(seconds),
-                until: Some(Until::Decided),
+                until: Some(options.until),
             };
             let started = Instant::now();
             match at_most(options.deadline, self.approval_view(id, &query)).await {
                 None => return Ok(Waited::OutOfTime),
                 Some(Ok(approval)) => {
-                    patience = None;
+                    (patience, seen) = (None, true);
                     progress(Progress::Seen(&approval));
                     if approval.is_terminal {
                         return Ok(Waited::Decided(Box::new(approval)));
@@ -99,14 +107,18 @@ impl Client {
 }
 
 /// Seconds to hold the next poll; nothing when the deadline has come.
-fn poll_seconds(deadline: Option<Instant>) -> Option<u64> {
-    let Some(deadline) = deadline else {
-        return Some(POLL_SECONDS);
+fn poll_seconds(options: &WaitOptions) -> Option<u64> {
+    let longest = match options.until {
+        Until::Decided => POLL_SECONDS,
+        Until::Changed => POLL_SECONDS_OF_CHANGES,
+    };
+    let Some(deadline) = options.deadline else {
+        return Some(longest);
     };
     let left = deadline
         .checked_duration_since(Instant::now())
         .filter(|left| !left.is_zero())?;
-    Some((left.as_secs() + 1).min(POLL_SECONDS))
+    Some((left.as_secs() + 1).min(longest))
 }
 
 /// The future's value, or nothing when the deadline comes first.

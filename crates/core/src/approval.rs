@@ -65,8 +65,23 @@ pub struct Surroundings<'a> {
     pub actor: &'a Actor,
     /// Who people are right now.
     pub roster: &'a dyn Roster,
-    /// The agent's owner and the person it asks for.
-    pub selves: &'a [OperatorId],
+    /// The people behind the request.
+    pub selves: Selves,
+}
+
+/// The people behind a request, who can't approve it unless the requirement says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Selves {
+    /// The agent's owner.
+    pub owner: Option<OperatorId>,
+    /// The person the agent says it asks for. A claim: it takes authority away and never gives any.
+    pub requested_by: Option<OperatorId>,
+}
+
+impl Selves {
+    fn include(self, operator: OperatorId) -> bool {
+        self.owner == Some(operator) || self.requested_by == Some(operator)
+    }
 }
 
 /// Why a command changes nothing.
@@ -175,6 +190,7 @@ fn end(status: ApprovalStatus, code: Option<ReasonCode>, note: Option<&str>) -> 
         note: note.map(str::to_owned),
         run_by: None,
         superseded_by: None,
+        counted: Vec::new(),
     }
 }
 
@@ -199,18 +215,18 @@ pub fn may_vote(
     ballot: Ballot,
     requirement: &Requirement,
     roster: &dyn Roster,
-    selves: &[OperatorId],
+    selves: Selves,
 ) -> Result<(), Refusal> {
     match (actor.kind, actor.operator()) {
         (ActorKind::Operator, Some(operator)) => {
             // Only `agent.owner` speaks of the owner; the roster can't know which agent is meant.
             let as_owner =
-                requirement.approvers.contains(&Approver::AgentOwner) && selves.contains(&operator);
+                requirement.approvers.contains(&Approver::AgentOwner) && selves.owner == Some(operator);
             let active = roster.is_named(operator, &Approver::Role(Role::Member));
             if !active || !(as_owner || roster.may_decide(operator, requirement)) {
                 return Err(Refusal::NotNamed);
             }
-            if ballot == Ballot::Approve && selves.contains(&operator) && !requirement.self_approval {
+            if ballot == Ballot::Approve && selves.include(operator) && !requirement.self_approval {
                 return Err(Refusal::SelfApproval);
             }
             Ok(())
@@ -228,6 +244,12 @@ pub fn may_vote(
         (ActorKind::Automation, _) => Ok(()),
         _ => Err(Refusal::NotNamed),
     }
+}
+
+/// Whether so many people are enough. Nobody is never enough, whatever a requirement says.
+fn suffices(people: usize, ballot: Ballot, requirement: &Requirement) -> bool {
+    let quorum = quorum_for(ballot, requirement).max(1);
+    u32::try_from(people).is_ok_and(|people| people >= quorum)
 }
 
 fn quorum_for(ballot: Ballot, requirement: &Requirement) -> u32 {
@@ -268,14 +290,11 @@ fn vote(
     {
         return Err(Refusal::AlreadyVoted);
     }
-    let others = row
-        .votes
-        .iter()
-        .filter(|vote| !same_person(vote) && vote.ballot == ballot);
+    let others = row.votes.iter().filter(|vote| !same_person(vote));
     let (counted, not_counted): (Vec<_>, Vec<_>) =
         others.partition(|vote| still_counts(vote, &row.requirement, around));
-    let people = u32::try_from(counted.len()).unwrap_or(u32::MAX).saturating_add(1);
-    let end = (people >= quorum_for(ballot, &row.requirement)).then(|| match ballot {
+    let people = 1 + counted.iter().filter(|vote| vote.ballot == ballot).count();
+    let end = suffices(people, ballot, &row.requirement).then(|| match ballot {
         Ballot::Approve => approval_end(row, None, around.now),
         Ballot::Deny => end(ApprovalStatus::Denied, Some(ReasonCode::DeniedByReviewer), None),
     });
@@ -373,21 +392,27 @@ fn rejudge(
 
 /// The end that the votes as they stand bring about, if any. Denials first: fail closed.
 fn tally(row: &ApprovalRow, around: &Surroundings<'_>) -> Option<Event> {
-    let count = |ballot: Ballot| {
-        let votes = row
-            .votes
-            .iter()
-            .filter(|vote| vote.ballot == ballot && still_counts(vote, &row.requirement, around));
-        u32::try_from(votes.count()).unwrap_or(u32::MAX)
+    let counted = |ballot: Ballot| -> Vec<Actor> {
+        let votes = row.votes.iter().filter(|vote| vote.ballot == ballot);
+        votes
+            .filter(|vote| still_counts(vote, &row.requirement, around))
+            .map(|vote| vote.actor.clone())
+            .collect()
     };
-    if count(Ballot::Deny) >= row.requirement.deny_quorum {
-        Some(ended(
-            ApprovalStatus::Denied,
-            Some(ReasonCode::DeniedByReviewer),
-            Some("policy_changed"),
-        ))
-    } else if count(Ballot::Approve) >= row.requirement.quorum {
-        Some(approved(row, Some("policy_changed"), around.now))
+    let note = Some("policy_changed");
+    let (against, in_favour) = (counted(Ballot::Deny), counted(Ballot::Approve));
+    if suffices(against.len(), Ballot::Deny, &row.requirement) {
+        let denied = end(ApprovalStatus::Denied, Some(ReasonCode::DeniedByReviewer), note);
+        Some(Event::ApprovalEnded(ApprovalEnd {
+            counted: against,
+            ..denied
+        }))
+    } else if suffices(in_favour.len(), Ballot::Approve, &row.requirement) {
+        let approved = approval_end(row, note, around.now);
+        Some(Event::ApprovalEnded(ApprovalEnd {
+            counted: in_favour,
+            ..approved
+        }))
     } else {
         None
     }

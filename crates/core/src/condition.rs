@@ -171,9 +171,10 @@ impl Condition {
         let (fits, what) = match self.operator {
             Operator::Exists => (value.is_none_or(Value::is_boolean), "true, false or nothing"),
             Operator::In | Operator::NotIn => (value.is_some_and(Value::is_array), "a list"),
-            Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte => {
-                (value.and_then(decimal).is_some(), "a number or a decimal in quotes")
-            }
+            Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte => (
+                value.and_then(decimal).is_some(),
+                "a number or a decimal in quotes",
+            ),
             Operator::Matches => (
                 value.is_some_and(Value::is_string),
                 "a regular expression in quotes",
@@ -237,24 +238,21 @@ impl Compiled {
         }
         let seen = seen.ok_or_else(|| format!("`{}` is missing", source.field))?;
         let wanted = source.value.as_ref().unwrap_or(&Value::Null);
+        let wrong_type = || {
+            format!(
+                "`{}` is {}, which `{}` can't compare with {}",
+                source.field,
+                kind(seen),
+                source.operator,
+                kind(wanted)
+            )
+        };
         match source.operator {
-            Operator::Eq => Ok(equal(seen, wanted)),
-            Operator::Ne => Ok(!equal(seen, wanted)),
-            Operator::In => Ok(wanted
-                .as_array()
-                .is_some_and(|list| list.iter().any(|item| equal(seen, item)))),
-            Operator::NotIn => Ok(wanted
-                .as_array()
-                .is_some_and(|list| !list.iter().any(|item| equal(seen, item)))),
-            Operator::Contains => match (seen, wanted) {
-                (Value::String(text), Value::String(part)) => Ok(text.contains(part.as_str())),
-                (Value::Array(items), wanted) => Ok(items.iter().any(|item| equal(item, wanted))),
-                _ => Err(format!(
-                    "`{}` is {}, which contains nothing",
-                    source.field,
-                    kind(seen)
-                )),
-            },
+            Operator::Eq => equal(seen, wanted).ok_or_else(wrong_type),
+            Operator::Ne => equal(seen, wanted).map(|same| !same).ok_or_else(wrong_type),
+            Operator::In => one_of(seen, wanted).ok_or_else(wrong_type),
+            Operator::NotIn => one_of(seen, wanted).map(|is_one| !is_one).ok_or_else(wrong_type),
+            Operator::Contains => contains(seen, wanted).ok_or_else(wrong_type),
             Operator::Matches => match (seen, &self.regex) {
                 (Value::String(text), Some(regex)) => Ok(regex.is_match(text)),
                 _ => Err(format!("`{}` is {}, not text", source.field, kind(seen))),
@@ -284,12 +282,43 @@ fn decimal(value: &Value) -> Option<Decimal> {
     }
 }
 
-/// Equality as people expect: numbers and decimals in quotes by value, everything else as JSON.
-fn equal(left: &Value, right: &Value) -> bool {
-    let numeric = left.is_number() || right.is_number();
-    match (numeric, decimal(left), decimal(right)) {
-        (true, Some(left), Some(right)) => left == right,
-        _ => left == right,
+/// Equality as people expect: numbers and decimals in quotes by value, everything else as JSON. None where the types
+/// differ, so that `ne` and `not_in` don't hold for what the author of the policy never thought of.
+fn equal(seen: &Value, wanted: &Value) -> Option<bool> {
+    match (seen, wanted) {
+        (Value::Number(_), Value::Number(_) | Value::String(_)) | (Value::String(_), Value::Number(_)) => {
+            Some(decimal(seen)? == decimal(wanted)?)
+        }
+        (_, Value::Null) => Some(seen.is_null()),
+        (Value::Array(left), Value::Array(right)) => {
+            let same = |(left, right): (&Value, &Value)| equal(left, right) == Some(true);
+            Some(left.len() == right.len() && left.iter().zip(right).all(same))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            let same = |(key, left): (&String, &Value)| {
+                right
+                    .get(key)
+                    .is_some_and(|right| equal(left, right) == Some(true))
+            };
+            Some(left.len() == right.len() && left.iter().all(same))
+        }
+        _ => (kind(seen) == kind(wanted)).then(|| seen == wanted),
+    }
+}
+
+/// Whether a list holds the value. None where nothing in the list is of the value's type.
+fn one_of(seen: &Value, list: &Value) -> Option<bool> {
+    let items = list.as_array()?;
+    let compared: Vec<bool> = items.iter().filter_map(|item| equal(seen, item)).collect();
+    (items.is_empty() || !compared.is_empty()).then(|| compared.contains(&true))
+}
+
+/// Whether text holds text, or a list a value. None for what contains nothing.
+fn contains(seen: &Value, wanted: &Value) -> Option<bool> {
+    match (seen, wanted) {
+        (Value::String(text), Value::String(part)) => Some(text.contains(part.as_str())),
+        (Value::Array(items), wanted) => Some(items.iter().any(|item| equal(item, wanted) == Some(true))),
+        _ => None,
     }
 }
 
@@ -327,7 +356,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn outcome(field: &str, operator: Operator, value: Value, context: Value) -> Outcome {
+    fn outcome(field: &str, operator: Operator, value: Value, context: &Value) -> Outcome {
         let condition = Condition {
             field: field.into(),
             operator,
@@ -377,11 +406,30 @@ mod tests {
             ("a", O::Matches, json!("b+"), json!({"a": "abbc"}), True),
             ("a", O::Matches, json!("^b+$"), json!({"a": "abbc"}), False),
             ("a", O::Matches, json!("b"), json!({"a": 1}), Error),
+            // A wrong type is an error, so that an allow with `ne` or `not_in` does not match by accident.
+            ("a", O::Eq, json!(1), json!({"a": "one"}), Error),
+            ("a", O::Eq, json!("1"), json!({"a": true}), Error),
+            ("a", O::Ne, json!("prod"), json!({"a": ["prod"]}), Error),
+            ("a", O::Ne, json!("prod"), json!({"a": null}), Error),
+            ("a", O::NotIn, json!(["prod"]), json!({"a": {"x": 1}}), Error),
+            ("a", O::In, json!(["x", 5]), json!({"a": "5.0"}), True),
+            ("a", O::In, json!(["x", null]), json!({"a": null}), True),
+            ("a", O::In, json!([]), json!({"a": 1}), False),
+            ("a", O::Contains, json!(2), json!({"a": "2"}), Error),
+            // 1, 1.0 and 1e0 are the same value wherever they stand.
+            (
+                "a",
+                O::Eq,
+                json!([1, {"x": 2}]),
+                json!({"a": [1.0, {"x": 2.0}]}),
+                True,
+            ),
+            ("a", O::Eq, json!([1]), json!({"a": [1, 1]}), False),
             ("a", O::Exists, json!(true), json!({}), False),
             ("a", O::Exists, json!(false), json!({}), True),
         ] {
             assert_eq!(
-                outcome(field, operator, value.clone(), context.clone()),
+                outcome(field, operator, value.clone(), &context),
                 expected,
                 "{field} {operator} {value} in {context}"
             );
@@ -415,13 +463,13 @@ mod tests {
 
     #[test]
     fn a_false_one_settles_and_an_error_counts_where_none_is_false() {
+        use Outcome::{Error, False, True};
         let report = |result| Report {
             expression: String::new(),
             result,
             saw: None,
             error: None,
         };
-        use Outcome::{Error, False, True};
         assert_eq!(combine(&[]), True);
         assert_eq!(combine(&[report(True), report(Error)]), Error);
         assert_eq!(combine(&[report(Error), report(False)]), False);

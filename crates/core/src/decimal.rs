@@ -21,10 +21,8 @@ impl Decimal {
             None => (false, text),
         };
         let (mantissa, power) = match rest.split_once(['e', 'E']) {
-            Some((mantissa, power)) => (
-                mantissa,
-                power.strip_prefix('+').unwrap_or(power).parse::<i32>().ok()?,
-            ),
+            // `parse` takes a sign itself, but only one.
+            Some((mantissa, power)) => (mantissa, power.parse::<i32>().ok()?),
             None => (rest, 0),
         };
         let (whole, fraction) = match mantissa.split_once('.') {
@@ -117,7 +115,8 @@ mod tests {
     #[test]
     fn only_json_numbers_are_numbers() {
         for text in [
-            "", "1,000", "$5", ".5", "5.", "01", "1e", "NaN", "0x10", "1_000", " 1",
+            "", "1,000", "$5", ".5", "5.", "01", "1e", "NaN", "0x10", "1_000", " 1", "+1", "1e++5", "1e+-5",
+            "1e5.0",
         ] {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }

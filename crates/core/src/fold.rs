@@ -4,21 +4,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    event::{
-        ActionFacts, ApprovalEnd, ApprovalRequested, ApprovalStatus, Ballot, Event, ExecutionOrigin,
-        ExecutionSource, ExecutionState,
-    },
+    event::Event,
     id::{
-        ActionId, AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, InvalidId, KeyId,
-        OperatorId, PolicyId,
+        AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, InvalidId, KeyId, OperatorId,
+        PolicyId,
     },
     record::Record,
     rows::{
-        AgentRow, ApplicationRow, ApprovalRow, ChannelRow, CounterRow, ExecutionRow, GroupRow, InfoRequest,
-        KeyRow, OperatorRow, PolicyRow, Vote, WorkspaceRow,
+        AgentRow, ApplicationRow, ApprovalRow, ChannelRow, CounterRow, ExecutionRow, GroupRow, KeyRow,
+        OperatorRow, PolicyRow, WorkspaceRow,
     },
-    time::Timestamp,
 };
+
+macro_rules! row_mut {
+    ($fold:ident . $table:ident, $key:ident, $id:expr) => {{
+        let id = $id;
+        $fold.changed.insert(RowKey::$key(id));
+        $fold.rows.$table.get_mut(&id).ok_or_else(|| FoldError::Missing {
+            seq: $fold.record.seq,
+            subject: id.to_string(),
+        })
+    }};
+}
+
+mod request;
+
+pub use request::{allowed_execution, origin_of};
 
 /// Names one folded row within a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,8 +76,20 @@ pub enum FoldError {
         /// What it is about.
         subject: String,
     },
+    /// The event can't follow from the state its row is in: an end is an end (invariant I4).
+    #[error("record {seq}: `{event}` can't happen to {subject}, which is {state}")]
+    Impossible {
+        /// The record.
+        seq: u64,
+        /// The type of its event.
+        event: &'static str,
+        /// What it is about.
+        subject: String,
+        /// The state that is in.
+        state: &'static str,
+    },
     /// The subject is not an id of the kind the event is about.
-    #[error("record {seq}: {source}")]
+    #[error("the subject of record {seq} is not of the kind that its type is about")]
     Subject {
         /// The record.
         seq: u64,
@@ -97,18 +120,16 @@ struct Fold<'a> {
     changed: BTreeSet<RowKey>,
 }
 
-macro_rules! row_mut {
-    ($fold:ident . $table:ident, $key:ident, $id:expr) => {{
-        let id = $id;
-        $fold.changed.insert(RowKey::$key(id));
-        $fold.rows.$table.get_mut(&id).ok_or_else(|| FoldError::Missing {
-            seq: $fold.record.seq,
-            subject: id.to_string(),
-        })
-    }};
-}
-
 impl Fold<'_> {
+    fn impossible(&self, state: &'static str) -> FoldError {
+        FoldError::Impossible {
+            seq: self.record.seq,
+            event: self.record.event.type_name(),
+            subject: self.record.subject.clone(),
+            state,
+        }
+    }
+
     fn subject<T: std::str::FromStr<Err = InvalidId>>(&self) -> Result<T, FoldError> {
         self.record.subject.parse().map_err(|source| FoldError::Subject {
             seq: self.record.seq,
@@ -302,6 +323,7 @@ impl Fold<'_> {
                     hint: set.hint.clone(),
                     digest: set.digest,
                     revoked: false,
+                    set_seq: self.record.seq,
                     created_at,
                 };
                 self.rows.keys.insert(id, row);
@@ -337,250 +359,5 @@ impl Fold<'_> {
             _ => {}
         }
         Ok(())
-    }
-
-    fn apply_approval(&mut self) -> Result<(), FoldError> {
-        let record = self.record;
-        let (seq, time) = (record.seq, record.time);
-        let id: ApprovalId = self.subject()?;
-        if let Event::ApprovalRequested(requested) = &record.event {
-            self.changed.insert(RowKey::Approval(id));
-            self.rows
-                .approvals
-                .insert(id, requested_row(id, requested, seq, time));
-            self.count(requested.action.agent, true);
-            return Ok(());
-        }
-        let row = row_mut!(self.approvals, Approval, id)?;
-        row.last_seq = seq;
-        match &record.event {
-            Event::ApprovalRejudged(rejudged) => {
-                row.policy.clone_from(&rejudged.policy);
-                row.requirement.clone_from(&rejudged.requirement);
-                row.valid_for = rejudged.valid_for;
-            }
-            Event::ApprovalVoted(voted) => {
-                row.votes
-                    .retain(|vote| vote.actor.kind != record.actor.kind || vote.actor.id != record.actor.id);
-                for vote in &mut row.votes {
-                    vote.counted = !voted.not_counted.contains(&vote.actor);
-                }
-                let actor = record.actor.clone();
-                row.votes.push(Vote {
-                    actor,
-                    ballot: voted.ballot,
-                    at: time,
-                    seq,
-                    counted: true,
-                });
-                if let Some(end) = &voted.end {
-                    let against = if end.status == ApprovalStatus::Approved {
-                        Ballot::Deny
-                    } else {
-                        Ballot::Approve
-                    };
-                    row.votes
-                        .iter_mut()
-                        .filter(|vote| vote.ballot == against)
-                        .for_each(|vote| vote.counted = false);
-                    return self.end(id, end);
-                }
-            }
-            Event::InfoRequested(_) => {
-                row.status = ApprovalStatus::InfoRequested;
-                row.info.push(InfoRequest {
-                    asked_by: record.actor.clone(),
-                    asked_at: time,
-                    asked_seq: seq,
-                    answered_at: None,
-                    answered_seq: None,
-                });
-            }
-            Event::InfoAnswered(_) => {
-                row.status = ApprovalStatus::Pending;
-                if let Some(info) = row.info.last_mut() {
-                    info.answered_at = Some(time);
-                    info.answered_seq = Some(seq);
-                }
-            }
-            Event::ApprovalEscalated(_) => row.escalated_at = Some(time),
-            Event::ApprovalEnded(end) => return self.end(id, end),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, id: ApprovalId, end: &ApprovalEnd) -> Result<(), FoldError> {
-        let record = self.record;
-        let row = row_mut!(self.approvals, Approval, id)?;
-        row.status = end.status;
-        row.decided_at = Some(record.time);
-        row.decided_by = Some(record.actor.clone());
-        row.decided_seq = Some(record.seq);
-        row.code = end.code;
-        row.note.clone_from(&end.note);
-        row.superseded_by = end.superseded_by;
-        let agent = row.agent;
-        if let Some(run_by) = end.run_by {
-            let execution = id.action().execution();
-            let row = ExecutionRow {
-                id: execution,
-                agent,
-                action: row.action.clone(),
-                digest: row.digest,
-                source: ExecutionSource::Approved,
-                policy: row.policy.clone(),
-                state: ExecutionState::Ready,
-                submitted_seq: row.submitted_seq,
-                created_at: record.time,
-                run_by,
-                consumed_at: None,
-                ended_at: None,
-                outcome: None,
-                reported_seq: None,
-            };
-            self.changed.insert(RowKey::Execution(execution));
-            self.rows.executions.insert(execution, row);
-        }
-        self.count(agent, false);
-        Ok(())
-    }
-
-    fn count(&mut self, agent: AgentId, up: bool) {
-        self.changed.insert(RowKey::Counter(agent));
-        let row = self
-            .rows
-            .counters
-            .entry(agent)
-            .or_insert(CounterRow { agent, pending: 0 });
-        row.pending = if up {
-            row.pending + 1
-        } else {
-            row.pending.saturating_sub(1)
-        };
-    }
-
-    fn apply_execution(&mut self) -> Result<(), FoldError> {
-        let record = self.record;
-        let id: ExecutionId = self.subject()?;
-        let origin = match &record.event {
-            Event::ExecutionConsumed(touched) => touched.origin.as_ref(),
-            Event::ExecutionReported(reported) => reported.origin.as_ref(),
-            _ => None,
-        };
-        if let Some(origin) = origin {
-            self.rows
-                .executions
-                .entry(id)
-                .or_insert_with(|| allowed_execution(id, origin));
-        }
-        let row = row_mut!(self.executions, Execution, id)?;
-        match &record.event {
-            Event::ExecutionConsumed(_) => {
-                row.state = ExecutionState::Consumed;
-                row.consumed_at = Some(record.time);
-            }
-            Event::ExecutionReported(reported) => {
-                row.state = ExecutionState::Reported;
-                row.outcome = Some(reported.outcome);
-                row.reported_seq = Some(record.seq);
-                row.ended_at = Some(record.time);
-            }
-            Event::ExecutionStarted(_) => row.state = ExecutionState::Executing,
-            Event::ExecutionFinished(finished) => row.state = finished.state,
-            Event::ExecutionSettled(settled) => row.state = settled.state,
-            Event::ExecutionLapsed(_) => row.state = ExecutionState::Lapsed,
-            Event::ExecutionRevoked(_) => row.state = ExecutionState::Revoked,
-            _ => {}
-        }
-        if !matches!(
-            row.state,
-            ExecutionState::Ready | ExecutionState::Consumed | ExecutionState::Executing
-        ) {
-            row.ended_at = Some(record.time);
-        }
-        Ok(())
-    }
-}
-
-/// The row that an allowed action's execution starts from.
-pub fn allowed_execution(id: ExecutionId, origin: &ExecutionOrigin) -> ExecutionRow {
-    ExecutionRow {
-        id,
-        agent: origin.agent,
-        action: origin.action.clone(),
-        digest: origin.digest,
-        source: ExecutionSource::Allowed,
-        policy: origin.policy.clone(),
-        state: ExecutionState::Ready,
-        submitted_seq: origin.submitted_seq,
-        created_at: origin.created_at,
-        run_by: origin.run_by,
-        consumed_at: None,
-        ended_at: None,
-        outcome: None,
-        reported_seq: None,
-    }
-}
-
-/// What the record of an allowed action says of its execution.
-pub fn origin_of(record: &Record) -> Option<(ActionId, ExecutionOrigin)> {
-    let Event::ActionAllowed(allowed) = &record.event else {
-        return None;
-    };
-    let ActionFacts {
-        name,
-        agent,
-        digest,
-        policy,
-        ..
-    } = &allowed.action;
-    let origin = ExecutionOrigin {
-        agent: *agent,
-        action: name.clone(),
-        digest: *digest,
-        policy: policy.clone(),
-        submitted_seq: record.seq,
-        created_at: record.time,
-        run_by: allowed.run_by,
-    };
-    Some((record.subject.parse().ok()?, origin))
-}
-
-fn requested_row(id: ApprovalId, requested: &ApprovalRequested, seq: u64, time: Timestamp) -> ApprovalRow {
-    let facts = &requested.action;
-    ApprovalRow {
-        id,
-        agent: facts.agent,
-        application: facts.application,
-        action: facts.name.clone(),
-        digest: facts.digest,
-        priority: facts.priority,
-        risk: facts.risk,
-        cost: facts.cost.clone(),
-        accepts: facts.accepts,
-        require_approval: facts.require_approval,
-        timeout: requested.timeout,
-        policy: facts.policy.clone(),
-        requirement: requested.requirement.clone(),
-        valid_for: requested.valid_for,
-        escalate: requested.escalate.clone(),
-        notify: requested.notify.clone(),
-        status: ApprovalStatus::Pending,
-        submitted_seq: seq,
-        last_seq: seq,
-        created_at: time,
-        decide_by: requested.decide_by,
-        escalate_at: requested.escalate_at,
-        escalated_at: None,
-        votes: Vec::new(),
-        info: Vec::new(),
-        decided_at: None,
-        decided_by: None,
-        decided_seq: None,
-        code: None,
-        note: None,
-        replaces: requested.replaces,
-        superseded_by: None,
     }
 }

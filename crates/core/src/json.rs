@@ -16,6 +16,9 @@ use crate::decimal::Decimal;
 /// How deep objects and lists may nest.
 pub const DEPTH_MAX: usize = 64;
 
+/// How keys start by which the JSON reader talks to itself.
+const READER_KEYS: &str = "$serde_json::private::";
+
 /// Why a JSON text is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonRefusal {
@@ -81,7 +84,9 @@ fn check_number(token: &[u8]) -> Result<(), JsonRefusal> {
     if !double.is_finite() {
         return Err(inexact());
     }
-    let shortest = format!("{double:e}");
+    // The shortest form that is written canonically, not that of Rust: where two are equally near, they differ.
+    let shortest = canonical(&double).map_err(|_| inexact())?;
+    let shortest = String::from_utf8_lossy(&shortest);
     match (Decimal::parse(&text), Decimal::parse(&shortest)) {
         (Some(given), Some(held)) if given == held => Ok(()),
         _ => Err(inexact()),
@@ -96,7 +101,9 @@ pub fn canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> 
     serde_json_canonicalizer::to_vec(value)
 }
 
+#[derive(Clone, Copy)]
 struct Checked {
+    /// How many objects and lists stand around the value.
     depth: usize,
 }
 
@@ -108,14 +115,23 @@ fn check_text<E: serde::de::Error>(text: &str) -> Result<(), E> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Checked {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        if self.depth > DEPTH_MAX {
-            return Err(D::Error::custom(format!(
+impl Checked {
+    /// For what stands inside the object or list that begins here.
+    fn inside<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth == DEPTH_MAX {
+            return Err(E::custom(format!(
                 "objects and lists nest deeper than {DEPTH_MAX}"
             )));
         }
+        Ok(Self {
+            depth: self.depth + 1,
+        })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Checked {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
@@ -145,21 +161,23 @@ impl<'de> Visitor<'de> for Checked {
         check_text(text)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items
-            .next_element_seed(Checked {
-                depth: self.depth + 1,
-            })?
-            .is_some()
-        {}
+        let inside = self.inside()?;
+        while items.next_element_seed(inside)?.is_some() {}
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let inside = self.inside()?;
         let mut seen: HashSet<String> = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
             check_text::<A::Error>(&key)?;
-            entries.next_value_seed(Checked {
-                depth: self.depth + 1,
-            })?;
+            // The reader takes an object with such a key for a number, or for text to be read in its place, which this
+            // check would never see.
+            if key.starts_with(READER_KEYS) {
+                return Err(A::Error::custom(format!(
+                    "keys that start with `{READER_KEYS}` are not accepted"
+                )));
+            }
+            entries.next_value_seed(inside)?;
             if seen.contains(&key) {
                 let shown: String = key.chars().take(60).collect();
                 return Err(A::Error::custom(format!(

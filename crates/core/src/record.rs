@@ -17,6 +17,9 @@ use crate::{
 /// The largest record, in canonical bytes. What is larger is a payload.
 pub const RECORD_BYTES_MAX: usize = 60 * 1024;
 
+/// The version of a record's own form that this build writes and reads.
+pub const RECORD_VERSION: u8 = 1;
+
 /// Counters that move when what earlier judgements relied on changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Epochs {
@@ -31,7 +34,7 @@ pub struct Epochs {
 /// One record. Its canonical JSON (RFC 8785) is what is stored and hashed. Absent, never null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Version of the record's own form.
+    /// Version of the record's own form: [`RECORD_VERSION`].
     pub v: u8,
     /// Whose log.
     pub workspace: WorkspaceId,
@@ -206,6 +209,12 @@ impl ChainVerifier {
         let canonical = json::canonical(&record).map_err(|error| fault(error.to_string()))?;
         if canonical != bytes {
             return Err(fault("its bytes are not in canonical form".into()));
+        }
+        if record.v != RECORD_VERSION {
+            return Err(fault(format!(
+                "has the form of version {}, which is not known here",
+                record.v
+            )));
         }
         if record.seq != seq {
             return Err(fault(format!("says that it is record {}", record.seq)));

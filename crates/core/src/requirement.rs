@@ -84,7 +84,9 @@ pub fn is_address(text: &str) -> bool {
     let plain = text
         .chars()
         .all(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, ',' | ';' | '<' | '>'));
-    let Some((local, domain)) = text.split_once('@') else { return false };
+    let Some((local, domain)) = text.split_once('@') else {
+        return false;
+    };
     plain && text.len() <= 200 && !local.is_empty() && !domain.is_empty() && !domain.contains('@')
 }
 

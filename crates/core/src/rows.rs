@@ -130,6 +130,8 @@ pub struct KeyRow {
     pub digest: Hash32,
     /// Opens nothing any more.
     pub revoked: bool,
+    /// The record that made it, where its name is.
+    pub set_seq: u64,
     /// When.
     pub created_at: Timestamp,
 }

@@ -3,40 +3,41 @@
 //!
 //! Everything that changes goes through one writer; everything that judges reads one immutable snapshot.
 
+mod aftermath;
+mod approvals;
+mod audit;
+mod content;
+mod credential;
+mod decide;
+mod engine;
+mod erase;
 pub mod error;
-mod interface;
+mod executions;
+mod idempotency;
+mod identity;
+mod people;
+mod policies;
+mod principals;
 pub mod request;
+mod seal;
+mod sessions;
+mod snapshot;
+mod stats;
+mod submit;
+mod tenant;
+mod turn;
+mod verify;
 pub mod view;
+mod waiters;
+mod webhooks;
+mod workers;
+mod writer;
 
-use std::sync::Arc;
-
+pub use credential::{ADMIN_KEY_CHARS_MIN, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, EngineResult};
-use secrecy::SecretString;
-use signoff_egress::Egress;
-use signoff_store::Store;
-
-/// What an engine is made of.
-pub struct EngineOptions {
-    /// Where everything is kept.
-    pub store: Arc<dyn Store>,
-    /// Wraps the keys of the workspaces; 32 bytes as 64 hexadecimal digits. A wrong one is refused.
-    pub master_key: SecretString,
-    /// The only way out.
-    pub egress: Egress,
-    /// Links are built from this, without a trailing slash; never from a Host header.
-    pub public_url: String,
-    /// Acts as an automation while set; 32 characters or more.
-    pub admin_key: Option<SecretString>,
-    /// Approve everything that asks, and mark every event.
-    pub auto_approve: bool,
-}
-
-/// The running engine; cheap to clone.
-#[derive(Clone)]
-pub struct Engine {
-    #[expect(dead_code, reason = "being written")]
-    pub(crate) inner: Arc<()>,
-}
+pub use idempotency::KEY_CHARS_MAX;
+pub use submit::PENDING_PER_AGENT_MAX;
 
 /// Why an engine does not start.
 #[derive(Debug, thiserror::Error)]
@@ -47,10 +48,13 @@ pub enum StartError {
     /// Not the key that the data was written with.
     #[error("the master key is not the one that this data was written with")]
     WrongMasterKey,
-    /// Keys of the wrong length.
+    /// An option that can't work.
     #[error("{0}")]
     InvalidOption(String),
     /// What is stored can't be used.
     #[error("{0}")]
     Damaged(String),
 }
+
+/// The key that a client gives with a request that must not happen twice.
+pub type IdempotencyKey<'a> = Option<&'a str>;

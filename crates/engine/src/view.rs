@@ -19,7 +19,7 @@ use signoff_core::{
     sentence::Sentence,
     time::{Micros, Timestamp},
 };
-use signoff_store::DeliveryState;
+pub use signoff_store::DeliveryState;
 
 /// Who calls, and where: established by `Engine::authenticate` or `Engine::session`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Caller {
     pub workspace: WorkspaceId,
     /// Who.
     pub principal: Principal,
+    /// The key they came with, so that it can be looked at again when something is recorded.
+    pub(crate) key: Option<KeyId>,
 }
 
 /// Somebody who did something, with a name for people where one is known.
@@ -296,6 +298,14 @@ pub struct PoliciesApplied {
     pub unchanged: Vec<String>,
     /// Pending approvals that are judged otherwise under the new set.
     pub pending_affected: u64,
+}
+
+impl PoliciesApplied {
+    /// Nothing changed so far.
+    pub(crate) fn of(version: u64, dry_run: bool) -> Self {
+        let (added, changed, removed, unchanged) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { version, dry_run, added, changed, removed, unchanged, pending_affected: 0 }
+    }
 }
 
 /// One version of one policy.

@@ -3,14 +3,36 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agents::AgentsCommand, approvals::ApprovalsCommand, audit::AuditCommand, check::CheckArgs, completions::Shell,
-    demo::DemoArgs, gate::GateArgs, operators::OperatorsCommand, policy::PolicyCommand, webhooks::WebhooksCommand,
+    agents::AgentsCommand, approvals::ApprovalsCommand, audit::AuditCommand, check::CheckArgs,
+    completions::Shell, demo::DemoArgs, gate::GateArgs, operators::OperatorsCommand, policy::PolicyCommand,
+    webhooks::WebhooksCommand,
 };
 use crate::config::ServeArgs;
+use crate::exit::Codes;
+
+const AFTER_HELP: &str = "\
+Environment:
+  SIGNOFF_URL        the server, like --url
+  SIGNOFF_API_KEY    who you are: an agent's or application's key, or your personal token
+  SIGNOFF_ADMIN_KEY  the server's own admin key, for scripts that set it up; where both are set,
+                     commands of operators use it if the other key can only ask
+
+Exit codes: 0 done, 1 refused, 2 nobody decided in time, 3 misused or the server unreachable.
+New here? `signoff demo` shows all of it in a minute.";
+
+/// Heading of the options that every command has.
+const COMMON: &str = "Common options";
 
 /// Approval gateway for AI agents: agents ask, policy answers, people decide.
 #[derive(Debug, Parser)]
-#[command(name = "signoff", version, propagate_version = true, arg_required_else_help = true, max_term_width = 110)]
+#[command(
+    name = "signoff",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    max_term_width = 110,
+    after_help = AFTER_HELP
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -22,10 +44,17 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Global {
     /// Print JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     pub(crate) json: bool,
-    /// The server [default: http://127.0.0.1:7070]
-    #[arg(long, global = true, value_name = "URL", env = "SIGNOFF_URL", hide_env_values = true)]
+    /// The server to talk to [default: http://127.0.0.1:7070]
+    #[arg(
+        long,
+        global = true,
+        help_heading = COMMON,
+        value_name = "URL",
+        env = "SIGNOFF_URL",
+        hide_env_values = true
+    )]
     pub(crate) url: Option<String>,
 }
 
@@ -36,9 +65,9 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     /// See it work: a server, an agent that waits, and you
     Demo(DemoArgs),
-    /// Ask before doing: exits 0 approved or allowed, 1 refused, 2 timed out, 3 misused or unreachable
+    /// Ask before doing, and do it only if approved
     Gate(Box<GateArgs>),
-    /// Ask what policy would say: exits 0 allowed, 1 denied, 4 would ask
+    /// Ask what policy would say, without asking anyone
     Check(Box<CheckArgs>),
     /// See and decide what agents ask
     #[command(subcommand)]
@@ -55,7 +84,7 @@ pub(crate) enum Command {
     /// Read, verify and export the log
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Signed messages to the outside
+    /// Signed messages to other systems when something is asked or decided
     #[command(subcommand)]
     Webhooks(WebhooksCommand),
     /// Look for what is wrong with the set-up
@@ -66,4 +95,39 @@ pub(crate) enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
+}
+
+impl Command {
+    /// What this command's exit codes are about.
+    pub(crate) const fn codes(&self) -> Codes {
+        match self {
+            Self::Gate(_) | Self::Check(_) | Self::Approvals(ApprovalsCommand::Wait { .. }) => {
+                Codes::OfAnAction
+            }
+            _ => Codes::OfTheRequest,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_the_command_even_with_our_own_options() {
+        let line = "signoff gate deploy.production --context version=v2.1.0 n:=1 -- echo --json deployed";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Command::Gate(gate) = cli.command else {
+            panic!("not gate")
+        };
+        assert_eq!(gate.command, ["echo", "--json", "deployed"]);
+        assert!(!cli.global.json);
+    }
 }

@@ -29,8 +29,19 @@ pub(crate) struct Config {
     pub(crate) auto_approve: bool,
     /// A key that acts as an admin automation while set; never stored.
     pub(crate) admin_key: Option<Secret>,
+    /// A person to make at the start, with a link that signs in as them; only for `signoff demo`.
+    pub(crate) demo_operator: Option<DemoOperator>,
     /// How to log.
     pub(crate) log: LogConfig,
+}
+
+/// The person of a demonstration: an admin without a password.
+#[derive(Debug, Clone)]
+pub(crate) struct DemoOperator {
+    /// What people call them.
+    pub(crate) name: String,
+    /// Their e-mail address.
+    pub(crate) email: String,
 }
 
 /// How to log.
@@ -53,8 +64,15 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+const SERVE_HELP: &str = "\
+The first start prints a link that makes the first admin. Scripts set SIGNOFF_ADMIN_KEY instead (32
+characters or more): while it is set, it acts as an admin automation; it is never stored.
+A flag wins over the environment, the environment over the file. With --json, one line on standard
+output says where the server runs.";
+
 /// Settings as flags and environment give them.
 #[derive(Debug, Default, Args)]
+#[command(after_help = SERVE_HELP)]
 pub(crate) struct ServeArgs {
     /// Directory for database and keys [default: ./signoff-data]
     #[arg(long, value_name = "DIR", env = "SIGNOFF_DATA", hide_env_values = true)]
@@ -66,10 +84,22 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL", env = "SIGNOFF_PUBLIC_URL", hide_env_values = true)]
     public_url: Option<Url>,
     /// Networks whose X-Forwarded-For is believed
-    #[arg(long, value_name = "CIDR", value_delimiter = ',', env = "SIGNOFF_TRUSTED_PROXIES", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "CIDR",
+        value_delimiter = ',',
+        env = "SIGNOFF_TRUSTED_PROXIES",
+        hide_env_values = true
+    )]
     trusted_proxies: Option<Vec<String>>,
     /// Private networks that webhooks may reach
-    #[arg(long, value_name = "CIDR", value_delimiter = ',', env = "SIGNOFF_EGRESS_ALLOW", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "CIDR",
+        value_delimiter = ',',
+        env = "SIGNOFF_EGRESS_ALLOW",
+        hide_env_values = true
+    )]
     egress_allow: Option<Vec<String>>,
     /// Approve everything at once: for your own tests, on loopback only, marked in every event
     #[arg(
@@ -77,6 +107,7 @@ pub(crate) struct ServeArgs {
         value_name = "BOOL",
         num_args = 0..=1,
         require_equals = true,
+        hide_possible_values = true,
         default_missing_value = "true",
         value_parser = clap::builder::BoolishValueParser::new(),
         env = "SIGNOFF_AUTO_APPROVE",
@@ -86,8 +117,15 @@ pub(crate) struct ServeArgs {
     /// File with settings (TOML)
     #[arg(long, value_name = "FILE", env = "SIGNOFF_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
-    /// Shape of log lines [default: text]
-    #[arg(long, value_name = "FORMAT", value_enum, env = "SIGNOFF_LOG_FORMAT", hide_env_values = true)]
+    /// Shape of log lines: text or json [default: text]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        hide_possible_values = true,
+        env = "SIGNOFF_LOG_FORMAT",
+        hide_env_values = true
+    )]
     log_format: Option<LogFormat>,
     /// What to log, such as info or signoff_engine=debug,info [default: info]
     #[arg(long, value_name = "FILTER", env = "SIGNOFF_LOG", hide_env_values = true)]
@@ -112,7 +150,9 @@ impl Config {
     /// Lays flags and environment over the file, and checks the whole.
     pub(crate) fn load(args: ServeArgs) -> anyhow::Result<Self> {
         let file = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
-        let admin_key = std::env::var("SIGNOFF_ADMIN_KEY").ok().filter(|key| !key.is_empty());
+        let admin_key = std::env::var("SIGNOFF_ADMIN_KEY")
+            .ok()
+            .filter(|key| !key.is_empty());
         Self::lay(args, file, admin_key.map(Secret::new))
     }
 
@@ -126,13 +166,20 @@ impl Config {
             egress_allow: Vec::new(),
             auto_approve: false,
             admin_key: Some(admin_key),
-            log: LogConfig { format: LogFormat::Text, filter: "warn".to_owned() },
+            demo_operator: None,
+            log: LogConfig {
+                format: LogFormat::Text,
+                filter: "warn".to_owned(),
+            },
         }
     }
 
     fn lay(args: ServeArgs, file: File, admin_key: Option<Secret>) -> anyhow::Result<Self> {
         let config = Self {
-            data: args.data.or(file.data).unwrap_or_else(|| PathBuf::from("signoff-data")),
+            data: args
+                .data
+                .or(file.data)
+                .unwrap_or_else(|| PathBuf::from("signoff-data")),
             listen: args
                 .listen
                 .or(file.listen)
@@ -142,6 +189,7 @@ impl Config {
             egress_allow: networks(args.egress_allow.or(file.egress_allow), "egress-allow")?,
             auto_approve: args.auto_approve.or(file.auto_approve).unwrap_or(false),
             admin_key,
+            demo_operator: None,
             log: LogConfig {
                 format: args.log_format.or(file.log_format).unwrap_or_default(),
                 filter: args.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
@@ -156,7 +204,9 @@ impl Config {
             bail!("--auto-approve works on loopback only, not on {}", self.listen);
         }
         // A proxy on the same machine would carry the outside in.
-        if self.auto_approve && !(self.trusted_proxies.is_empty() && self.public_url.as_ref().is_none_or(is_loopback)) {
+        if self.auto_approve
+            && !(self.trusted_proxies.is_empty() && self.public_url.as_ref().is_none_or(is_loopback))
+        {
             bail!("--auto-approve works on loopback only: leave out --public-url and --trusted-proxies");
         }
         if let Some(key) = &self.admin_key
@@ -181,9 +231,11 @@ fn networks(texts: Option<Vec<String>>, name: &str) -> anyhow::Result<Vec<IpNet>
         .filter(|text| !text.is_empty())
         .map(|text| {
             // A single address is a network of one.
-            text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).with_context(|| {
-                format!("--{name}: `{text}` is neither an address nor a network such as 10.0.0.0/8")
-            })
+            text.parse()
+                .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+                .with_context(|| {
+                    format!("--{name}: `{text}` is neither an address nor a network such as 10.0.0.0/8")
+                })
         })
         .collect()
 }
@@ -220,7 +272,10 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
-        let args = ServeArgs { listen: Some("127.0.0.1:1".parse().unwrap()), ..ServeArgs::default() };
+        let args = ServeArgs {
+            listen: Some("127.0.0.1:1".parse().unwrap()),
+            ..ServeArgs::default()
+        };
         let config = Config::lay(args, file("listen = '127.0.0.1:2'\ndata = '/x'"), None).unwrap();
         assert_eq!((config.listen.port(), config.data), (1, PathBuf::from("/x")));
         let config = Config::lay(ServeArgs::default(), File::default(), None).unwrap();
@@ -241,20 +296,40 @@ mod tests {
             "auto_approve = true\npublic_url = 'https://signoff.example'",
             "auto_approve = true\ntrusted_proxies = ['127.0.0.1']",
         ] {
-            assert!(Config::lay(ServeArgs::default(), file(text), None).is_err(), "{text}");
+            assert!(
+                Config::lay(ServeArgs::default(), file(text), None).is_err(),
+                "{text}"
+            );
         }
-        assert!(Config::lay(ServeArgs::default(), file("auto_approve = true"), None).unwrap().auto_approve);
+        assert!(
+            Config::lay(ServeArgs::default(), file("auto_approve = true"), None)
+                .unwrap()
+                .auto_approve
+        );
     }
 
     #[test]
     fn bad_values_are_refused_and_short_admin_keys_too() {
-        for text in ["public_url = 'https://a/b'", "public_url = 'ftp://a'", "egress_allow = ['nope']"] {
-            assert!(Config::lay(ServeArgs::default(), file(text), None).is_err(), "{text}");
+        for text in [
+            "public_url = 'https://a/b'",
+            "public_url = 'ftp://a'",
+            "egress_allow = ['nope']",
+        ] {
+            assert!(
+                Config::lay(ServeArgs::default(), file(text), None).is_err(),
+                "{text}"
+            );
         }
         let short = Some(Secret::new("x".repeat(31)));
-        let error = Config::lay(ServeArgs::default(), File::default(), short).unwrap_err().to_string();
+        let error = Config::lay(ServeArgs::default(), File::default(), short)
+            .unwrap_err()
+            .to_string();
         assert!(!error.contains("xxx"), "{error}");
-        let config = Config::lay(ServeArgs::default(), file("egress_allow = ['10.0.0.0/8', '127.0.0.1']"), None);
+        let config = Config::lay(
+            ServeArgs::default(),
+            file("egress_allow = ['10.0.0.0/8', '127.0.0.1']"),
+            None,
+        );
         assert_eq!(config.unwrap().egress_allow.len(), 2);
     }
 }

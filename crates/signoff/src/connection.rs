@@ -38,29 +38,43 @@ pub(crate) fn connect(global: &Global, side: Side) -> anyhow::Result<Client> {
 
 /// The key of the environment, if there is one.
 pub(crate) fn connect_as_anyone(global: &Global) -> anyhow::Result<Client> {
-    let key = choose(Side::Either, variable("SIGNOFF_API_KEY"), variable("SIGNOFF_ADMIN_KEY"));
+    let key = choose(
+        Side::Either,
+        variable("SIGNOFF_API_KEY"),
+        variable("SIGNOFF_ADMIN_KEY"),
+    );
     Ok(Client::new(url(global), key.as_ref())?)
 }
 
 fn url(global: &Global) -> &str {
-    global.url.as_deref().filter(|url| !url.is_empty()).unwrap_or(DEFAULT_URL)
+    global
+        .url
+        .as_deref()
+        .filter(|url| !url.is_empty())
+        .unwrap_or(DEFAULT_URL)
 }
 
 /// An agent's key can never do an operator's work, so an admin key beside it is meant for that.
 fn choose(side: Side, api: Option<Secret>, admin: Option<Secret>) -> Option<Secret> {
     match (side, api, admin) {
         (Side::Asker, api, _) => api,
-        (Side::Operator, Some(api), Some(admin)) if asks(&api) => Some(admin),
+        (Side::Operator, Some(api), Some(admin)) if only_asks(api.expose()) => Some(admin),
         (Side::Operator | Side::Either, api, admin) => api.or(admin),
     }
 }
 
-fn asks(key: &Secret) -> bool {
-    key.expose().starts_with("sgo_agt_") || key.expose().starts_with("sgo_app_")
+/// Whether a key is an agent's or an application's, which can never decide.
+pub(crate) fn only_asks(key: &str) -> bool {
+    let key = key.trim();
+    key.starts_with("sgo_agt_") || key.starts_with("sgo_app_")
 }
 
 fn variable(name: &str) -> Option<Secret> {
-    std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).map(Secret::new)
+    std::env::var(name)
+        .ok()
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
+        .map(Secret::new)
 }
 
 #[cfg(test)]

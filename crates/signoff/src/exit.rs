@@ -41,52 +41,58 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A refusal of the server is 1; what keeps us from asking it is 3.
-pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
+/// What the codes of a command are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Codes {
+    /// 1 means that an action was refused, so a request that the server turns down is misuse.
+    OfAnAction,
+    /// 1 means that the server turned the request down.
+    OfTheRequest,
+}
+
+/// A refusal of the server is 1 where that can't be taken for a verdict; what keeps us from asking it is 3.
+pub(crate) fn of_error(error: &anyhow::Error, codes: Codes) -> Exit {
     match error.downcast_ref::<Error>() {
-        Some(Error::Problem(problem)) if problem.status != 401 && problem.status < 500 => Exit::Refused,
+        Some(Error::Problem(problem))
+            if codes == Codes::OfTheRequest && problem.status != 401 && problem.status < 500 =>
+        {
+            Exit::Refused
+        }
         _ => Exit::Misused,
     }
 }
 
-/// Help and version are no misuse. Where 2 means "timed out", misuse is 3; elsewhere it is the usual 2.
-pub(crate) fn of_misuse(error: &clap::Error, arguments: impl Iterator<Item = String>) -> Exit {
-    if !error.use_stderr() {
-        return Exit::Ok;
+/// Help and version are no misuse.
+pub(crate) fn of_misuse(error: &clap::Error) -> Exit {
+    if error.use_stderr() {
+        Exit::Misused
+    } else {
+        Exit::Ok
     }
-    match subcommand(arguments).as_deref() {
-        Some("gate" | "check" | "approvals") => Exit::Misused,
-        _ => Exit::Command(2),
-    }
-}
-
-/// The first word that is neither a global option nor the value of one.
-fn subcommand(mut arguments: impl Iterator<Item = String>) -> Option<String> {
-    while let Some(argument) = arguments.next() {
-        if argument == "--url" {
-            arguments.next();
-        } else if !argument.starts_with('-') {
-            return Some(argument);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
 mod tests {
+    use signoff_api::{Code, Problem};
+
     use super::*;
 
     #[test]
-    fn the_subcommand_is_found_behind_global_options() {
+    fn a_problem_is_never_taken_for_a_verdict_on_an_action() {
         let cases = [
-            ("gate --nope", Some("gate")),
-            ("--json gate", Some("gate")),
-            ("--url http://x gate", Some("gate")),
-            ("--url=http://x gate", Some("gate")),
-            ("--json", None),
+            (Code::NotFound, Codes::OfTheRequest, Exit::Refused),
+            (Code::NotFound, Codes::OfAnAction, Exit::Misused),
+            (Code::Unauthorized, Codes::OfTheRequest, Exit::Misused),
+            (Code::Unavailable, Codes::OfTheRequest, Exit::Misused),
+            (Code::InvalidRequest, Codes::OfAnAction, Exit::Misused),
         ];
-        for (line, expected) in cases {
-            assert_eq!(subcommand(line.split(' ').map(str::to_owned)).as_deref(), expected, "{line}");
+        for (code, codes, expected) in cases {
+            let error = anyhow::Error::new(Error::Problem(Box::new(Problem::new(code, "d"))));
+            assert_eq!(of_error(&error, codes), expected, "{code} {codes:?}");
         }
+        assert_eq!(
+            of_error(&anyhow::anyhow!("x"), Codes::OfTheRequest),
+            Exit::Misused
+        );
     }
 }

@@ -73,7 +73,9 @@ fn json(text: &str) -> anyhow::Result<Value> {
 pub(crate) fn read(path: &str) -> anyhow::Result<String> {
     if path == "-" {
         let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("can't read standard input")?;
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("can't read standard input")?;
         return Ok(text);
     }
     std::fs::read_to_string(path).with_context(|| format!("can't read `{path}`"))
@@ -93,14 +95,21 @@ mod tests {
     fn text_and_typed_values_are_told_apart_by_the_first_equals_sign() {
         let cases = [
             (vec!["a=1"], json!({"a": "1"})),
-            (vec!["a:=1", "b:=true", "c:=[1,2]"], json!({"a": 1, "b": true, "c": [1, 2]})),
+            (
+                vec!["a:=1", "b:=true", "c:=[1,2]"],
+                json!({"a": 1, "b": true, "c": [1, 2]}),
+            ),
             (vec!["url=http://x?a=b:=c"], json!({"url": "http://x?a=b:=c"})),
             (vec!["a.b=1"], json!({"a.b": "1"})),
             (vec!["empty="], json!({"empty": ""})),
             (vec![r#"{"a": 0.1}"#, "b=x"], json!({"a": 0.1, "b": "x"})),
         ];
         for (arguments, expected) in cases {
-            assert_eq!(parsed(&arguments).unwrap().map(Value::Object), Some(expected), "{arguments:?}");
+            assert_eq!(
+                parsed(&arguments).unwrap().map(Value::Object),
+                Some(expected),
+                "{arguments:?}"
+            );
         }
         assert_eq!(parsed(&[]).unwrap(), None);
     }

@@ -1,5 +1,7 @@
 //! Text that others wrote, made harmless for a terminal: what hides, reorders or commands shows as its code point.
 
+use std::fmt::Write as _;
+
 /// One line: everything that is not plainly visible becomes an escape, line breaks too.
 pub(crate) fn line(text: &str) -> String {
     escape(text, false)
@@ -18,7 +20,7 @@ pub(crate) fn json(text: &str) -> String {
         if is_harmful(c) && c != '\n' {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                let _ = write!(out, "\\u{unit:04x}");
             }
         } else {
             out.push(c);
@@ -40,7 +42,7 @@ fn escape(text: &str, keep_line_breaks: bool) -> String {
 }
 
 /// Controls, bidi marks, zero-width and invisible characters, tags, variation selectors.
-const fn is_harmful(c: char) -> bool {
+fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -75,6 +77,9 @@ mod tests {
         let value = serde_json::json!({"a": "x\u{202e}y\u{e0041}\u{1b}\u{7f}\n"});
         let written = json(&serde_json::to_string_pretty(&value).unwrap());
         assert!(written.chars().all(|c| c == '\n' || !is_harmful(c)), "{written}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), value);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&written).unwrap(),
+            value
+        );
     }
 }

@@ -1,6 +1,10 @@
 //! The `signoff` binary: server, demo and command line.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![expect(
+    clippy::doc_markdown,
+    reason = "doc comments of arguments are help texts, read on a terminal"
+)]
 
 mod cli;
 mod commands;
@@ -11,8 +15,11 @@ mod fields;
 mod inert;
 mod offline;
 mod output;
+mod progress;
+mod random;
 mod serve;
 mod show;
+mod signals;
 mod table;
 mod time;
 
@@ -32,10 +39,10 @@ fn main() -> ExitCode {
         Err(error) => {
             // Nothing can be done about a closed pipe here.
             drop(error.print());
-            return exit::of_misuse(&error, std::env::args().skip(1)).into();
+            return exit::of_misuse(&error).into();
         }
     };
-    let json = cli.global.json;
+    let (json, codes) = (cli.global.json, cli.command.codes());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -45,7 +52,7 @@ fn main() -> ExitCode {
     };
     let exit = runtime.block_on(commands::run(cli)).unwrap_or_else(|error| {
         output::complain(&error, json);
-        exit::of_error(&error)
+        exit::of_error(&error, codes)
     });
     // A blocked reader of standard input must not keep the process alive.
     runtime.shutdown_background();

@@ -28,8 +28,18 @@ pub(crate) fn talk(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}"));
 }
 
+/// Says a value as JSON where standard output belongs to somebody else.
+pub(crate) fn talk_json(value: &impl Serialize) -> anyhow::Result<()> {
+    talk(&inert::json(&serde_json::to_string_pretty(value)?));
+    Ok(())
+}
+
 /// Prints a value as JSON or as the text that the closure makes of it.
-pub(crate) fn either<T: Serialize>(as_json: bool, value: &T, human: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+pub(crate) fn either<T: Serialize>(
+    as_json: bool,
+    value: &T,
+    human: impl FnOnce(&T) -> String,
+) -> anyhow::Result<()> {
     if as_json { json(value) } else { data(&human(value)) }
 }
 
@@ -60,15 +70,17 @@ pub(crate) fn complain(error: &anyhow::Error, as_json: bool) {
         return;
     }
     if as_json {
-        let problem = error.downcast_ref::<Error>().and_then(Error::problem).cloned();
-        let text = serde_json::to_string_pretty(&problem.unwrap_or_else(|| local(error)));
-        talk(&inert::json(&text.unwrap_or_default()));
+        drop(talk_json(&as_problem(error)));
         return;
     }
     talk(&format!("signoff: {}", inert::lines(&format!("{error:#}"))));
     if let Some(Error::Problem(problem)) = error.downcast_ref::<Error>() {
         for place in &problem.errors {
-            talk(&format!("  {}: {}", inert::line(&place.pointer), inert::line(&place.detail)));
+            talk(&format!(
+                "  {}: {}",
+                inert::line(&place.pointer),
+                inert::line(&place.detail)
+            ));
         }
         if let Some(next) = &problem.next {
             talk(&format!("  → {}", inert::line(next)));
@@ -76,6 +88,12 @@ pub(crate) fn complain(error: &anyhow::Error, as_json: bool) {
     } else if matches!(error.downcast_ref::<Error>(), Some(e) if e.is_unreachable()) {
         talk("  → is the server running? `SIGNOFF_URL` or `--url` says where it is");
     }
+}
+
+/// A failure as a problem document: the server's own, or one in its shape.
+pub(crate) fn as_problem(error: &anyhow::Error) -> Problem {
+    let told = error.downcast_ref::<Error>().and_then(Error::problem).cloned();
+    told.unwrap_or_else(|| local(error))
 }
 
 /// A failure of our own in the shape of a problem document, so that readers of `--json` parse one thing.
@@ -96,5 +114,7 @@ fn local(error: &anyhow::Error) -> Problem {
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

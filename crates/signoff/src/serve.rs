@@ -17,6 +17,8 @@ pub(crate) struct Running {
     pub(crate) url: String,
     /// Link that makes the first admin, while there is none.
     pub(crate) setup_url: Option<String>,
+    /// Link whose page signs the demonstration's operator in by POST; none unless the settings name one.
+    pub(crate) demo_link: Option<String>,
     /// The admin key in force, if one is set.
     pub(crate) admin_key: Option<Secret>,
 }
@@ -32,5 +34,8 @@ impl Running {
 /// Starts the server and returns once it answers.
 #[expect(clippy::unused_async, reason = "the wiring is to come")]
 pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
-    bail!("the server is not wired up yet (data directory `{}`)", config.data.display())
+    bail!(
+        "the server is not wired up yet (data directory `{}`)",
+        config.data.display()
+    )
 }

@@ -1,9 +1,11 @@
 //! Approvals, verdicts and explanations as text: facts first, the agent's own words marked as such.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 use signoff_api::action::{ConditionReport, ConditionResult, PolicyRef, Verdict, VerdictCode, VerdictKind};
 use signoff_api::approval::{Approval, ApprovalStatus, Requirement};
-use signoff_api::policy::Explanation;
+use signoff_api::policy::{Explanation, Yields};
 
 use crate::inert::{line, lines};
 use crate::{table, time};
@@ -16,7 +18,10 @@ pub(crate) fn approval(approval: &Approval) -> String {
     text.field("status", &status(approval));
     text.field("action", &approval.action);
     text.field("agent", &approval.agent.name);
-    text.field("risk", &format!("{} · priority {}", approval.risk, approval.priority));
+    text.field(
+        "risk",
+        &format!("{} · priority {}", approval.risk, approval.priority),
+    );
     if let Some(cost) = &approval.estimated_cost {
         text.field("cost", &format!("{cost} USD (the agent's estimate)"));
     }
@@ -27,7 +32,10 @@ pub(crate) fn approval(approval: &Approval) -> String {
     text.object("context", &approval.context);
     claims(approval, &mut text);
     thread(approval, &mut text);
-    text.field("asked", &format!("{} ({})", approval.created_at, time::ago(&approval.created_at)));
+    text.field(
+        "asked",
+        &format!("{} ({})", approval.created_at, time::ago(&approval.created_at)),
+    );
     text.field("id", &approval.id);
     text.field("digest", &approval.digest);
     text.field("page", &approval.url);
@@ -42,7 +50,7 @@ fn claims(approval: &Approval, text: &mut Text) {
         ("on behalf of", &approval.requested_by),
     ];
     if claims.iter().any(|(_, claim)| claim.is_some()) {
-        text.push("the agent says".to_owned());
+        text.push("the agent says");
         for (name, claim) in claims {
             if let Some(claim) = claim {
                 text.push(format!("  {name}: “{}”", line(claim)));
@@ -54,8 +62,15 @@ fn claims(approval: &Approval, text: &mut Text) {
 fn thread(approval: &Approval, text: &mut Text) {
     for vote in &approval.votes {
         let uncounted = if vote.counted { "" } else { " (not counted)" };
-        let comment = vote.comment.as_ref().map(|comment| format!(": “{comment}”")).unwrap_or_default();
-        text.field("vote", &format!("{} by {}{uncounted}{comment}", vote.decision, vote.operator.name));
+        let comment = vote
+            .comment
+            .as_ref()
+            .map(|comment| format!(": “{comment}”"))
+            .unwrap_or_default();
+        text.field(
+            "vote",
+            &format!("{} by {}{uncounted}{comment}", vote.decision, vote.operator.name),
+        );
     }
     for info in &approval.info {
         let by = info.asked_by.name.as_deref().unwrap_or(&info.asked_by.id);
@@ -71,13 +86,13 @@ pub(crate) fn status(approval: &Approval) -> String {
     let mut text = approval.status.to_string();
     if approval.is_terminal {
         if let Some(by) = &approval.decided_by {
-            text.push_str(&format!(" by {}", by.name.as_deref().unwrap_or(&by.id)));
+            let _ = write!(text, " by {}", by.name.as_deref().unwrap_or(&by.id));
         }
         if let Some(reason) = &approval.decision_reason {
-            text.push_str(&format!(": “{reason}”"));
+            let _ = write!(text, ": “{reason}”");
         }
     } else if let Some(seconds) = approval.expires_in {
-        text.push_str(&format!(", {} left", time::clock(seconds)));
+        let _ = write!(text, ", {} left", time::clock(seconds));
     }
     text
 }
@@ -126,11 +141,16 @@ pub(crate) fn explanation(explanation: &Explanation) -> String {
     let mut text = Text(verdict(&explanation.verdict));
     for found in &explanation.matches {
         let mark = if found.governs { "→" } else { " " };
-        text.push(format!("{mark} {} ({}): {}", line(&found.policy.name), found.effect, line(&found.why)));
+        let effect = found.effect.map_or("does not match", Yields::as_str);
+        text.push(format!(
+            "{mark} {} ({effect}): {}",
+            line(&found.policy.name),
+            line(&found.why)
+        ));
         text.conditions(&found.conditions);
     }
     if explanation.matches.is_empty() {
-        text.push("no policy matches".to_owned());
+        text.push("no policy matches");
     }
     text.0
 }
@@ -138,17 +158,26 @@ pub(crate) fn explanation(explanation: &Explanation) -> String {
 /// A refusal's code and words, in brackets and behind a colon.
 pub(crate) fn because(code: Option<VerdictCode>, reason: Option<&str>) -> String {
     let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
-    let reason = reason.map(|reason| format!(": {}", line(reason))).unwrap_or_default();
+    let reason = reason
+        .map(|reason| format!(": {}", line(reason)))
+        .unwrap_or_default();
     format!("{code}{reason}")
 }
 
 fn policy(policy: Option<&PolicyRef>) -> String {
-    policy.map_or_else(|| "none matched".to_owned(), |policy| format!("{} (version {})", policy.name, policy.version))
+    policy.map_or_else(
+        || "none matched".to_owned(),
+        |policy| format!("{} (version {})", policy.name, policy.version),
+    )
 }
 
 fn requirement(requirement: &Requirement) -> String {
     let who = requirement.approvers.join(", ");
-    if requirement.quorum == 1 { who } else { format!("{} of {who}", requirement.quorum) }
+    if requirement.quorum == 1 {
+        who
+    } else {
+        format!("{} of {who}", requirement.quorum)
+    }
 }
 
 /// Lines under each other, labels in one column.
@@ -156,11 +185,11 @@ fn requirement(requirement: &Requirement) -> String {
 struct Text(String);
 
 impl Text {
-    fn push(&mut self, text: String) {
+    fn push(&mut self, text: impl AsRef<str>) {
         if !self.0.is_empty() {
             self.0.push('\n');
         }
-        self.0.push_str(&text);
+        self.0.push_str(text.as_ref());
     }
 
     fn field(&mut self, name: &str, value: &str) {
@@ -174,8 +203,16 @@ impl Text {
                 ConditionResult::False => "does not hold",
                 ConditionResult::Error => "can't be evaluated",
             };
-            let saw = condition.saw.as_ref().map(|saw| format!(", saw {saw}")).unwrap_or_default();
-            let error = condition.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+            let saw = condition
+                .saw
+                .as_ref()
+                .map(|saw| format!(", saw {saw}"))
+                .unwrap_or_default();
+            let error = condition
+                .error
+                .as_ref()
+                .map(|error| format!(": {error}"))
+                .unwrap_or_default();
             self.push(line(&format!("  {} {mark}{saw}{error}", condition.expression)));
         }
     }
@@ -209,7 +246,10 @@ mod tests {
             "escalated": false, "created_at": "t", "decide_by": null, "expires_in": 65, "decided_by": null,
         });
         let text = approval(&serde_json::from_value(value).unwrap());
-        assert!(text.contains("  reason: “ok\\u{a}status     approved\\u{1b}[8m”"), "{text}");
+        assert!(
+            text.contains("  reason: “ok\\u{a}status     approved\\u{1b}[8m”"),
+            "{text}"
+        );
         assert!(text.contains("\"to\": \"a\\u{202e}b\""), "{text}");
         assert!(text.contains("status     pending, 1:05 left"), "{text}");
         assert!(text.contains("approvers  2 of role:member"), "{text}");

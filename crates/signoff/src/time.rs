@@ -26,7 +26,11 @@ pub(crate) fn rough(seconds: u64) -> String {
 /// A countdown such as `4:05` or `1:02:03`.
 pub(crate) fn clock(seconds: u64) -> String {
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
 }
 
 #[cfg(test)]
@@ -35,7 +39,10 @@ mod tests {
 
     #[test]
     fn spans_read_well() {
-        assert_eq!([rough(5), rough(65), rough(7_200), rough(200_000)], ["5s", "1m", "2h", "2d"]);
+        assert_eq!(
+            [rough(5), rough(65), rough(7_200), rough(200_000)],
+            ["5s", "1m", "2h", "2d"]
+        );
         assert_eq!([clock(5), clock(245), clock(3_723)], ["0:05", "4:05", "1:02:03"]);
         assert_eq!(ago("yesterday"), "yesterday");
     }

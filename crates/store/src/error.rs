@@ -9,6 +9,9 @@ pub enum StoreError {
     /// What is stored can't be read: damaged, or written by a newer version.
     #[error("stored data can't be read: {0}")]
     Damaged(String),
+    /// What was to be written can't be kept, or does not belong together: a bug above the store. Nothing was written.
+    #[error("can't be kept: {0}")]
+    Refused(String),
     /// Another process has the data directory.
     #[error("another process is using {0}")]
     InUse(String),

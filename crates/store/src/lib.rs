@@ -15,7 +15,7 @@ pub use clock::{Clock, SystemClock};
 pub use error::{StoreError, StoreResult};
 pub use model::*;
 use signoff_core::{
-    id::{ApprovalId, ChannelId, ExecutionId, OperatorId, WorkspaceId},
+    id::{ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
     record::Head,
     rows::{ApprovalRow, ExecutionRow},
     time::Timestamp,
@@ -56,11 +56,16 @@ pub trait Store: Send + Sync + 'static {
     /// One approval.
     async fn approval(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<ApprovalRow>>;
     /// A page of approvals by submission.
-    async fn approvals(&self, workspace: WorkspaceId, query: &ApprovalQuery) -> StoreResult<Vec<ApprovalRow>>;
+    async fn approvals(&self, workspace: WorkspaceId, query: &ApprovalQuery)
+    -> StoreResult<Vec<ApprovalRow>>;
     /// One execution that has a row.
     async fn execution(&self, workspace: WorkspaceId, id: ExecutionId) -> StoreResult<Option<ExecutionRow>>;
     /// What statistics count.
-    async fn approval_facts(&self, workspace: WorkspaceId, since: Option<Timestamp>) -> StoreResult<Vec<ApprovalFact>>;
+    async fn approval_facts(
+        &self,
+        workspace: WorkspaceId,
+        since: Option<Timestamp>,
+    ) -> StoreResult<Vec<ApprovalFact>>;
     /// Approvals that are not at their end.
     async fn pending_count(&self, workspace: WorkspaceId) -> StoreResult<u64>;
     /// Approvals and executions with something due at `now`, over all workspaces, soonest first.
@@ -70,6 +75,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Records, oldest or newest first.
     async fn records(&self, workspace: WorkspaceId, query: &RecordQuery) -> StoreResult<Vec<StoredRecord>>;
+    /// The records at these places, oldest first.
+    async fn records_at(&self, workspace: WorkspaceId, sequences: &[u64]) -> StoreResult<Vec<StoredRecord>>;
+    /// The first records of these requests: what was asked, by whom.
+    async fn submissions(&self, workspace: WorkspaceId, subjects: &[RawId]) -> StoreResult<Vec<StoredRecord>>;
     /// The payloads of these records that still exist.
     async fn payloads(&self, workspace: WorkspaceId, sequences: &[u64]) -> StoreResult<Vec<StoredPayload>>;
     /// Every folded row as stored, with what its columns say, for verification.
@@ -81,7 +90,13 @@ pub trait Store: Send + Sync + 'static {
     async fn sweep(&self, now: Timestamp) -> StoreResult<u64>;
 
     /// Turns outbox rows into deliveries to these channels; answers how many rows it took.
-    async fn fan_out(&self, workspace: WorkspaceId, channels: &[FanOut], now: Timestamp, limit: u32) -> StoreResult<u64>;
+    async fn fan_out(
+        &self,
+        workspace: WorkspaceId,
+        channels: &[FanOut],
+        now: Timestamp,
+        limit: u32,
+    ) -> StoreResult<u64>;
     /// Deliveries whose next attempt is due.
     async fn due_deliveries(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DeliveryRow>>;
     /// When the next attempt is due.
@@ -89,7 +104,13 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps what became of an attempt.
     async fn record_attempt(&self, delivery: &DeliveryRow) -> StoreResult<()>;
     /// Deliveries of one channel, newest first.
-    async fn deliveries(&self, workspace: WorkspaceId, channel: ChannelId, before: Option<u64>, limit: u32) -> StoreResult<Vec<DeliveryRow>>;
+    async fn deliveries(
+        &self,
+        workspace: WorkspaceId,
+        channel: ChannelId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> StoreResult<Vec<DeliveryRow>>;
     /// Deliveries about one request, for "who was told".
     async fn told(&self, workspace: WorkspaceId, sequences: &[u64]) -> StoreResult<Vec<DeliveryRow>>;
     /// A person by e-mail address, without case.

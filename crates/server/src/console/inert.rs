@@ -85,6 +85,11 @@ impl Inert {
         Self::new(text, Show::All)
     }
 
+    /// How much of it is not shown: "8,000 bytes".
+    pub fn hidden_text(&self) -> String {
+        bytes_text(self.hidden_bytes)
+    }
+
     /// Whether anything about the text deserves a second look.
     pub fn is_suspicious(&self) -> bool {
         let is_marked = |piece: &Piece| matches!(piece, Piece::Chip { .. } | Piece::Word { .. });
@@ -114,6 +119,11 @@ impl Inert {
             })
             .collect()
     }
+}
+
+/// A number of bytes as people read it.
+pub fn bytes_text(bytes: usize) -> String {
+    if bytes == 1 { "1 byte".to_owned() } else { format!("{} bytes", super::view::grouped(bytes)) }
 }
 
 /// The HTML of an inert text: escaped characters, `<span class=chip>`, `<mark>` and `<br>`; nothing from the text itself.

@@ -1,8 +1,14 @@
 //! The console: server-rendered pages that work without a script and are safe whatever an agent writes.
 
 pub mod assets;
+#[cfg(test)]
+mod gallery;
 pub mod inert;
 pub mod lookalike;
+mod routes;
+pub mod shown;
 pub mod tree;
 pub mod url_shown;
 pub mod view;
+
+pub use routes::router;

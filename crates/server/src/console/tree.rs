@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::inert::{Inert, Piece, Show};
+use super::inert::{Inert, Piece, Show, bytes_text};
 
 /// Rows of one tree that stand on a page before the rest is put behind "show all".
 const ROWS_MAX: usize = 300;
@@ -50,6 +50,11 @@ impl Tree {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Its size: "312 bytes".
+    pub fn bytes_text(&self) -> String {
+        bytes_text(self.bytes)
     }
 
     /// Addresses that stand in its values.

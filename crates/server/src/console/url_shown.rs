@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use url::Url;
 
+use super::inert::Inert;
 use super::lookalike;
 
 /// Most addresses of one text that are listed beside it; the rest stay readable in the text itself.
@@ -22,6 +23,11 @@ pub struct ShownUrl {
 }
 
 impl ShownUrl {
+    /// The address for reading.
+    pub fn shown(&self) -> Inert {
+        Inert::all(&self.href)
+    }
+
     /// Whether a control to open it may stand beside it.
     pub fn can_open(&self) -> bool {
         self.warning.is_none() && !self.href.is_empty()

@@ -11,25 +11,25 @@ use crate::fields;
 pub(crate) struct ActionArgs {
     /// Name of the action, such as stripe.refund
     action: String,
-    /// Context to judge by: k=v is text, k:=JSON typed, or a JSON object, or @FILE
+    /// Context to judge by: k=v is text, k:=JSON is typed; also a JSON object, or @FILE with one
     #[arg(long, value_name = "K=V", num_args = 1.., value_parser = fields::check)]
     context: Vec<String>,
     /// Arguments of the action, written like --context
     #[arg(long, value_name = "K=V", num_args = 1.., value_parser = fields::check)]
     inputs: Vec<String>,
-    /// The agent it is for; only with an application's or an operator's key
+    /// Name of the agent it is for; an agent's own key needs none
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
-    /// Why
+    /// Why, in the agent's words; approvers read it
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// What it is
+    /// What it is, in the agent's words
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// The larger aim
+    /// The larger aim it serves
     #[arg(long, value_name = "TEXT")]
     intent: Option<String>,
-    /// On whose behalf
+    /// On whose behalf: a person's address or name
     #[arg(long, value_name = "WHO")]
     requested_by: Option<String>,
     /// low, medium, high or critical [default: medium]
@@ -68,5 +68,6 @@ impl ActionArgs {
 }
 
 fn cost(text: &str) -> Result<Decimal, String> {
-    serde_json::from_value(serde_json::Value::from(text)).map_err(|_| "write a decimal such as 500.00".to_owned())
+    serde_json::from_value(serde_json::Value::from(text))
+        .map_err(|_| "write a decimal such as 500.00".to_owned())
 }

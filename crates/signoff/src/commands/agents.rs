@@ -16,13 +16,10 @@ pub(crate) enum AgentsCommand {
     Create {
         /// Its name
         name: String,
-        /// What it is for
-        #[arg(long, value_name = "TEXT")]
-        description: Option<String>,
         /// Id or e-mail address of the operator answerable for it
         #[arg(long, value_name = "OPERATOR")]
         owner: Option<String>,
-        /// A label that policies may match
+        /// A label that policies may match; may be repeated
         #[arg(long = "label", value_name = "K=V", value_parser = label)]
         labels: Vec<(String, String)>,
     },
@@ -41,23 +38,41 @@ pub(crate) enum AgentsCommand {
 pub(crate) async fn run(global: &Global, command: AgentsCommand) -> anyhow::Result<Exit> {
     let client = connect(global, Side::Operator)?;
     match command {
-        AgentsCommand::Create { name, description, owner, labels } => {
+        AgentsCommand::Create { name, owner, labels } => {
             let labels = (!labels.is_empty()).then(|| labels.into_iter().collect());
-            let created = client.agent_create(&AgentCreate { name, description, labels, owner }, None).await?;
+            let created = client
+                .agent_create(&AgentCreate { name, labels, owner }, None)
+                .await?;
             show_key(global, &created)?;
         }
         AgentsCommand::List { page } => {
             let page = client.agent_list(&page.into()).await?;
-            output::page(global.json, &page, "no agents yet: `signoff agents create NAME` makes one", |items| {
-                let rows = items.iter().map(|agent| {
-                    let owner = agent.owner.as_ref().map_or_else(|| "-".to_owned(), |owner| owner.name.clone());
-                    let created = time::ago(&agent.created_at);
-                    [agent.id.clone(), agent.name.clone(), agent.status.to_string(), owner, created]
-                });
-                table::render(["ID", "NAME", "STATUS", "OWNER", "CREATED"], rows)
-            })?;
+            output::page(
+                global.json,
+                &page,
+                "no agents yet: `signoff agents create NAME` makes one",
+                |items| {
+                    let rows = items.iter().map(|agent| {
+                        let owner = agent
+                            .owner
+                            .as_ref()
+                            .map_or_else(|| "-".to_owned(), |owner| owner.name.clone());
+                        let created = time::ago(&agent.created_at);
+                        [
+                            agent.id.clone(),
+                            agent.name.clone(),
+                            agent.status.to_string(),
+                            owner,
+                            created,
+                        ]
+                    });
+                    table::render(["ID", "NAME", "STATUS", "OWNER", "CREATED"], rows)
+                },
+            )?;
         }
-        AgentsCommand::RotateKey { agent } => show_key(global, &client.agent_rotate_key(&agent, None).await?)?,
+        AgentsCommand::RotateKey { agent } => {
+            show_key(global, &client.agent_rotate_key(&agent, None).await?)?;
+        }
     }
     Ok(Exit::Ok)
 }
@@ -67,7 +82,11 @@ fn show_key(global: &Global, created: &AgentCreated) -> anyhow::Result<()> {
     if global.json {
         return output::json(created);
     }
-    output::talk(&format!("{} ({})", inert::line(&created.agent.name), inert::line(&created.agent.id)));
+    output::talk(&format!(
+        "{} ({})",
+        inert::line(&created.agent.name),
+        inert::line(&created.agent.id)
+    ));
     output::talk("its key, shown this once; give it to the agent as SIGNOFF_API_KEY:");
     output::data(created.api_key.as_ref().map_or("", |key| key.expose()))
 }

@@ -15,6 +15,7 @@ use crate::commands::gate::outcome;
 use crate::commands::list::PageArgs;
 use crate::connection::{Side, connect};
 use crate::exit::Exit;
+use crate::progress::Waiting;
 use crate::{inert, output, show};
 
 /// What to do with approvals.
@@ -27,14 +28,14 @@ pub(crate) enum ApprovalsCommand {
         /// Its id or its page
         id: String,
     },
-    /// Vote yes on exactly what is shown
+    /// Show what would run and vote yes on exactly that
     Approve {
         /// Its id or its page
         id: String,
         /// Words to go with it
         #[arg(long, value_name = "TEXT")]
         comment: Option<String>,
-        /// Refuse unless this is what would run
+        /// Stop unless what would run still has this digest
         #[arg(long, value_name = "DIGEST")]
         digest: Option<String>,
     },
@@ -60,7 +61,11 @@ pub(crate) enum ApprovalsCommand {
         /// The answer
         answer: String,
     },
-    /// Wait for the end: exits 0 approved, 1 refused, 2 timed out, 3 unreachable
+    /// Wait for the end
+    #[command(
+        after_help = "Exit codes: 0 approved, 1 refused, 2 expired or not decided within --wait, 3 unreachable.\n\
+            Interrupting this leaves the request as it is."
+    )]
     Wait {
         /// Its id or its page
         id: String,
@@ -102,7 +107,7 @@ pub(crate) struct ListArgs {
     /// Text in action or agent name
     #[arg(long = "search", value_name = "TEXT")]
     q: Option<String>,
-    /// newest or oldest first
+    /// newest or oldest first [default: newest]
     #[arg(long, value_name = "ORDER")]
     order: Option<Order>,
     #[command(flatten)]
@@ -111,7 +116,9 @@ pub(crate) struct ListArgs {
 
 pub(crate) async fn run(global: &Global, command: ApprovalsCommand) -> anyhow::Result<Exit> {
     let side = match command {
-        ApprovalsCommand::Approve { .. } | ApprovalsCommand::Deny { .. } | ApprovalsCommand::Ask { .. } => Side::Operator,
+        ApprovalsCommand::Approve { .. } | ApprovalsCommand::Deny { .. } | ApprovalsCommand::Ask { .. } => {
+            Side::Operator
+        }
         ApprovalsCommand::Answer { .. } => Side::Asker,
         _ => Side::Either,
     };
@@ -126,17 +133,29 @@ pub(crate) async fn run(global: &Global, command: ApprovalsCommand) -> anyhow::R
         ApprovalsCommand::Wait { id, at_most } => return wait(global, &client, &id, at_most).await,
         ApprovalsCommand::Approve { id, comment, digest } => approve(&client, &id, comment, digest).await?,
         ApprovalsCommand::Deny { id, reason } => {
-            let decide = Decide { reason: Some(reason), ..decision(DecisionKind::Deny) };
+            let decide = Decide {
+                reason: Some(reason),
+                ..decision(DecisionKind::Deny)
+            };
             client.approval_decide(&id_of(&id), &decide, None).await?
         }
         ApprovalsCommand::Ask { id, question } => {
-            let decide = Decide { question: Some(question), ..decision(DecisionKind::RequestInfo) };
+            let decide = Decide {
+                question: Some(question),
+                ..decision(DecisionKind::RequestInfo)
+            };
             client.approval_decide(&id_of(&id), &decide, None).await?
         }
-        ApprovalsCommand::Answer { id, answer } => client.approval_answer(&id_of(&id), &Answer { answer }).await?,
-        ApprovalsCommand::Cancel { id, reason } => client.approval_cancel(&id_of(&id), &Cancel { reason }).await?,
+        ApprovalsCommand::Answer { id, answer } => {
+            client.approval_answer(&id_of(&id), &Answer { answer }).await?
+        }
+        ApprovalsCommand::Cancel { id, reason } => {
+            client.approval_cancel(&id_of(&id), &Cancel { reason }).await?
+        }
     };
-    output::either(global.json, &approval, |approval| inert::line(&show::status(approval)))?;
+    output::either(global.json, &approval, |approval| {
+        inert::line(&show::status(approval))
+    })?;
     Ok(Exit::Ok)
 }
 
@@ -169,7 +188,10 @@ async fn approve(
     if let Some(digest) = digest
         && digest != approval.digest
     {
-        bail!("this is not what would run any more: its digest is {}", inert::line(&approval.digest));
+        bail!(
+            "this is not what would run any more: its digest is {}",
+            inert::line(&approval.digest)
+        );
     }
     let shown = show::approval(&approval);
     output::talk(&shown);
@@ -183,7 +205,14 @@ async fn approve(
 }
 
 fn decision(decision: DecisionKind) -> Decide {
-    Decide { decision, digest: None, comment: None, reason: None, question: None, view: Some(seen(None)) }
+    Decide {
+        decision,
+        digest: None,
+        comment: None,
+        reason: None,
+        question: None,
+        view: Some(seen(None)),
+    }
 }
 
 /// What was on the screen when the decision was made.
@@ -196,16 +225,30 @@ fn seen(shown: Option<&str>) -> View {
 }
 
 async fn wait(global: &Global, client: &Client, id: &str, at_most: Option<Duration>) -> anyhow::Result<Exit> {
-    let deadline = at_most.and_then(Duration::seconds).map(|seconds| Instant::now() + Span::from_secs(seconds));
-    let options = WaitOptions { deadline, ..WaitOptions::default() };
-    match client.wait_for_decision(&id_of(id), options, |_| {}).await? {
+    let deadline = at_most
+        .and_then(Duration::seconds)
+        .map(|seconds| Instant::now() + Span::from_secs(seconds));
+    let options = WaitOptions {
+        deadline,
+        ..WaitOptions::default()
+    };
+    let mut waiting = Waiting::start("waiting for a decision", deadline, global.json);
+    let waited = client
+        .wait_for_decision(&id_of(id), options, |progress| waiting.note(&progress))
+        .await?;
+    drop(waiting);
+    match waited {
         Waited::Decided(approval) => {
-            output::either(global.json, &*approval, |approval| inert::line(&show::status(approval)))?;
+            output::either(global.json, &*approval, |approval| {
+                inert::line(&show::status(approval))
+            })?;
             Ok(outcome::of_status(approval.status).exit())
         }
         Waited::OutOfTime => {
             let approval = view(client, id).await?;
-            output::either(global.json, &approval, |approval| inert::line(&show::status(approval)))?;
+            output::either(global.json, &approval, |approval| {
+                inert::line(&show::status(approval))
+            })?;
             if approval.is_terminal {
                 return Ok(outcome::of_status(approval.status).exit());
             }
@@ -234,7 +277,13 @@ mod tests {
 
     #[test]
     fn whatever_people_paste_leads_to_the_approval() {
-        for text in ["apr_01", "act_01", "exe_01", "http://x/approvals/apr_01", "http://x/approvals/apr_01/"] {
+        for text in [
+            "apr_01",
+            "act_01",
+            "exe_01",
+            "http://x/approvals/apr_01",
+            "http://x/approvals/apr_01/",
+        ] {
             assert_eq!(id_of(text), "apr_01", "{text}");
         }
     }

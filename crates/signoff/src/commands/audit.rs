@@ -1,7 +1,8 @@
 //! `signoff audit`: read, verify and export the log.
 
+use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Write;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -12,6 +13,7 @@ use crate::cli::Global;
 use crate::commands::list::PageArgs;
 use crate::connection::{Side, connect};
 use crate::exit::Exit;
+use crate::offline::KnownHead;
 use crate::{inert, offline, output, table};
 
 /// What to do with the log.
@@ -19,14 +21,21 @@ use crate::{inert, offline, output, table};
 pub(crate) enum AuditCommand {
     /// List events, newest first
     List(Box<ListArgs>),
-    /// Verify that the log is intact: exits 0 intact, 1 not
+    /// Verify that the log is intact
+    #[command(
+        after_help = "Exit codes: 0 intact, 1 not intact, 3 misused or the server unreachable.\n\
+            Keep the head that it prints: with --head, an export that was cut short or rewritten is found out."
+    )]
     Verify {
-        /// Also compare the stored tables with what the log says, row by row
+        /// Also compare the stored tables and secrets with what the log says, row by row
         #[arg(long)]
         with_store: bool,
-        /// Read this data directory instead of asking a server
-        #[arg(long, value_name = "DIR")]
-        data: Option<PathBuf>,
+        /// Check this export (`-`: standard input) here, without trusting or asking a server
+        #[arg(long, value_name = "FILE", conflicts_with = "with_store")]
+        offline: Option<PathBuf>,
+        /// Fail unless the export reaches this head, as an earlier `verify` printed it
+        #[arg(long, value_name = "SEQUENCE:HASH", requires = "offline")]
+        head: Option<KnownHead>,
     },
     /// Write all records as stored, one JSON line each
     Export {
@@ -45,13 +54,13 @@ pub(crate) struct ListArgs {
     /// Glob over action names
     #[arg(long, value_name = "GLOB")]
     action: Option<String>,
-    /// Id or e-mail address of an operator
+    /// Id or e-mail address of the operator who acted
     #[arg(long, value_name = "OPERATOR")]
     operator: Option<String>,
-    /// What was decided
+    /// What was decided, such as approve, deny, allowed or denied
     #[arg(long, value_name = "DECISION")]
     decision: Option<String>,
-    /// Event type or a glob over it, such as approval.*
+    /// Event type or its beginning, such as approval.*
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
     /// Id of what it is about
@@ -67,10 +76,12 @@ pub(crate) struct ListArgs {
 pub(crate) async fn run(global: &Global, command: AuditCommand) -> anyhow::Result<Exit> {
     match command {
         AuditCommand::List(args) => list(global, *args).await,
-        AuditCommand::Verify { with_store, data: Some(data) } => {
-            report(global, &offline::verify_data_directory(&data, with_store).await?)
-        }
-        AuditCommand::Verify { with_store, data: None } => {
+        AuditCommand::Verify {
+            offline: Some(path),
+            head,
+            ..
+        } => report(global, &offline::verify_export(&path, head.as_ref())?),
+        AuditCommand::Verify { with_store, .. } => {
             let client = connect(global, Side::Operator)?;
             report(global, &client.audit_verify(with_store).await?)
         }
@@ -117,25 +128,39 @@ fn report(global: &Global, verification: &Verification) -> anyhow::Result<Exit> 
 
 /// What a verification found, in words.
 pub(crate) fn verified(verification: &Verification) -> String {
-    let mut text = if verification.ok { "intact".to_owned() } else { "NOT intact".to_owned() };
-    text.push_str(&format!(": {} events", verification.events));
+    let mut text = if verification.ok {
+        "intact".to_owned()
+    } else {
+        "NOT intact".to_owned()
+    };
+    let _ = write!(text, ": {} events", verification.events);
     if let Some(rows) = verification.rows {
-        text.push_str(&format!(", {rows} rows compared"));
+        let _ = write!(text, ", {rows} rows compared");
     }
     if verification.erased > 0 {
-        text.push_str(&format!(", {} payloads erased", verification.erased));
+        let _ = write!(text, ", {} payloads erased", verification.erased);
     }
-    text.push_str(&format!(
-        "\nhead: {} {}",
+    let _ = write!(
+        text,
+        "\nhead {}:{}",
         verification.head.sequence,
         inert::line(&verification.head.hash)
-    ));
+    );
     for flaw in &verification.problems {
-        let mut place = flaw.sequence.map(|sequence| format!("event {sequence}")).unwrap_or_default();
-        for part in [&flaw.table, &flaw.row].into_iter().flatten() {
-            place = format!("{place} {part}").trim_start().to_owned();
-        }
-        text.push_str(&inert::lines(&format!("\n{} {place}: {}", flaw.kind, inert::line(&flaw.detail))));
+        let sequence = flaw.sequence.map(|sequence| format!("event {sequence}"));
+        let parts = [
+            Some(&flaw.kind),
+            sequence.as_ref(),
+            flaw.table.as_ref(),
+            flaw.row.as_ref(),
+        ];
+        let place = parts
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(" ");
+        let _ = write!(text, "\n{}: {}", inert::line(&place), inert::line(&flaw.detail));
     }
     text
 }
@@ -182,12 +207,18 @@ mod tests {
             with_store: true,
             rows: Some(3),
             erased: 0,
-            head: Head { sequence: 7, hash: "ab".into() },
-            problems: vec![flaw(Some(4), None, None), flaw(None, Some("operators"), Some("usr_1"))],
+            head: Head {
+                sequence: 7,
+                hash: "ab".into(),
+            },
+            problems: vec![
+                flaw(Some(4), None, None),
+                flaw(None, Some("operators"), Some("usr_1")),
+            ],
         };
         assert_eq!(
             verified(&verification),
-            "NOT intact: 7 events, 3 rows compared\nhead: 7 ab\nrow_differs event 4: d\nrow_differs operators usr_1: d"
+            "NOT intact: 7 events, 3 rows compared\nhead 7:ab\nrow_differs event 4: d\nrow_differs operators usr_1: d"
         );
     }
 }

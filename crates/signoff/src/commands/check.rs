@@ -9,8 +9,13 @@ use crate::connection::{Side, connect};
 use crate::exit::Exit;
 use crate::{output, show};
 
+const AFTER_HELP: &str = "\
+Nothing is stored and nobody is asked.
+Exit codes: 0 allowed, 1 denied, 4 a person would be asked, 3 misused or the server unreachable.";
+
 /// What to check.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     action: ActionArgs,

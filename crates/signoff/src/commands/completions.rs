@@ -8,6 +8,7 @@ use crate::output;
 
 /// Shells we speak to.
 #[derive(Debug, Clone, Copy, ValueEnum)]
+#[expect(clippy::enum_variant_names, reason = "that is its name")]
 pub(crate) enum Shell {
     Bash,
     Elvish,

@@ -41,7 +41,14 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Exit> {
     } else {
         let lines: Vec<_> = findings
             .iter()
-            .map(|f| format!("{} {:<10} {}", if f.ok { "✓" } else { "✗" }, f.name, inert::line(&f.detail)))
+            .map(|f| {
+                format!(
+                    "{} {:<10} {}",
+                    if f.ok { "✓" } else { "✗" },
+                    f.name,
+                    inert::line(&f.detail)
+                )
+            })
             .collect();
         output::data(&lines.join("\n"))?;
     }
@@ -56,17 +63,34 @@ async fn reach(client: &Client, findings: &mut Vec<Finding>) -> bool {
     let started = Instant::now();
     match client.health().await {
         Err(error) => {
-            findings.push(Finding { name: "server", ok: false, detail: error.to_string() });
+            findings.push(Finding {
+                name: "server",
+                ok: false,
+                detail: error.to_string(),
+            });
             false
         }
         Ok(health) => {
             let round_trip = started.elapsed();
-            let detail = format!("{} answers in {} ms, version {}", client.server(), round_trip.as_millis(), health.version);
-            findings.push(Finding { name: "server", ok: true, detail });
+            let detail = format!(
+                "{} answers in {} ms, version {}",
+                client.server(),
+                round_trip.as_millis(),
+                health.version
+            );
+            findings.push(Finding {
+                name: "server",
+                ok: true,
+                detail,
+            });
             findings.push(clock(&health.now));
             if client.has_key() && !client.is_private_way() {
                 let detail = "the key travels unencrypted: use an https URL".to_owned();
-                findings.push(Finding { name: "transport", ok: false, detail });
+                findings.push(Finding {
+                    name: "transport",
+                    ok: false,
+                    detail,
+                });
             }
             true
         }
@@ -75,7 +99,11 @@ async fn reach(client: &Client, findings: &mut Vec<Finding>) -> bool {
 
 fn clock(server_now: &str) -> Finding {
     let Ok(now) = server_now.parse::<Timestamp>() else {
-        return Finding { name: "clock", ok: false, detail: format!("the server says it is `{server_now}`") };
+        return Finding {
+            name: "clock",
+            ok: false,
+            detail: format!("the server says it is `{server_now}`"),
+        };
     };
     let skew = now.as_second() - Timestamp::now().as_second();
     Finding {
@@ -90,14 +118,30 @@ fn clock(server_now: &str) -> Finding {
 
 async fn ready(client: &Client, findings: &mut Vec<Finding>) {
     match client.readiness().await {
-        Err(error) => findings.push(Finding { name: "readiness", ok: false, detail: error.to_string() }),
+        Err(error) => findings.push(Finding {
+            name: "readiness",
+            ok: false,
+            detail: error.to_string(),
+        }),
         Ok(readiness) if readiness.ready => {
-            findings.push(Finding { name: "readiness", ok: true, detail: "the server can do its work".to_owned() });
+            findings.push(Finding {
+                name: "readiness",
+                ok: true,
+                detail: "the server can do its work".to_owned(),
+            });
         }
         Ok(readiness) => {
             for check in readiness.checks.iter().filter(|check| !check.ok) {
-                let detail = format!("{}: {}", check.name, check.detail.as_deref().unwrap_or("not well"));
-                findings.push(Finding { name: "readiness", ok: false, detail });
+                let detail = format!(
+                    "{}: {}",
+                    check.name,
+                    check.detail.as_deref().unwrap_or("not well")
+                );
+                findings.push(Finding {
+                    name: "readiness",
+                    ok: false,
+                    detail,
+                });
             }
         }
     }
@@ -106,18 +150,30 @@ async fn ready(client: &Client, findings: &mut Vec<Finding>) {
 async fn identity(client: &Client, findings: &mut Vec<Finding>) -> Option<Me> {
     if !client.has_key() {
         let detail = "none: set SIGNOFF_API_KEY (or SIGNOFF_ADMIN_KEY)".to_owned();
-        findings.push(Finding { name: "key", ok: false, detail });
+        findings.push(Finding {
+            name: "key",
+            ok: false,
+            detail,
+        });
         return None;
     }
     match client.whoami().await {
         Ok(me) => {
             let role = me.role.map(|role| format!(", {role}")).unwrap_or_default();
             let detail = format!("{} {}{role}, workspace {}", me.kind, me.name, me.workspace.name);
-            findings.push(Finding { name: "key", ok: true, detail });
+            findings.push(Finding {
+                name: "key",
+                ok: true,
+                detail,
+            });
             Some(me)
         }
         Err(error) => {
-            findings.push(Finding { name: "key", ok: false, detail: error.to_string() });
+            findings.push(Finding {
+                name: "key",
+                ok: false,
+                detail: error.to_string(),
+            });
             None
         }
     }
@@ -132,17 +188,33 @@ async fn approvers(client: &Client, me: &Me, findings: &mut Vec<Finding>) {
         Ok(0) => Finding {
             name: "approvers",
             ok: false,
-            detail: "nobody can approve: add a person with `signoff operators create NAME --email ADDRESS`".to_owned(),
+            detail: "nobody can approve: add a person with `signoff operators create NAME --email ADDRESS`"
+                .to_owned(),
         },
-        Ok(1) => Finding { name: "approvers", ok: true, detail: "1 person can decide".to_owned() },
-        Ok(count) => Finding { name: "approvers", ok: true, detail: format!("{count} people can decide") },
-        Err(error) => Finding { name: "approvers", ok: false, detail: error.to_string() },
+        Ok(1) => Finding {
+            name: "approvers",
+            ok: true,
+            detail: "1 person can decide".to_owned(),
+        },
+        Ok(count) => Finding {
+            name: "approvers",
+            ok: true,
+            detail: format!("{count} people can decide"),
+        },
+        Err(error) => Finding {
+            name: "approvers",
+            ok: false,
+            detail: error.to_string(),
+        },
     };
     findings.push(finding);
 }
 
 async fn count_deciders(client: &Client) -> Result<usize, Error> {
-    let mut query = PageQuery { cursor: None, limit: Some(200) };
+    let mut query = PageQuery {
+        cursor: None,
+        limit: Some(200),
+    };
     let mut count = 0;
     loop {
         let page = client.operator_list(&query).await?;

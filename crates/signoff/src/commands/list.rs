@@ -16,6 +16,9 @@ pub(crate) struct PageArgs {
 
 impl From<PageArgs> for PageQuery {
     fn from(args: PageArgs) -> Self {
-        Self { cursor: args.cursor, limit: args.limit }
+        Self {
+            cursor: args.cursor,
+            limit: args.limit,
+        }
     }
 }

@@ -22,8 +22,8 @@ use crate::exit::Exit;
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let global = &cli.global;
     match cli.command {
-        Command::Serve(args) => server::run(*args).await,
-        Command::Demo(args) => demo::run(args).await,
+        Command::Serve(args) => server::run(global, *args).await,
+        Command::Demo(args) => demo::run(global, args).await,
         Command::Gate(args) => gate::run(global, *args).await,
         Command::Check(args) => check::run(global, *args).await,
         Command::Approvals(command) => approvals::run(global, command).await,

@@ -2,8 +2,8 @@
 
 use anyhow::bail;
 use clap::Subcommand;
+use signoff_api::PageQuery;
 use signoff_api::operator::{OperatorCreate, Role, TokenCreate};
-use signoff_api::{Duration, PageQuery};
 use signoff_client::Client;
 
 use crate::cli::Global;
@@ -25,7 +25,7 @@ pub(crate) enum OperatorsCommand {
         /// viewer, member or admin
         #[arg(long, value_name = "ROLE", default_value = "member")]
         role: Role,
-        /// A group to put them in
+        /// A group to put them in; may be repeated
         #[arg(long = "group", value_name = "NAME")]
         groups: Vec<String>,
     },
@@ -41,22 +41,33 @@ pub(crate) enum OperatorsCommand {
         /// What it is for
         #[arg(long, value_name = "TEXT")]
         name: Option<String>,
-        /// How long it works, such as 90d [default: until revoked]
-        #[arg(long, value_name = "SPAN")]
-        expires_in: Option<Duration>,
     },
 }
 
 pub(crate) async fn run(global: &Global, command: OperatorsCommand) -> anyhow::Result<Exit> {
     let client = connect(global, Side::Operator)?;
     match command {
-        OperatorsCommand::Create { name, email, role, groups } => {
+        OperatorsCommand::Create {
+            name,
+            email,
+            role,
+            groups,
+        } => {
             let groups = (!groups.is_empty()).then_some(groups);
-            let body = OperatorCreate { name, email, role, groups, password: None };
+            let body = OperatorCreate {
+                name,
+                email,
+                role,
+                groups,
+                password: None,
+            };
             let operator = client.operator_create(&body, None).await?;
             output::either(global.json, &operator, |operator| inert::line(&operator.id))?;
             if !global.json {
-                output::talk(&format!("a token for them: signoff operators create-token {}", inert::line(&operator.id)));
+                output::talk(&format!(
+                    "a token for them: signoff operators create-token {}",
+                    inert::line(&operator.id)
+                ));
             }
         }
         OperatorsCommand::List { page } => {
@@ -73,12 +84,15 @@ pub(crate) async fn run(global: &Global, command: OperatorsCommand) -> anyhow::R
                         time::ago(&operator.created_at),
                     ]
                 });
-                table::render(["ID", "NAME", "EMAIL", "ROLE", "GROUPS", "STATUS", "CREATED"], rows)
+                table::render(
+                    ["ID", "NAME", "EMAIL", "ROLE", "GROUPS", "STATUS", "CREATED"],
+                    rows,
+                )
             })?;
         }
-        OperatorsCommand::CreateToken { operator, name, expires_in } => {
+        OperatorsCommand::CreateToken { operator, name } => {
             let id = id_of(&client, &operator).await?;
-            let created = client.token_create(&id, &TokenCreate { name, expires_in }, None).await?;
+            let created = client.token_create(&id, &TokenCreate { name }, None).await?;
             if global.json {
                 output::json(&created)?;
             } else {
@@ -95,13 +109,22 @@ async fn id_of(client: &Client, operator: &str) -> anyhow::Result<String> {
     if !operator.contains('@') {
         return Ok(operator.to_owned());
     }
-    let mut query = PageQuery { cursor: None, limit: Some(200) };
+    let mut query = PageQuery {
+        cursor: None,
+        limit: Some(200),
+    };
     loop {
         let page = client.operator_list(&query).await?;
-        if let Some(found) = page.items.iter().find(|found| found.email.eq_ignore_ascii_case(operator)) {
+        if let Some(found) = page
+            .items
+            .iter()
+            .find(|found| found.email.eq_ignore_ascii_case(operator))
+        {
             return Ok(found.id.clone());
         }
-        let Some(next) = page.next_cursor else { bail!("no operator has the address `{operator}`") };
+        let Some(next) = page.next_cursor else {
+            bail!("no operator has the address `{operator}`")
+        };
         query.cursor = Some(next);
     }
 }

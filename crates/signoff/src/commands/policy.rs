@@ -4,13 +4,28 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Subcommand, ValueEnum};
-use signoff_api::policy::{Orphaned, PolicyApplied, PolicyApply, PolicySet};
+use signoff_api::policy::{Orphaned, Policy, PolicyApplied, PolicyApply, PolicySet};
+use signoff_api::status::PrincipalStatus;
 
 use crate::cli::Global;
 use crate::commands::action::ActionArgs;
 use crate::connection::{Side, connect};
 use crate::exit::Exit;
 use crate::{fields, inert, output, show, table, time};
+
+const APPLY_HELP: &str = "\
+What is not in the file is removed; --dry-run says what would change. A file to begin with:
+
+  {
+    \"settings\": {\"unmatched\": \"deny\"},
+    \"policies\": [
+      {\"name\": \"refunds\", \"actions\": [\"stripe.refund*\"], \"effect\": \"conditional\",
+       \"conditions\": [{\"field\": \"inputs.amount\", \"operator\": \"lte\", \"value\": 50}],
+       \"otherwise\": \"require_approval\", \"approval\": {\"timeout\": \"30m\"}},
+      {\"name\": \"deploys\", \"actions\": [\"deploy.production\"], \"effect\": \"require_approval\"},
+      {\"name\": \"never-drop\", \"actions\": [\"db.drop*\"], \"effect\": \"deny\"}
+    ]
+  }";
 
 /// What to do with policies.
 #[derive(Debug, Subcommand)]
@@ -22,11 +37,21 @@ pub(crate) enum PolicyCommand {
         /// Its name or id
         name: String,
     },
-    /// Put a file's policies in place of the present ones
+    /// Put a file's policies in place of all present ones
+    #[command(after_help = APPLY_HELP)]
     Apply {
         /// .json or .toml with `policies` and perhaps `settings`; `-` reads JSON from standard input
-        #[arg(short, long, value_name = "FILE")]
-        file: PathBuf,
+        #[arg(value_name = "FILE", required_unless_present = "option")]
+        file: Option<PathBuf>,
+        /// The same, written as an option
+        #[arg(
+            short = 'f',
+            long = "file",
+            id = "option",
+            value_name = "FILE",
+            conflicts_with = "file"
+        )]
+        option: Option<PathBuf>,
         /// Only say what would change
         #[arg(long)]
         dry_run: bool,
@@ -77,7 +102,14 @@ pub(crate) async fn run(global: &Global, command: PolicyCommand) -> anyhow::Resu
             // A policy is data: people read it best in the shape they write it in.
             output::json(&policy)?;
         }
-        PolicyCommand::Apply { file, dry_run, expected_version, orphaned } => {
+        PolicyCommand::Apply {
+            file,
+            option,
+            dry_run,
+            expected_version,
+            orphaned,
+        } => {
+            let file = file.or(option).unwrap_or_else(|| PathBuf::from("-"));
             let set = PolicyApply {
                 dry_run: dry_run.then_some(true),
                 expected_version,
@@ -99,25 +131,61 @@ fn list(global: &Global, set: &PolicySet) -> anyhow::Result<()> {
     if global.json {
         // The shape of every list, with what a set has besides.
         return output::json(&serde_json::json!({
-            "version": set.version, "settings": set.settings, "items": set.items, "next_cursor": null,
+            "version": set.version,
+            "settings": set.settings,
+            "items": set.items.iter().map(with_status).collect::<Result<Vec<_>, _>>()?,
+            "next_cursor": null,
         }));
     }
     if set.items.is_empty() {
-        output::talk("no policies yet: `signoff policy apply -f FILE` puts them in force");
+        output::talk("no policies yet: `signoff policy apply FILE` puts them in force");
         return Ok(());
     }
-    let any = |globs: &Option<Vec<String>>| globs.as_ref().map_or_else(|| "*".to_owned(), |globs| globs.join(" "));
+    let any = |globs: &Option<Vec<String>>| {
+        globs
+            .as_ref()
+            .map_or_else(|| "*".to_owned(), |globs| globs.join(" "))
+    };
     let rows = set.items.iter().map(|policy| {
         let body = &policy.body;
-        let state = if body.enabled == Some(false) { "off" } else { "on" };
+        let state = if is_on(policy) { "on" } else { "off" };
         let version = policy.version.to_string();
         let (actions, agents) = (any(&body.actions), any(&body.agents));
         let updated = time::ago(&policy.updated_at);
-        [body.name.clone(), body.effect.to_string(), actions, agents, state.to_owned(), version, updated]
+        [
+            body.name.clone(),
+            body.effect.to_string(),
+            actions,
+            agents,
+            state.to_owned(),
+            version,
+            updated,
+        ]
     });
-    output::data(&table::render(["NAME", "EFFECT", "ACTIONS", "AGENTS", "STATE", "VERSION", "CHANGED"], rows))?;
+    output::data(&table::render(
+        [
+            "NAME", "EFFECT", "ACTIONS", "AGENTS", "STATE", "VERSION", "CHANGED",
+        ],
+        rows,
+    ))?;
     output::talk(&format!("version {} of the set", set.version));
     Ok(())
+}
+
+/// A policy with a status, as the items of every other list have one.
+fn with_status(policy: &Policy) -> serde_json::Result<serde_json::Value> {
+    let mut value = serde_json::to_value(policy)?;
+    let status = if is_on(policy) {
+        PrincipalStatus::Active
+    } else {
+        PrincipalStatus::Disabled
+    };
+    value["status"] = status.as_str().into();
+    Ok(value)
+}
+
+fn is_on(policy: &Policy) -> bool {
+    policy.body.enabled != Some(false)
 }
 
 /// Reads a policy file by its extension.
@@ -137,12 +205,23 @@ fn read(path: &Path) -> anyhow::Result<PolicyApply> {
 
 fn describe(applied: &PolicyApplied, dry_run: bool) -> String {
     let mut lines = Vec::new();
-    for (sign, names) in [("+", &applied.added), ("~", &applied.changed), ("-", &applied.removed)] {
+    for (sign, names) in [
+        ("+", &applied.added),
+        ("~", &applied.changed),
+        ("-", &applied.removed),
+    ] {
         lines.extend(names.iter().map(|name| format!("{sign} {}", inert::line(name))));
     }
-    let (verb, version) = if dry_run { ("would leave", "") } else { ("left", ", now in force") };
+    let (verb, version) = if dry_run {
+        ("would leave", "")
+    } else {
+        ("left", ", now in force")
+    };
     lines.push(format!("{verb} {} unchanged", applied.unchanged.len()));
-    lines.push(format!("pending approvals judged again with another outcome: {}", applied.pending_affected));
+    lines.push(format!(
+        "pending approvals judged again with another outcome: {}",
+        applied.pending_affected
+    ));
     lines.push(format!("version {}{version}", applied.version));
     lines.join("\n")
 }

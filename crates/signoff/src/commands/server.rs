@@ -1,25 +1,40 @@
 //! `signoff serve`: runs the server until it is told to stop.
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::cli::Global;
 use crate::config::{Config, LogConfig, LogFormat, ServeArgs};
 use crate::exit::Exit;
-use crate::{output, serve};
+use crate::serve::{self, Running};
+use crate::signals::Signals;
+use crate::{inert, output};
 
-pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn run(global: &Global, args: ServeArgs) -> anyhow::Result<Exit> {
     let config = Config::load(args)?;
     log_to_stderr(&config.log)?;
     let auto_approve = config.auto_approve;
     // Listened for before the start, so that a signal during it still stops in order.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = Signals::listen()?;
     let running = tokio::select! {
         started = serve::start(config) => started?,
-        _ = terminate.recv() => return Ok(Exit::Ok),
-        _ = interrupt.recv() => return Ok(Exit::Ok),
+        _ = signals.next() => return Ok(Exit::Ok),
     };
+    announce(global, &running, auto_approve)?;
+    signals.next().await;
+    tracing::info!("stopping");
+    running.stop().await?;
+    Ok(Exit::Ok)
+}
+
+/// Says where it runs: to a person, or on one line of JSON to the script that started it.
+fn announce(global: &Global, running: &Running, auto_approve: bool) -> anyhow::Result<()> {
+    if global.json {
+        let line = serde_json::json!({
+            "url": running.url, "setup_url": running.setup_url, "auto_approve": auto_approve,
+        });
+        return output::data(&inert::json(&line.to_string()));
+    }
     output::talk(&format!("Signoff runs at {}", running.url));
     if let Some(link) = &running.setup_url {
         output::talk(&format!("make yourself the first admin: {link}"));
@@ -27,19 +42,15 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Exit> {
     if auto_approve {
         output::talk("everything is approved at once (--auto-approve): for your own tests only");
     }
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping");
-    running.stop().await?;
-    Ok(Exit::Ok)
+    Ok(())
 }
 
 /// Sends log lines to standard error in the shape asked for.
 pub(crate) fn log_to_stderr(config: &LogConfig) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.filter).with_context(|| format!("--log: `{}`", config.filter))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match config.format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),

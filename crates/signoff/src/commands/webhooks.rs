@@ -16,9 +16,10 @@ pub(crate) enum WebhooksCommand {
     Add {
         /// Its name
         name: String,
-        /// Where it posts
+        /// The URL that it posts to, signed with the secret (Standard Webhooks)
+        #[arg(value_name = "TARGET-URL")]
         target: String,
-        /// An event type such as approval.pending or approval.* [default: all]
+        /// An event type such as approval.pending or approval.*; may be repeated [default: all]
         #[arg(long = "event", value_name = "TYPE")]
         events: Vec<String>,
     },
@@ -39,31 +40,52 @@ pub(crate) async fn run(global: &Global, command: WebhooksCommand) -> anyhow::Re
     match command {
         WebhooksCommand::Add { name, target, events } => {
             let events = (!events.is_empty()).then_some(events);
-            let created = client.webhook_create(&WebhookCreate { name, url: target, events }, None).await?;
+            let created = client
+                .webhook_create(
+                    &WebhookCreate {
+                        name,
+                        url: target,
+                        events,
+                    },
+                    None,
+                )
+                .await?;
             if global.json {
                 output::json(&created)?;
             } else {
-                output::talk(&format!("{}: its signing secret, shown this once:", inert::line(&created.webhook.id)));
+                output::talk(&format!(
+                    "{}: its signing secret, shown this once:",
+                    inert::line(&created.webhook.id)
+                ));
                 output::data(created.secret.as_ref().map_or("", |secret| secret.expose()))?;
             }
         }
         WebhooksCommand::List { page } => {
             let page = client.webhook_list(&page.into()).await?;
-            output::page(global.json, &page, "no webhooks yet: `signoff webhooks add NAME URL` adds one", |items| {
-                let rows = items.iter().map(|webhook| {
-                    let events = if webhook.events.is_empty() { "all".to_owned() } else { webhook.events.join(",") };
-                    let created = time::ago(&webhook.created_at);
-                    [
-                        webhook.id.clone(),
-                        webhook.name.clone(),
-                        webhook.url.clone(),
-                        events,
-                        webhook.status.to_string(),
-                        created,
-                    ]
-                });
-                table::render(["ID", "NAME", "URL", "EVENTS", "STATUS", "CREATED"], rows)
-            })?;
+            output::page(
+                global.json,
+                &page,
+                "no webhooks yet: `signoff webhooks add NAME URL` adds one",
+                |items| {
+                    let rows = items.iter().map(|webhook| {
+                        let events = if webhook.events.is_empty() {
+                            "all".to_owned()
+                        } else {
+                            webhook.events.join(",")
+                        };
+                        let created = time::ago(&webhook.created_at);
+                        [
+                            webhook.id.clone(),
+                            webhook.name.clone(),
+                            webhook.origin.clone(),
+                            events,
+                            webhook.status.to_string(),
+                            created,
+                        ]
+                    });
+                    table::render(["ID", "NAME", "POSTS TO", "EVENTS", "STATUS", "CREATED"], rows)
+                },
+            )?;
         }
         WebhooksCommand::Remove { id } => {
             client.webhook_remove(&id).await?;

@@ -6,11 +6,14 @@ use signoff_core::{
     event::ApprovalStatus,
     fold::RowKey,
     id::{RawId, WorkspaceId},
+    payload::Hash32,
+    record::{Epochs, Head},
     rows::{ApprovalRow, ExecutionRow},
+    time::Timestamp,
 };
-use sqlx::{Row as _, Sqlite, query_builder::Separated, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row as _, Sqlite, query_builder::Separated, sqlite::SqliteRow};
 
-use crate::{Row, StoreResult};
+use crate::{Row, StoreError, StoreResult};
 
 /// The value of one column.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,8 +74,19 @@ impl Table {
         match self {
             Self::Workspaces => &["row"],
             Self::Approvals => &[
-                "id", "row", "status", "agent", "action", "priority", "risk", "policy", "submitted_seq", "created_at",
-                "decided_at", "decider", "next_at",
+                "id",
+                "row",
+                "status",
+                "agent",
+                "action",
+                "priority",
+                "risk",
+                "policy",
+                "submitted_seq",
+                "created_at",
+                "decided_at",
+                "decider",
+                "next_at",
             ],
             Self::Executions => &["id", "row", "state", "agent", "next_at"],
             _ => &["id", "row"],
@@ -93,6 +107,20 @@ impl Table {
             RowKey::Approval(_) => Self::Approvals,
             RowKey::Execution(_) => Self::Executions,
         }
+    }
+
+    /// What an insert of a row does where the row is already there: it takes its place, in the same place of the file.
+    pub(super) fn upsert(self) -> String {
+        let key = if self == Self::Workspaces {
+            "workspace"
+        } else {
+            "workspace, id"
+        };
+        let columns = self.columns().iter().filter(|column| **column != "id");
+        let set: Vec<_> = columns
+            .map(|column| format!("{column} = excluded.{column}"))
+            .collect();
+        format!(" ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "))
     }
 
     /// Reads the whole row back.
@@ -147,8 +175,13 @@ pub(super) fn cells(row: &Row) -> StoreResult<(Table, Vec<Cell>)> {
 }
 
 fn approval(row: &ApprovalRow) -> StoreResult<Vec<Cell>> {
-    let decider = row.decided_by.as_ref().map(|actor| serde_json::to_value(actor.kind));
-    let decider = decider.transpose()?.and_then(|kind| kind.as_str().map(str::to_owned));
+    let decider = row
+        .decided_by
+        .as_ref()
+        .map(|actor| serde_json::to_value(actor.kind));
+    let decider = decider
+        .transpose()?
+        .and_then(|kind| kind.as_str().map(str::to_owned));
     Ok(vec![
         id(row.id.0),
         json(row)?,
@@ -177,11 +210,11 @@ fn execution(row: &ExecutionRow) -> StoreResult<Vec<Cell>> {
 }
 
 /// Binds a cell in a list of values.
-pub(super) fn bind(values: &mut Separated<'_, Sqlite, &'static str>, cell: Cell) {
+pub(super) fn bind(values: &mut Separated<'_, Sqlite, &'static str>, cell: &Cell) {
     match cell {
-        Cell::Integer(value) => values.push_bind(value),
-        Cell::Text(value) => values.push_bind(value),
-        Cell::Blob(value) => values.push_bind(value),
+        Cell::Integer(value) => values.push_bind(*value),
+        Cell::Text(value) => values.push_bind(value.as_deref()),
+        Cell::Blob(value) => values.push_bind(value.as_slice()),
     };
 }
 
@@ -199,9 +232,100 @@ pub(super) fn blob(workspace: WorkspaceId) -> Vec<u8> {
 }
 
 pub(super) fn raw(bytes: &[u8]) -> StoreResult<RawId> {
-    bytes.try_into().map(RawId).map_err(|_| crate::StoreError::Damaged("an id is not 16 bytes long".into()))
+    bytes
+        .try_into()
+        .map(RawId)
+        .map_err(|_| StoreError::Damaged("an id is not 16 bytes long".into()))
+}
+
+pub(super) fn hash32(bytes: &[u8]) -> StoreResult<[u8; 32]> {
+    bytes
+        .try_into()
+        .map_err(|_| StoreError::Damaged("a hash is not 32 bytes long".into()))
+}
+
+/// A counted number as the database knows it. Sequences are checked before they are written; in a question, what is
+/// beyond the largest is beyond everything.
+pub(super) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(value: i64) -> StoreResult<u64> {
+    u64::try_from(value).map_err(|_| StoreError::Damaged(format!("{value} where a count should be")))
+}
+
+pub(super) fn read_head(row: &SqliteRow) -> StoreResult<(WorkspaceId, Head)> {
+    let head = Head {
+        seq: unsigned(row.try_get("seq")?)?,
+        hash: Hash32(hash32(row.try_get("hash")?)?),
+        time: Timestamp(row.try_get("time")?),
+        epochs: Epochs {
+            policy: unsigned(row.try_get("policy_epoch")?)?,
+            authority: unsigned(row.try_get("authority_epoch")?)?,
+            stop: unsigned(row.try_get("stop_epoch")?)?,
+        },
+    };
+    Ok((WorkspaceId(raw(row.try_get("workspace")?)?), head))
 }
 
 pub(super) fn status(text: &str) -> StoreResult<ApprovalStatus> {
-    ApprovalStatus::parse(text).ok_or_else(|| crate::StoreError::Damaged(format!("unknown status `{text}`")))
+    ApprovalStatus::parse(text).ok_or_else(|| StoreError::Damaged(format!("unknown status `{text}`")))
+}
+
+/// Asks for a list of ids; `start` ends with the opening bracket.
+pub(super) fn push_ids(
+    sql: &mut QueryBuilder<Sqlite>,
+    start: &'static str,
+    ids: impl Iterator<Item = RawId>,
+) {
+    sql.push(start);
+    let mut list = sql.separated(", ");
+    for id in ids {
+        list.push_bind(id.0.to_vec());
+    }
+    sql.push(")");
+}
+
+/// Asks for one page by a sequence, and puts it in order.
+pub(super) fn push_page(
+    sql: &mut QueryBuilder<Sqlite>,
+    column: &'static str,
+    beyond: Option<u64>,
+    newest_first: bool,
+    limit: u32,
+) {
+    if let Some(beyond) = beyond {
+        sql.push(" AND ")
+            .push(column)
+            .push(if newest_first { " < " } else { " > " })
+            .push_bind(signed(beyond));
+    }
+    sql.push(" ORDER BY ")
+        .push(column)
+        .push(if newest_first { " DESC" } else { " ASC" });
+    sql.push(" LIMIT ").push_bind(limit);
+}
+
+/// Asks for a name that matches a glob, of which only `*` and `?` are special.
+pub(super) fn push_glob(sql: &mut QueryBuilder<Sqlite>, column: &'static str, glob: &str) {
+    let literal = &glob[..glob.find(['*', '?']).unwrap_or(glob.len())];
+    if literal.len() == glob.len() {
+        sql.push(" AND ").push(column).push(" = ").push_bind(glob);
+        return;
+    }
+    // What begins with the literal part: bounds that an index can use whatever is bound.
+    if let Some(last) = literal
+        .bytes()
+        .last()
+        .filter(|last| literal.is_ascii() && *last < 0x7f)
+    {
+        let mut end = literal[..literal.len() - 1].to_owned();
+        end.push(char::from(last + 1));
+        sql.push(" AND ").push(column).push(" >= ").push_bind(literal);
+        sql.push(" AND ").push(column).push(" < ").push_bind(end);
+    }
+    sql.push(" AND ")
+        .push(column)
+        .push(" GLOB ")
+        .push_bind(glob.replace('[', "[[]"));
 }

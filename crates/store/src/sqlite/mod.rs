@@ -1,17 +1,19 @@
 //! SQLite inside the process: one writing connection, a pool for reading, one file that no second process may open.
 
+mod approvals;
 mod batch;
 mod cells;
 mod deliveries;
-mod reads;
+mod files;
+mod records;
+mod side;
+mod store;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod write;
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-    str::FromStr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs::File, path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     SqlitePool,
@@ -26,6 +28,10 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 /// The file inside the data directory.
 pub const FILE_NAME: &str = "signoff.db";
 const READERS_MAX: u32 = 4;
+/// How many pages the write-ahead log gathers before they go into the database file: 16 MiB.
+const CHECKPOINT_PAGES: &str = "4000";
+/// The largest write-ahead log that is kept between uses, in bytes.
+const LOG_BYTES_KEPT: &str = "67108864";
 
 /// The SQLite backend.
 pub struct SqliteStore {
@@ -37,32 +43,32 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens or makes the database in a data directory and brings its schema up to date.
+    /// Opens or makes the database in a data directory and brings its schema up to date. The directory is made if it
+    /// is missing; what is made is for its owner alone.
     ///
     /// # Errors
-    /// If another process has it, if it was written by a newer version, or if the file system refuses.
+    /// If another process has it ([`StoreError::InUse`]), if it was written by a newer version
+    /// ([`StoreError::NewerSchema`]), or if the file system refuses.
     pub async fn open(directory: &Path, clock: Arc<dyn Clock>) -> StoreResult<Self> {
-        let lock = lock(directory)?;
-        let write = connect(&directory.join(FILE_NAME), false).await?;
+        files::make_directory(directory)?;
+        let lock = files::lock(directory)?;
+        let path = directory.join(FILE_NAME);
+        files::keep_private(&path)?;
+        let write = connect(&path, false).await?;
         MIGRATIONS.run(&write).await.map_err(migration_error)?;
-        let read = connect(&directory.join(FILE_NAME), true).await?;
-        Ok(Self { write, read, clock, _lock: lock })
+        let read = connect(&path, true).await?;
+        Ok(Self {
+            write,
+            read,
+            clock,
+            _lock: lock,
+        })
     }
 
     /// Closes both pools; waits for what is under way.
     pub async fn close(&self) {
         self.read.close().await;
         self.write.close().await;
-    }
-}
-
-fn lock(directory: &Path) -> StoreResult<File> {
-    let path: PathBuf = directory.join("signoff.lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(directory.display().to_string())),
-        Err(std::fs::TryLockError::Error(error)) => Err(error.into()),
     }
 }
 
@@ -77,11 +83,18 @@ async fn connect(path: &Path, read_only: bool) -> StoreResult<SqlitePool> {
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
         .pragma("temp_store", "memory")
-        .pragma("cache_size", "-32768")
+        .pragma("cache_size", if read_only { "-8192" } else { "-32768" })
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .pragma("journal_size_limit", LOG_BYTES_KEPT)
+        // What is erased is overwritten, not only unlinked.
         .pragma("secure_delete", "on")
-        .statement_cache_capacity(200);
+        .statement_cache_capacity(100);
     let size = if read_only { READERS_MAX } else { 1 };
-    let pool = SqlitePoolOptions::new().min_connections(1).max_connections(size).idle_timeout(None).max_lifetime(None);
+    let pool = SqlitePoolOptions::new()
+        .min_connections(1)
+        .max_connections(size)
+        .idle_timeout(None)
+        .max_lifetime(None);
     Ok(pool.test_before_acquire(false).connect_with(options).await?)
 }
 

@@ -166,8 +166,6 @@ pub struct Matter {
     pub is_erased: bool,
     /// Whether every byte is shown.
     pub is_full: bool,
-    /// Address with every byte shown.
-    pub full_href: String,
 }
 
 /// The second part of the matter, which stands further down on the page.
@@ -236,6 +234,11 @@ impl Matter {
             .chain(self.context.urls())
             .filter(|url| seen.insert((&url.href, &url.warning)))
             .collect()
+    }
+
+    /// The action's name, safe to look at.
+    pub fn action_shown(&self) -> Inert {
+        Inert::all(&self.action)
     }
 
     /// Renders it, with the digest that a decision on it carries.
@@ -323,6 +326,24 @@ pub struct Requirement {
     pub votes: Vec<Vote>,
 }
 
+/// Most pips that are drawn; beyond it the words alone say how far it is.
+const PIPS_MAX: u64 = 12;
+
+impl Requirement {
+    /// One pip per approval needed, filled for those that are there.
+    pub fn pips(&self) -> Vec<bool> {
+        (0..self.needed.min(PIPS_MAX)).map(|index| index < self.so_far).collect()
+    }
+
+    /// How far it is, in words.
+    pub fn progress(&self) -> String {
+        match (self.needed, self.so_far) {
+            (1, _) => "One approval is enough, from:".to_owned(),
+            (needed, so_far) => format!("{so_far} of {needed} approvals, from:"),
+        }
+    }
+}
+
 /// One vote.
 #[derive(Debug, Clone)]
 pub struct Vote {
@@ -394,13 +415,18 @@ pub struct HistoryRow {
 
 /// What this operator may do here.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent permissions")]
 pub struct May {
-    /// Approve and deny.
-    pub decide: bool,
+    /// Approve.
+    pub approve: bool,
+    /// Deny.
+    pub deny: bool,
     /// Ask the agent; only where it can answer.
     pub ask: bool,
     /// Cancel.
     pub cancel: bool,
+    /// Why the agent can't be asked, in plain words, where it can't.
+    pub why_not_ask: String,
     /// Why not, in plain words, where deciding is not open to them.
     pub why_not: Option<String>,
 }

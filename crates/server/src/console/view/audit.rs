@@ -77,6 +77,8 @@ pub struct RecordPage {
     pub shell: Shell,
     /// The record as in the list.
     pub row: AuditRow,
+    /// Words that came with it, such as a reason.
+    pub words: Option<Inert>,
     /// All of it.
     pub record: Tree,
     /// Its hash.

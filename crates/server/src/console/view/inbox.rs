@@ -24,6 +24,8 @@ pub struct InboxList {
     pub rows: Vec<InboxRow>,
     /// The filter as it stands.
     pub filter: InboxFilter,
+    /// Where this very list is.
+    pub here_href: String,
     /// Where the next page is.
     pub next_href: Option<String>,
     /// Where the first page is, on any other.
@@ -40,6 +42,8 @@ pub enum EmptyInbox {
     NothingYet,
     /// All is decided.
     AllDone,
+    /// Nothing was decided yet.
+    NothingDecided,
     /// The filter matches nothing.
     NoMatch,
 }

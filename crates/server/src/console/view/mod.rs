@@ -125,6 +125,22 @@ pub struct Level {
 }
 
 impl Level {
+    /// The bars of its mark: left edge, top, height, and whether it is filled.
+    pub fn bars(&self) -> Vec<(u8, u8, u8, bool)> {
+        (0..self.of)
+            .map(|index| {
+                let height = 4 + index * 8 / (self.of - 1).max(1);
+                (index * 4, 12 - height, height, index < self.step)
+            })
+            .collect()
+    }
+
+    /// Its word with a capital letter, for the start of a label.
+    pub fn label(&self) -> String {
+        let (first, rest) = self.name.split_at(1);
+        format!("{}{rest}", first.to_uppercase())
+    }
+
     /// A risk by its name; an unknown one is shown as the highest.
     pub fn risk(name: &str) -> Self {
         Self::of(name, &["minimal", "low", "medium", "high", "critical"], 4)
@@ -169,6 +185,17 @@ impl Status {
     pub fn new(code: &str) -> Self {
         let unknown = Self { code: "unknown", word: "Unknown", tone: "still" };
         Self::ALL.iter().copied().find(|status| status.code == code).unwrap_or(unknown)
+    }
+
+    /// The symbol of its mark.
+    pub fn symbol(&self) -> &'static str {
+        match self.code {
+            "pending" => "clock",
+            "info_requested" => "question",
+            "approved" | "answered" => "check",
+            "denied" => "cross",
+            _ => "stop",
+        }
     }
 
     /// Whether a decision is still possible.

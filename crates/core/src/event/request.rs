@@ -1,0 +1,334 @@
+//! What can happen to one request: its verdict, its approval, its execution, its payloads.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    action::{Accepts, Cost, Priority, Risk, text_enum},
+    actor::Actor,
+    id::{AgentId, ApplicationId, ApprovalId},
+    judge::ReasonCode,
+    payload::Hash32,
+    policy::{Escalation, PolicyRef},
+    requirement::Requirement,
+    time::{Micros, Timestamp},
+};
+
+/// Policy let an action through.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActionAllowed {
+    /// What was asked.
+    pub action: ActionFacts,
+    /// Until when it may be consumed.
+    pub run_by: Timestamp,
+}
+
+/// Policy refused an action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActionDenied {
+    /// What was asked.
+    pub action: ActionFacts,
+    /// Why.
+    pub code: ReasonCode,
+}
+
+/// What the log says of an action in the clear.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActionFacts {
+    /// Its name as written.
+    pub name: String,
+    /// Who asks.
+    pub agent: AgentId,
+    /// The application that spoke for the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<ApplicationId>,
+    /// What is seen is what runs.
+    pub digest: Hash32,
+    /// As claimed.
+    pub priority: Priority,
+    /// As claimed.
+    pub risk: Risk,
+    /// As claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// What the client can handle.
+    #[serde(default)]
+    pub accepts: Accepts,
+    /// Asked for a human whatever policy says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub require_approval: bool,
+    /// The governing policy's name, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyRef>,
+}
+
+/// An approval came into being.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalRequested {
+    /// What was asked.
+    pub action: ActionFacts,
+    /// Who must decide.
+    pub requirement: Requirement,
+    /// Until when; none means as long as it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decide_by: Option<Timestamp>,
+    /// When to tell further contacts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate_at: Option<Timestamp>,
+    /// What waits if nobody decides, and whom to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate: Option<Escalation>,
+    /// Whom to tell at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
+    /// How long an approval may be used.
+    pub valid_for: Micros,
+    /// How long the agent said it is willing to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Micros>,
+    /// The request this one amends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<ApprovalId>,
+}
+
+/// Policy or authority changed and the approval is still asked for, under another requirement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalRejudged {
+    /// The policy that governs now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyRef>,
+    /// Who must decide now.
+    pub requirement: Requirement,
+    /// How long an approval may be used.
+    pub valid_for: Micros,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ballot {
+    /// Let it go on.
+    Approve,
+    /// Refuse it.
+    Deny,
+}
+
+text_enum!(Ballot { Approve => "approve", Deny => "deny" });
+
+/// What the voter looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// Digest of the rendered page or message.
+    pub digest: Hash32,
+    /// The build that rendered it.
+    pub build: String,
+    /// In which language.
+    pub locale: String,
+}
+
+/// One vote; the one that decides carries the end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalVoted {
+    /// Yes or no.
+    pub ballot: Ballot,
+    /// The action digest the voter decided on.
+    pub digest: Hash32,
+    /// What the voter looked at, where the door knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<View>,
+    /// Earlier voters, for or against, who have no authority any more; kept, not counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_counted: Vec<Actor>,
+    /// The end, if this vote decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<ApprovalEnd>,
+}
+
+/// The states of an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalStatus {
+    /// Waits for people.
+    Pending,
+    /// Waits for the agent's answer.
+    InfoRequested,
+    /// May go on.
+    Approved,
+    /// A question was answered.
+    Answered,
+    /// May not go on.
+    Denied,
+    /// Nobody decided in time.
+    Expired,
+    /// Withdrawn.
+    Cancelled,
+    /// Replaced by an amended request.
+    Superseded,
+}
+
+text_enum!(ApprovalStatus {
+    Pending => "pending", InfoRequested => "info_requested", Approved => "approved", Answered => "answered",
+    Denied => "denied", Expired => "expired", Cancelled => "cancelled", Superseded => "superseded",
+});
+
+impl ApprovalStatus {
+    /// Whether nothing can follow.
+    pub const fn is_terminal(self) -> bool {
+        !matches!(self, Self::Pending | Self::InfoRequested)
+    }
+}
+
+/// The one end of an approval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalEnd {
+    /// Which end.
+    pub status: ApprovalStatus,
+    /// Why, for every end but approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<ReasonCode>,
+    /// Why the system decided, in a fixed word: `policy_changed`, `orphaned`, `auto_approve`, `agent_disabled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Until when the execution may run, for an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_by: Option<Timestamp>,
+    /// The amended request, for `superseded`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<ApprovalId>,
+    /// Whose votes brought the end, where votes cast before came to suffice under another requirement.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Actor>,
+}
+
+/// Further contacts are told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalEscalated {
+    /// Whom.
+    pub to: Vec<String>,
+}
+
+/// Where an execution comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutionSource {
+    /// Policy allowed the action.
+    Allowed,
+    /// People approved it.
+    Approved,
+}
+
+text_enum!(ExecutionSource { Allowed => "allowed", Approved => "approved" });
+
+/// What an allowed action's execution is, carried by the first event that touches it: only those that are carried out
+/// get a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionOrigin {
+    /// Who carries it out.
+    pub agent: AgentId,
+    /// The action's name.
+    pub action: String,
+    /// What was judged is what runs.
+    pub digest: Hash32,
+    /// The governing policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyRef>,
+    /// The record of the submission.
+    pub submitted_seq: u64,
+    /// When it was allowed.
+    pub created_at: Timestamp,
+    /// Until when it may be consumed.
+    pub run_by: Timestamp,
+}
+
+/// The agent took the execution: once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionTouched {
+    /// For an allowed action's execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<ExecutionOrigin>,
+}
+
+/// How it went, as the agent reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportOutcome {
+    /// Done.
+    Success,
+    /// Not done.
+    Failure,
+    /// Done in part.
+    Partial,
+    /// Could not be done.
+    Blocked,
+}
+
+text_enum!(ReportOutcome { Success => "success", Failure => "failure", Partial => "partial", Blocked => "blocked" });
+
+/// The agent reported.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionReported {
+    /// How it went.
+    pub outcome: ReportOutcome,
+    /// For an allowed action's execution that was not consumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<ExecutionOrigin>,
+}
+
+/// The states of an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutionState {
+    /// May be carried out.
+    Ready,
+    /// The agent took it.
+    Consumed,
+    /// The agent said how it went.
+    Reported,
+    /// Signoff is making the call.
+    Executing,
+    /// An answer came.
+    Executed,
+    /// Provably not sent.
+    Failed,
+    /// Perhaps sent; a person must settle it.
+    Indeterminate,
+    /// Not carried out in time.
+    Lapsed,
+    /// Taken back before it ran.
+    Revoked,
+}
+
+text_enum!(ExecutionState {
+    Ready => "ready", Consumed => "consumed", Reported => "reported", Executing => "executing", Executed => "executed",
+    Failed => "failed", Indeterminate => "indeterminate", Lapsed => "lapsed", Revoked => "revoked",
+});
+
+impl ExecutionState {
+    /// Whether it is an end. An indeterminate execution waits for a person to settle it.
+    pub const fn is_end(self) -> bool {
+        !matches!(
+            self,
+            Self::Ready | Self::Consumed | Self::Executing | Self::Indeterminate
+        )
+    }
+}
+
+/// A call that Signoff made came to its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionFinished {
+    /// Executed, failed or indeterminate.
+    pub state: ExecutionState,
+}
+
+/// A person settled an execution whose end was unknown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionSettled {
+    /// Executed, failed, or ready again.
+    pub state: ExecutionState,
+}
+
+/// Payloads of one request were deleted with their salts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PayloadErased {
+    /// The records whose payloads are gone.
+    pub sequences: Vec<u64>,
+}

@@ -1,0 +1,157 @@
+//! What can happen to a workspace: settings, policies, agents, people, keys, channels.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{AgentId, ApplicationId, OperatorId, PolicyId},
+    payload::Hash32,
+    policy::{Orphaned, PolicyDoc, Settings},
+    requirement::Role,
+};
+
+/// The workspace's settings, whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkspaceSet {
+    /// As they are from now on.
+    pub settings: Settings,
+}
+
+/// A policy in a new version. The subject is the policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolicyPut {
+    /// From 1.
+    pub version: u64,
+    /// Its place in age: smaller is older. Kept through versions.
+    pub age: u64,
+    /// Whole, as written.
+    pub policy: PolicyDoc,
+}
+
+/// A policy taken out of the set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolicyRemoved {
+    /// The version that was in force.
+    pub version: u64,
+}
+
+/// A new version of the whole set, after the events of its changed policies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolicySetApplied {
+    /// From 1.
+    pub version: u64,
+    /// How many policies are in force.
+    pub policies: u64,
+    /// What becomes of pending approvals that no policy governs any more.
+    pub orphaned: Orphaned,
+}
+
+/// One version of one policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PolicyVersion {
+    /// Which policy.
+    pub id: PolicyId,
+    /// Which version.
+    pub version: u64,
+}
+
+/// An agent, whole, as it is from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentPut {
+    /// Unique in the workspace, compared without case.
+    pub name: String,
+    /// For matching and for people.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The person behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<OperatorId>,
+    /// Its keys do nothing, its pending approvals are withdrawn.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
+    /// The application that registered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_by: Option<ApplicationId>,
+}
+
+/// An application, whole, as it is from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApplicationPut {
+    /// Unique among applications, compared without case.
+    pub name: String,
+    /// Names or globs of the agents it may speak for.
+    pub agents: Vec<String>,
+    /// Whether it may bring in agents that are not known yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub register_new: bool,
+    /// Its keys do nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
+}
+
+/// An operator, whole, without name or address (those are personal and live beside the log).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorPut {
+    /// What they may do at all.
+    pub role: Role,
+    /// May do nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
+}
+
+/// A password was set; the digest binds the stored hash to the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordSet {
+    /// Keyed digest of the stored hash.
+    pub digest: Hash32,
+}
+
+/// A group, whole, as it is from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupPut {
+    /// Unique among groups, compared without case.
+    pub name: String,
+    /// Its members.
+    pub members: Vec<OperatorId>,
+}
+
+/// Whose key or token it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "id", rename_all = "snake_case")]
+pub enum KeyOwner {
+    /// An agent's key.
+    Agent(AgentId),
+    /// An application's key.
+    Application(ApplicationId),
+    /// An operator's personal token.
+    Operator(OperatorId),
+}
+
+/// A key or token was made; only what it is called, never what it is. The subject is the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeySet {
+    /// Whose.
+    pub owner: KeyOwner,
+    /// The last characters, to tell keys apart.
+    pub hint: String,
+    /// Keyed digest of the stored hash.
+    pub digest: Hash32,
+}
+
+/// A webhook channel, whole. Its address and secret may carry credentials and are kept beside the log, encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelPut {
+    /// Unique among channels, compared without case.
+    pub name: String,
+    /// Scheme, host and port of the address.
+    pub origin: String,
+    /// Types of messages it wants; none means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
+    /// Switched off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
+    /// Keyed digest of the stored address and secret.
+    pub digest: Hash32,
+}

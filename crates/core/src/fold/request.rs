@@ -1,0 +1,305 @@
+//! The part of the projection that is about single requests: approvals, their executions, and what is counted of them.
+
+use crate::{
+    event::{
+        ActionFacts, ApprovalEnd, ApprovalRequested, ApprovalStatus, ApprovalVoted, Event, ExecutionOrigin,
+        ExecutionSource, ExecutionState,
+    },
+    fold::{Fold, FoldError, RowKey},
+    id::{ActionId, AgentId, ApprovalId, ExecutionId},
+    record::Record,
+    rows::{ApprovalRow, CounterRow, ExecutionRow, InfoRequest, Vote},
+    time::Timestamp,
+};
+
+impl Fold<'_> {
+    pub(super) fn apply_approval(&mut self) -> Result<(), FoldError> {
+        let record = self.record;
+        let id: ApprovalId = self.subject()?;
+        if let Event::ApprovalRequested(requested) = &record.event {
+            return self.apply_requested(id, requested);
+        }
+        let row = row_mut!(self.approvals, Approval, id)?;
+        let status = row.status;
+        let follows = match &record.event {
+            Event::InfoRequested(_) => status == ApprovalStatus::Pending,
+            Event::InfoAnswered(_) => status == ApprovalStatus::InfoRequested,
+            _ => !status.is_terminal(),
+        };
+        row.last_seq = record.seq;
+        match &record.event {
+            _ if !follows => return Err(self.impossible(status.as_str())),
+            Event::ApprovalRejudged(rejudged) => {
+                row.policy.clone_from(&rejudged.policy);
+                row.requirement.clone_from(&rejudged.requirement);
+                row.valid_for = rejudged.valid_for;
+            }
+            Event::ApprovalVoted(voted) => {
+                take_vote(row, voted, record);
+                if let Some(end) = &voted.end {
+                    return self.end(id, end);
+                }
+            }
+            Event::InfoRequested(_) => {
+                row.status = ApprovalStatus::InfoRequested;
+                row.info.push(InfoRequest {
+                    asked_by: record.actor.clone(),
+                    asked_at: record.time,
+                    asked_seq: record.seq,
+                    answered_at: None,
+                    answered_seq: None,
+                });
+            }
+            Event::InfoAnswered(_) => {
+                row.status = ApprovalStatus::Pending;
+                if let Some(info) = row.info.last_mut() {
+                    info.answered_at = Some(record.time);
+                    info.answered_seq = Some(record.seq);
+                }
+            }
+            Event::ApprovalEscalated(_) => row.escalated_at = Some(record.time),
+            Event::ApprovalEnded(end) => {
+                if !end.counted.is_empty() {
+                    row.votes
+                        .iter_mut()
+                        .for_each(|vote| vote.counted = end.counted.contains(&vote.actor));
+                }
+                return self.end(id, end);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn apply_requested(&mut self, id: ApprovalId, requested: &ApprovalRequested) -> Result<(), FoldError> {
+        if let Some(row) = self.rows.approvals.get(&id) {
+            return Err(self.impossible(row.status.as_str()));
+        }
+        self.changed.insert(RowKey::Approval(id));
+        let row = requested_row(id, requested, self.record.seq, self.record.time);
+        self.rows.approvals.insert(id, row);
+        self.count(requested.action.agent, true);
+        Ok(())
+    }
+
+    fn end(&mut self, id: ApprovalId, end: &ApprovalEnd) -> Result<(), FoldError> {
+        let record = self.record;
+        let row = row_mut!(self.approvals, Approval, id)?;
+        // Only an approval opens an execution, and it always does.
+        let fits =
+            end.status.is_terminal() && (end.status == ApprovalStatus::Approved) == end.run_by.is_some();
+        if !fits {
+            let status = row.status.as_str();
+            return Err(self.impossible(status));
+        }
+        row.status = end.status;
+        row.decided_at = Some(record.time);
+        row.decided_by = Some(record.actor.clone());
+        row.decided_seq = Some(record.seq);
+        row.code = end.code;
+        row.note.clone_from(&end.note);
+        row.superseded_by = end.superseded_by;
+        let agent = row.agent;
+        if let Some(run_by) = end.run_by {
+            let execution = approved_execution(row, record.time, run_by);
+            self.changed.insert(RowKey::Execution(execution.id));
+            self.rows.executions.insert(execution.id, execution);
+        }
+        self.count(agent, false);
+        Ok(())
+    }
+
+    fn count(&mut self, agent: AgentId, up: bool) {
+        self.changed.insert(RowKey::Counter(agent));
+        let row = self
+            .rows
+            .counters
+            .entry(agent)
+            .or_insert(CounterRow { agent, pending: 0 });
+        row.pending = if up {
+            row.pending + 1
+        } else {
+            row.pending.saturating_sub(1)
+        };
+    }
+
+    pub(super) fn apply_execution(&mut self) -> Result<(), FoldError> {
+        let record = self.record;
+        let id: ExecutionId = self.subject()?;
+        let origin = match &record.event {
+            Event::ExecutionConsumed(touched) => touched.origin.as_ref(),
+            Event::ExecutionReported(reported) => reported.origin.as_ref(),
+            _ => None,
+        };
+        if let Some(origin) = origin {
+            // What had to be asked for is opened by its approval's end, never by a claim to have been allowed.
+            if let Some(asked) = self.rows.approvals.get(&id.action().approval()) {
+                return Err(self.impossible(asked.status.as_str()));
+            }
+            self.rows
+                .executions
+                .entry(id)
+                .or_insert_with(|| allowed_execution(id, origin));
+        }
+        let row = row_mut!(self.executions, Execution, id)?;
+        let state = row.state;
+        let Some(next) = next_state(row, &record.event) else {
+            return Err(self.impossible(state.as_str()));
+        };
+        row.state = next;
+        match &record.event {
+            Event::ExecutionConsumed(_) => row.consumed_at = Some(record.time),
+            Event::ExecutionReported(reported) => {
+                row.outcome = Some(reported.outcome);
+                row.reported_seq = Some(record.seq);
+            }
+            _ => {}
+        }
+        row.ended_at = row.state.is_end().then_some(record.time);
+        Ok(())
+    }
+}
+
+/// One person, one vote: the latest.
+fn take_vote(row: &mut ApprovalRow, voted: &ApprovalVoted, record: &Record) {
+    row.votes
+        .retain(|vote| vote.actor.kind != record.actor.kind || vote.actor.id != record.actor.id);
+    for vote in &mut row.votes {
+        let against_the_end = voted.end.is_some() && vote.ballot != voted.ballot;
+        vote.counted = !against_the_end && !voted.not_counted.contains(&vote.actor);
+    }
+    row.votes.push(Vote {
+        actor: record.actor.clone(),
+        ballot: voted.ballot,
+        at: record.time,
+        seq: record.seq,
+        counted: true,
+    });
+}
+
+/// The state that an event leads to, if it can happen at all.
+fn next_state(row: &ExecutionRow, event: &Event) -> Option<ExecutionState> {
+    use ExecutionState as S;
+    let (from, to): (&[S], S) = match event {
+        Event::ExecutionConsumed(_) => (&[S::Ready], S::Consumed),
+        Event::ExecutionReported(_) if row.source == ExecutionSource::Approved => {
+            (&[S::Consumed], S::Reported)
+        }
+        Event::ExecutionReported(_) => (&[S::Ready, S::Consumed], S::Reported),
+        Event::ExecutionStarted(_) => (&[S::Ready], S::Executing),
+        Event::ExecutionFinished(finished) => match finished.state {
+            state @ (S::Executed | S::Failed | S::Indeterminate) => (&[S::Executing], state),
+            _ => return None,
+        },
+        Event::ExecutionSettled(settled) => match settled.state {
+            state @ (S::Executed | S::Failed | S::Ready) => (&[S::Indeterminate], state),
+            _ => return None,
+        },
+        Event::ExecutionLapsed(_) => (&[S::Ready], S::Lapsed),
+        Event::ExecutionRevoked(_) => (&[S::Ready], S::Revoked),
+        _ => return None,
+    };
+    from.contains(&row.state).then_some(to)
+}
+
+/// The row that an approved action's execution starts from.
+fn approved_execution(row: &ApprovalRow, approved_at: Timestamp, run_by: Timestamp) -> ExecutionRow {
+    ExecutionRow {
+        id: row.id.action().execution(),
+        agent: row.agent,
+        action: row.action.clone(),
+        digest: row.digest,
+        source: ExecutionSource::Approved,
+        policy: row.policy.clone(),
+        state: ExecutionState::Ready,
+        submitted_seq: row.submitted_seq,
+        created_at: approved_at,
+        run_by,
+        consumed_at: None,
+        ended_at: None,
+        outcome: None,
+        reported_seq: None,
+    }
+}
+
+/// The row that an allowed action's execution starts from.
+pub fn allowed_execution(id: ExecutionId, origin: &ExecutionOrigin) -> ExecutionRow {
+    ExecutionRow {
+        id,
+        agent: origin.agent,
+        action: origin.action.clone(),
+        digest: origin.digest,
+        source: ExecutionSource::Allowed,
+        policy: origin.policy.clone(),
+        state: ExecutionState::Ready,
+        submitted_seq: origin.submitted_seq,
+        created_at: origin.created_at,
+        run_by: origin.run_by,
+        consumed_at: None,
+        ended_at: None,
+        outcome: None,
+        reported_seq: None,
+    }
+}
+
+/// What the record of an allowed action says of its execution.
+pub fn origin_of(record: &Record) -> Option<(ActionId, ExecutionOrigin)> {
+    let Event::ActionAllowed(allowed) = &record.event else {
+        return None;
+    };
+    let ActionFacts {
+        name,
+        agent,
+        digest,
+        policy,
+        ..
+    } = &allowed.action;
+    let origin = ExecutionOrigin {
+        agent: *agent,
+        action: name.clone(),
+        digest: *digest,
+        policy: policy.clone(),
+        submitted_seq: record.seq,
+        created_at: record.time,
+        run_by: allowed.run_by,
+    };
+    Some((record.subject.parse().ok()?, origin))
+}
+
+fn requested_row(id: ApprovalId, requested: &ApprovalRequested, seq: u64, time: Timestamp) -> ApprovalRow {
+    let facts = &requested.action;
+    ApprovalRow {
+        id,
+        agent: facts.agent,
+        application: facts.application,
+        action: facts.name.clone(),
+        digest: facts.digest,
+        priority: facts.priority,
+        risk: facts.risk,
+        cost: facts.cost.clone(),
+        accepts: facts.accepts,
+        require_approval: facts.require_approval,
+        timeout: requested.timeout,
+        policy: facts.policy.clone(),
+        requirement: requested.requirement.clone(),
+        valid_for: requested.valid_for,
+        escalate: requested.escalate.clone(),
+        notify: requested.notify.clone(),
+        status: ApprovalStatus::Pending,
+        submitted_seq: seq,
+        last_seq: seq,
+        created_at: time,
+        decide_by: requested.decide_by,
+        escalate_at: requested.escalate_at,
+        escalated_at: None,
+        votes: Vec::new(),
+        info: Vec::new(),
+        decided_at: None,
+        decided_by: None,
+        decided_seq: None,
+        code: None,
+        note: None,
+        replaces: requested.replaces,
+        superseded_by: None,
+    }
+}

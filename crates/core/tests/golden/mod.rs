@@ -1,0 +1,171 @@
+//! The builder of the golden log: a small workspace's first days, with fixed ids and times, every type of event at
+//! least once. What it writes is kept in `spec/`; see `golden_log.rs`.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use signoff_core::{
+    action::{Accepts, Cost, Priority, Risk},
+    actor::{Actor, ActorKind, Auth},
+    condition::{Condition, Operator},
+    event::{
+        ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApplicationPut, ApprovalEnd, ApprovalEscalated,
+        ApprovalRejudged, ApprovalRequested, ApprovalStatus, ApprovalVoted, Ballot, ChannelPut, Event,
+        ExecutionFinished, ExecutionOrigin, ExecutionReported, ExecutionSettled, ExecutionState,
+        ExecutionTouched, GroupPut, KeyOwner, KeySet, Nothing, OperatorPut, PasswordSet, PayloadErased,
+        PolicyPut, PolicyRemoved, PolicySetApplied, PolicyVersion, ReportOutcome, View, WorkspaceSet,
+    },
+    fold::origin_of,
+    id::{ActionId, AgentId, ApplicationId, ChannelId, GroupId, KeyId, OperatorId, PolicyId},
+    judge::ReasonCode,
+    payload::{Hash32, PayloadName, commitment},
+    policy::{
+        ApprovalTerms, Escalation, Orphaned, Otherwise, PolicyDoc, PolicyEffect, PolicyRef, Settings,
+        TimeoutRule, Unmatched,
+    },
+    requirement::{Approver, Requirement, Role},
+    time::{Micros, Timestamp},
+};
+
+use crate::support::{AGENT, Log, WORKSPACE, automation, operator, person, raw};
+
+const SMALL_REFUNDS: PolicyId = PolicyId(raw(0xb1));
+const DEPLOYS: PolicyId = PolicyId(raw(0xb2));
+const SUITE: ApplicationId = ApplicationId(raw(0xc1));
+const FINANCE: GroupId = GroupId(raw(0xd1));
+const PAGER: ChannelId = ChannelId(raw(0xf1));
+const DANA: OperatorId = operator(1);
+const ROBIN: OperatorId = operator(2);
+
+/// Writes the log, a second further at every record.
+struct Builder {
+    log: Log,
+    now: Timestamp,
+}
+
+/// The whole golden log.
+pub(crate) fn log() -> Log {
+    let mut builder = Builder {
+        log: Log::new(),
+        // 2026-11-20T09:00:00Z
+        now: Timestamp(1_795_165_200_000_000),
+    };
+    builder.people();
+    builder.principals();
+    builder.policies();
+    builder.allowed();
+    builder.denied();
+    builder.approved_by_two();
+    builder.denied_after_a_question();
+    builder.other_ends();
+    builder.calls_by_signoff();
+    builder.farewells();
+    builder.log
+}
+
+fn system(part: &str) -> Actor {
+    Actor::system(part)
+}
+
+fn agent() -> Actor {
+    crate::support::agent()
+}
+
+fn suite() -> Actor {
+    Actor {
+        kind: ActorKind::Application,
+        id: Some(SUITE.to_string()),
+        auth: Some(Auth::Key),
+    }
+}
+
+fn stranger() -> Actor {
+    Actor {
+        kind: ActorKind::Stranger,
+        id: None,
+        auth: Some(Auth::Password),
+    }
+}
+
+fn secret(byte: u8) -> Hash32 {
+    Hash32([byte; 32])
+}
+
+fn action(number: u8) -> ActionId {
+    ActionId(raw(number))
+}
+
+fn payloads(named: &[(PayloadName, &str)]) -> BTreeMap<PayloadName, Hash32> {
+    named
+        .iter()
+        .map(|(name, content)| (*name, commitment(&[7; 32], content.as_bytes())))
+        .collect()
+}
+
+fn facts(name: &str, policy: Option<PolicyRef>) -> ActionFacts {
+    ActionFacts {
+        name: name.into(),
+        agent: AGENT,
+        application: None,
+        digest: secret(0xdd),
+        priority: Priority::Medium,
+        risk: Risk::Medium,
+        cost: None,
+        accepts: Accepts::default(),
+        require_approval: false,
+        policy,
+    }
+}
+
+fn refunds(version: u64) -> PolicyRef {
+    PolicyRef {
+        id: SMALL_REFUNDS,
+        name: "small-refunds".into(),
+        version,
+    }
+}
+
+fn requirement() -> Requirement {
+    Requirement {
+        approvers: vec![
+            Approver::Group("finance".into()),
+            Approver::Email("dana@example.com".into()),
+        ],
+        quorum: 2,
+        deny_quorum: 1,
+        self_approval: false,
+        require_decision_reason: false,
+    }
+}
+
+impl Builder {
+    fn push(&mut self, actor: &Actor, subject: impl ToString, event: Event) {
+        self.push_with(actor, subject, event, &[]);
+    }
+
+    fn push_with(
+        &mut self,
+        actor: &Actor,
+        subject: impl ToString,
+        event: Event,
+        content: &[(PayloadName, &str)],
+    ) {
+        self.now = self.now.plus(Micros(1_000_001));
+        let mut record = self.log.next(self.now, actor, subject, event);
+        record.payloads = payloads(content);
+        record.policy = match &record.event {
+            Event::ApprovalRequested(requested) => requested.action.policy.as_ref(),
+            Event::ActionAllowed(allowed) => allowed.action.policy.as_ref(),
+            Event::ActionDenied(denied) => denied.action.policy.as_ref(),
+            _ => None,
+        }
+        .map(|policy| PolicyVersion {
+            id: policy.id,
+            version: policy.version,
+        });
+        if record.event.type_name() == "approval.ended.v1" && actor.id.as_deref() == Some("auto-approve") {
+            record.mode = Some("auto_approve".into());
+        }
+        self.log.append(record).expect("the golden log folds");
+    }
+}

@@ -1,0 +1,179 @@
+//! A log of the first release with every type of event, kept for ever: it must verify and fold to the same rows in
+//! every later build. The files are `spec/golden_log.v1.jsonl`, one record's canonical bytes a line, and
+//! `spec/golden_fold.v1.json`, where it ends and what it adds up to.
+//!
+//! `SIGNOFF_WRITE_GOLDEN=1 cargo test -p signoff-core --test golden_log` writes them. After a release that is only right
+//! for files of a new version: old logs can't be changed, so neither can these.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Mutex};
+
+use serde::Serialize;
+use serde_json::Value;
+use signoff_core::{
+    fold::Rows,
+    json,
+    record::{ChainVerifier, Head, Record, hash_of},
+};
+
+mod golden;
+mod support;
+
+const REWRITE: &str = "SIGNOFF_WRITE_GOLDEN=1 cargo test -p signoff-core --test golden_log";
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../spec")
+        .join(name)
+}
+
+/// A golden file, written first if the environment says so.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "golden files may be missing, which a compiled-in file can't be"
+)]
+fn golden_file(name: &str, fresh: &str) -> String {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock();
+    let path = path(name);
+    if std::env::var("SIGNOFF_WRITE_GOLDEN").is_ok() {
+        std::fs::write(&path, fresh).expect("spec/ can be written");
+    }
+    std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("spec/{name}: {error}; write it with `{REWRITE}`"))
+}
+
+fn golden_log() -> String {
+    let lines: Vec<String> = golden::log()
+        .sealed
+        .iter()
+        .map(|sealed| String::from_utf8_lossy(&sealed.bytes).into_owned() + "\n")
+        .collect();
+    golden_file("golden_log.v1.jsonl", &lines.concat())
+}
+
+/// The rows as lists, for people to read and for a difference to be seen in.
+#[derive(Serialize)]
+struct Folded<'a> {
+    head: &'a Head,
+    workspace: Value,
+    policies: Value,
+    agents: Value,
+    applications: Value,
+    operators: Value,
+    groups: Value,
+    keys: Value,
+    channels: Value,
+    approvals: Value,
+    executions: Value,
+    counters: Value,
+}
+
+fn readable(head: &Head, rows: &Rows) -> String {
+    fn list<'a, T: Serialize + 'a>(rows: impl IntoIterator<Item = &'a T>) -> Value {
+        let values = rows
+            .into_iter()
+            .map(|row| serde_json::to_value(row).expect("rows are JSON"));
+        values.collect()
+    }
+    // Destructured, so that a new table can't be forgotten here.
+    let Rows {
+        workspace,
+        policies,
+        agents,
+        applications,
+        operators,
+        groups,
+        keys,
+        channels,
+        approvals,
+        executions,
+        counters,
+    } = rows;
+    let folded = Folded {
+        head,
+        workspace: list(workspace),
+        policies: list(policies.values()),
+        agents: list(agents.values()),
+        applications: list(applications.values()),
+        operators: list(operators.values()),
+        groups: list(groups.values()),
+        keys: list(keys.values()),
+        channels: list(channels.values()),
+        approvals: list(approvals.values()),
+        executions: list(executions.values()),
+        counters: list(counters.values()),
+    };
+    serde_json::to_string_pretty(&folded).expect("rows are JSON") + "\n"
+}
+
+/// I1: the log of the first release verifies, and folds to what it folded to then.
+#[test]
+fn i1_the_golden_log_folds_to_the_golden_rows() {
+    let mut verifier = ChainVerifier::new(support::WORKSPACE);
+    let mut rows = Rows::default();
+    for line in golden_log().lines() {
+        let record = verifier
+            .next(line.as_bytes(), hash_of(line.as_bytes()))
+            .expect("the golden log is intact");
+        rows.fold(&record).expect("the golden log folds");
+    }
+    let folded = readable(verifier.head(), &rows);
+    assert_eq!(folded, golden_file("golden_fold.v1.json", &folded));
+}
+
+/// The same events give the same bytes today: what is hashed has not moved.
+#[test]
+fn records_are_written_as_they_were_then() {
+    let golden = golden_log();
+    let built = golden::log();
+    assert_eq!(golden.lines().count(), built.sealed.len());
+    for (line, sealed) in golden.lines().zip(&built.sealed) {
+        assert_eq!(
+            line,
+            String::from_utf8_lossy(&sealed.bytes),
+            "record {}",
+            sealed.record.seq
+        );
+        let read: Record = serde_json::from_str(line).expect("a record");
+        assert_eq!(read, sealed.record);
+    }
+    assert_eq!(built.refold(), built.rows);
+}
+
+/// No type of event can be added without a golden record of it.
+#[test]
+fn the_golden_log_has_every_type_of_event() {
+    let source = include_str!("../src/event.rs");
+    let known: BTreeSet<&str> = source
+        .lines()
+        .filter_map(|line| {
+            line.trim()
+                .strip_prefix("#[serde(rename = \"")?
+                .strip_suffix("\")]")
+        })
+        .collect();
+    assert!(
+        known.len() >= 35,
+        "the types are no longer found where this test looks for them"
+    );
+    let log = golden::log();
+    let seen: BTreeSet<&str> = log
+        .sealed
+        .iter()
+        .map(|sealed| sealed.record.event.type_name())
+        .collect();
+    assert_eq!(seen, known);
+    for sealed in &log.sealed {
+        let value: Value = serde_json::from_slice(&sealed.bytes).expect("a record is JSON");
+        assert_eq!(value["type"], sealed.record.event.type_name());
+    }
+}
+
+/// Absent, never null; nothing that a reader could see differently.
+#[test]
+fn golden_records_are_strict_json_without_nulls() {
+    for line in golden_log().lines() {
+        assert_eq!(json::check(line.as_bytes()), Ok(()), "{line}");
+        assert!(!line.contains(":null"), "{line}");
+    }
+}

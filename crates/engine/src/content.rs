@@ -1,0 +1,145 @@
+//! What is kept encrypted beside the log: reading it back, and judging anew from it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Serialize, de::DeserializeOwned};
+use signoff_core::{
+    action::Action,
+    actor::Actor,
+    approval::Selves,
+    id::{OperatorId, RawId},
+    json,
+    payload::PayloadName,
+    rows::ApprovalRow,
+};
+use signoff_store::Store;
+
+use crate::{
+    EngineError, EngineResult,
+    seal::{SealedPayload, WorkspaceKey},
+    snapshot::Snapshot,
+    tenant::Tenant,
+    view::{ActorView, Content},
+};
+
+/// The payloads of some records, opened.
+#[derive(Default)]
+pub(crate) struct Opened {
+    by_record: HashMap<u64, BTreeMap<PayloadName, Vec<u8>>>,
+}
+
+impl Opened {
+    /// Reads and opens the payloads of these records in one statement. What was erased is simply not there.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`] where a payload was changed behind the log's back.
+    pub(crate) async fn read(store: &dyn Store, tenant: &Tenant, sequences: &[u64]) -> EngineResult<Self> {
+        let mut opened = Self::default();
+        for stored in store.payloads(tenant.id, sequences).await? {
+            let plain = tenant.key.open(&stored).ok_or_else(|| {
+                tracing::error!(seq = stored.seq, name = stored.name.as_str(), "a payload does not open: it was changed");
+                EngineError::Internal
+            })?;
+            opened.by_record.entry(stored.seq).or_default().insert(stored.name, plain.to_vec());
+        }
+        Ok(opened)
+    }
+
+    fn bytes(&self, seq: u64, name: PayloadName) -> Option<&[u8]> {
+        self.by_record.get(&seq)?.get(&name).map(Vec::as_slice)
+    }
+
+    pub(crate) fn text(&self, seq: u64) -> Option<String> {
+        self.bytes(seq, PayloadName::Text).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    pub(crate) fn json<T: DeserializeOwned>(&self, seq: u64, name: PayloadName) -> Option<T> {
+        serde_json::from_slice(self.bytes(seq, name)?).ok()
+    }
+
+    /// What a submission carried. Inputs are always kept, so their absence means erasure.
+    pub(crate) fn content(&self, submitted_seq: u64) -> Content {
+        Content {
+            erased: self.bytes(submitted_seq, PayloadName::Inputs).is_none(),
+            inputs: self.json(submitted_seq, PayloadName::Inputs).unwrap_or_default(),
+            context: self.json(submitted_seq, PayloadName::Context).unwrap_or_default(),
+            claims: self.json(submitted_seq, PayloadName::Claims).unwrap_or_default(),
+            conditions: self.json(submitted_seq, PayloadName::Judgement).unwrap_or_default(),
+        }
+    }
+}
+
+/// Seals a value as canonical JSON.
+pub(crate) fn seal_json<T: Serialize>(
+    key: &WorkspaceKey,
+    subject: RawId,
+    name: PayloadName,
+    value: &T,
+) -> EngineResult<SealedPayload> {
+    let bytes = json::canonical(value).map_err(|error| {
+        tracing::error!(%error, "a value can't be written as canonical JSON");
+        EngineError::Internal
+    })?;
+    Ok(key.seal(subject, name, &bytes))
+}
+
+/// Seals free text, if there is any.
+pub(crate) fn seal_text(key: &WorkspaceKey, subject: RawId, text: Option<&str>) -> Option<SealedPayload> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty())?;
+    Some(key.seal(subject, PayloadName::Text, text.as_bytes()))
+}
+
+/// The action behind an approval, to judge it again.
+pub(crate) fn asked(row: &ApprovalRow, content: &Content) -> EngineResult<Action> {
+    if content.erased {
+        tracing::error!(approval = %row.id, "what was asked is gone, so it can't be judged");
+        return Err(EngineError::Internal);
+    }
+    Ok(Action {
+        name: row.action.clone(),
+        inputs: content.inputs.clone(),
+        context: content.context.clone(),
+        claims: content.claims.clone(),
+        priority: row.priority,
+        risk: row.risk,
+        cost: row.cost.clone(),
+        timeout: row.timeout,
+        require_approval: row.require_approval,
+        accepts: row.accepts,
+    })
+}
+
+impl Snapshot {
+    /// Somebody with the name people know them by.
+    pub(crate) fn named(&self, actor: &Actor) -> ActorView {
+        use signoff_core::actor::ActorKind as K;
+        let id = actor.id.as_deref();
+        let name = match actor.kind {
+            K::Operator => actor.operator().and_then(|id| self.person(id)).map(|person| person.name.clone()),
+            K::Agent => id.and_then(|id| self.find_agent(id)).map(|row| row.name.clone()),
+            K::Application => id.and_then(|id| self.find_application(id)).map(|row| row.name.clone()),
+            K::Automation => id.map(str::to_owned),
+            K::System => Some(format!("Signoff ({})", id.unwrap_or("system"))),
+            K::Stranger => None,
+        };
+        ActorView { kind: actor.kind, id: actor.id.clone(), auth: actor.auth, name }
+    }
+
+    /// A person by name.
+    pub(crate) fn person_view(&self, id: OperatorId) -> ActorView {
+        let actor = Actor { kind: signoff_core::actor::ActorKind::Operator, id: Some(id.to_string()), auth: None };
+        self.named(&actor)
+    }
+
+    /// The people behind a request of this agent.
+    pub(crate) fn selves(&self, agent: signoff_core::id::AgentId, requested_by: Option<&str>) -> Selves {
+        let named = |claim: &str, id: &OperatorId| {
+            let email = self.person(*id).map(|person| person.email.as_str());
+            signoff_core::action::names_operator(claim, *id, email)
+        };
+        Selves {
+            owner: self.rows.agents.get(&agent).and_then(|row| row.owner),
+            requested_by: requested_by.and_then(|claim| self.rows.operators.keys().copied().find(|id| named(claim, id))),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! People decide, agents answer and withdraw; and what is pending is judged again.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use signoff_core::{
+    action::{Action, check_text},
+    actor::Actor,
+    approval::{Command, Refusal, Surroundings, transition},
+    authority::Operation,
+    event::Ballot,
+    fold::RowKey,
+    id::ApprovalId,
+    policy::Orphaned,
+    rows::ApprovalRow,
+};
+use signoff_store::Wants;
+
+use crate::{
+    Engine, EngineError, EngineResult,
+    approvals::owns,
+    content::{Opened, asked, seal_text},
+    idempotency::{Once, want},
+    request::{Decide, Decision},
+    seal::SealedPayload,
+    tenant::Tenant,
+    turn::{Draft, Turn},
+    view::{ApprovalView, Caller},
+};
+
+/// A pending request as policy would see it again.
+pub(crate) struct Pending {
+    pub(crate) action: Action,
+    pub(crate) requested_by: Option<String>,
+}
+
+/// What a batch needs to read for an approval.
+pub(crate) fn wants_of(tenant: &Tenant, row: &ApprovalRow, once: Option<&Once>) -> Wants {
+    let mut wants = Wants::default();
+    wants.rows.insert((tenant.id, RowKey::Approval(row.id)));
+    wants.rows.insert((tenant.id, RowKey::Execution(row.id.action().execution())));
+    wants.rows.insert((tenant.id, RowKey::Counter(row.agent)));
+    want(&mut wants, once);
+    wants
+}
+
+#[derive(Serialize)]
+struct SameDecision<'a> {
+    approval: ApprovalId,
+    decision: &'static str,
+    digest: Option<signoff_core::payload::Hash32>,
+    text: Option<&'a str>,
+}
+
+impl Decision {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Approve { comment, .. } => comment.as_deref(),
+            Self::Deny { reason, .. } => Some(reason),
+            Self::RequestInfo { question } => Some(question),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Approve { .. } => "approve",
+            Self::Deny { .. } => "deny",
+            Self::RequestInfo { .. } => "request_info",
+        }
+    }
+
+    fn field(&self) -> &'static str {
+        match self {
+            Self::Approve { .. } => "/comment",
+            Self::Deny { .. } => "/reason",
+            Self::RequestInfo { .. } => "/question",
+        }
+    }
+}
+
+impl Engine {
+    /// Votes, or asks the agent.
+    ///
+    /// Policy is asked again first, in the same batch: what it denies or allows by now ends the approval before the vote.
+    ///
+    /// # Errors
+    /// Why the vote changes nothing; an approval that ended before says how and by whom.
+    pub async fn decide(&self, caller: &Caller, id: ApprovalId, decide: Decide, key: Option<&str>) -> EngineResult<ApprovalView> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Decide)?;
+        let decision = &decide.decision;
+        check_text(decision.text().unwrap_or_default()).map_err(|why| EngineError::invalid(decision.field(), why))?;
+        if matches!(decision, Decision::RequestInfo { question } if question.trim().is_empty()) {
+            return Err(EngineError::invalid("/question", "say what the agent should answer"));
+        }
+        let row = self.approval_row(&tenant, caller, id).await?;
+        let digest = match decision {
+            Decision::Approve { digest, .. } => Some(*digest),
+            Decision::Deny { digest, .. } => *digest,
+            Decision::RequestInfo { .. } => None,
+        };
+        let same = SameDecision { approval: id, decision: decision.name(), digest, text: decision.text() };
+        let once = Once::of(&tenant, caller, "decide", key, &same)?;
+        let words = seal_text(&tenant.key, id.0, decision.text());
+        let pending = self.pending_request(&tenant, &row).await?;
+        let wants = wants_of(&tenant, &row, once.as_ref());
+        let caller_then = caller.clone();
+        self.write(&tenant, wants, move |turn| {
+            let (principal, _) = turn.principal(&caller_then, Operation::Decide)?;
+            if turn.before::<()>(once.as_ref())?.is_some() {
+                return Ok(());
+            }
+            if let Some(pending) = &pending {
+                rejudge(turn, id, pending)?;
+            }
+            let command = match &decide.decision {
+                Decision::RequestInfo { .. } => Command::RequestInfo,
+                Decision::Approve { digest, .. } => vote(Ballot::Approve, Some(*digest), &decide, words.is_some()),
+                Decision::Deny { digest, .. } => vote(Ballot::Deny, *digest, &decide, words.is_some()),
+            };
+            let requested_by = pending.as_ref().and_then(|pending| pending.requested_by.as_deref());
+            step(turn, id, &command, &principal.actor(), requested_by, words.clone())?;
+            turn.remember(once.as_ref(), &())
+        })
+        .await?;
+        self.approval(caller, id).await
+    }
+
+    /// The agent answers what was asked.
+    ///
+    /// # Errors
+    /// If nothing was asked, or the approval ended.
+    pub async fn answer(&self, caller: &Caller, id: ApprovalId, answer: String, key: Option<&str>) -> EngineResult<ApprovalView> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::AnswerInfo)?;
+        check_text(&answer).map_err(|why| EngineError::invalid("/answer", why))?;
+        if answer.trim().is_empty() {
+            return Err(EngineError::invalid("/answer", "an answer says something"));
+        }
+        self.by_asker(&tenant, caller, id, ("answer", Operation::AnswerInfo), Some(&answer), key, Command::Answer).await
+    }
+
+    /// Withdraws a request: an agent its own, an admin anyone's.
+    ///
+    /// # Errors
+    /// If the approval ended before.
+    pub async fn cancel(&self, caller: &Caller, id: ApprovalId, reason: Option<String>, key: Option<&str>) -> EngineResult<ApprovalView> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Cancel)?;
+        check_text(reason.as_deref().unwrap_or_default()).map_err(|why| EngineError::invalid("/reason", why))?;
+        self.by_asker(&tenant, caller, id, ("cancel", Operation::Cancel), reason.as_deref(), key, Command::Cancel).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "two callers in this file, each argument differs between them")]
+    async fn by_asker(
+        &self,
+        tenant: &Tenant,
+        caller: &Caller,
+        id: ApprovalId,
+        (name, operation): (&'static str, Operation),
+        text: Option<&str>,
+        key: Option<&str>,
+        command: Command<'static>,
+    ) -> EngineResult<ApprovalView> {
+        let row = self.approval_row(tenant, caller, id).await?;
+        let once = Once::of(tenant, caller, name, key, &SameDecision { approval: id, decision: name, digest: None, text })?;
+        let words = seal_text(&tenant.key, id.0, text);
+        let wants = wants_of(tenant, &row, once.as_ref());
+        let caller_then = caller.clone();
+        self.write(tenant, wants, move |turn| {
+            let (principal, _) = turn.principal(&caller_then, operation)?;
+            if turn.before::<()>(once.as_ref())?.is_some() {
+                return Ok(());
+            }
+            let row = turn.approval(id)?;
+            if !owns(&caller_then, row.agent, row.application) {
+                return Err(EngineError::not_found("approval", id));
+            }
+            step(turn, id, &command, &principal.actor(), None, words.clone())?;
+            turn.remember(once.as_ref(), &())
+        })
+        .await?;
+        self.approval(caller, id).await
+    }
+
+    /// What is needed to judge a pending approval again; none for one that ended.
+    ///
+    /// # Errors
+    /// If what was asked can't be read any more: then nobody can decide on it.
+    pub(crate) async fn pending_request(&self, tenant: &Tenant, row: &ApprovalRow) -> EngineResult<Option<Arc<Pending>>> {
+        if row.status.is_terminal() {
+            return Ok(None);
+        }
+        let opened = Opened::read(self.store(), tenant, &[row.submitted_seq]).await?;
+        let content = opened.content(row.submitted_seq);
+        let requested_by = content.claims.requested_by.clone();
+        Ok(Some(Arc::new(Pending { action: asked(row, &content)?, requested_by })))
+    }
+}
+
+fn vote(
+    ballot: Ballot,
+    digest: Option<signoff_core::payload::Hash32>,
+    decide: &Decide,
+    commented: bool,
+) -> Command<'static> {
+    Command::Vote { ballot, digest, view: decide.view.clone(), commented }
+}
+
+/// One step of the decision machine in the batch.
+pub(crate) fn step(
+    turn: &mut Turn<'_>,
+    id: ApprovalId,
+    command: &Command<'_>,
+    actor: &Actor,
+    requested_by: Option<&str>,
+    words: Option<SealedPayload>,
+) -> EngineResult<()> {
+    let snapshot = turn.snapshot();
+    let row = turn.approval(id)?;
+    let selves = snapshot.selves(row.agent, requested_by);
+    let around = Surroundings { now: turn.now(), actor, roster: &*snapshot, selves };
+    let event = transition(row, command, &around).map_err(|refusal| ended(turn, row, refusal))?;
+    let policy = row.policy.clone();
+    if let Some(event) = event {
+        turn.emit(Draft::new(event, actor.clone(), id).under(policy.as_ref()).with(words))?;
+    }
+    Ok(())
+}
+
+/// A refusal, with who was first where it ended before.
+fn ended(turn: &Turn<'_>, row: &ApprovalRow, refusal: Refusal) -> EngineError {
+    match refusal {
+        Refusal::Ended(status) => EngineError::Ended {
+            status,
+            by: row.decided_by.as_ref().map(|actor| turn.snapshot().named(actor)),
+            at: row.decided_at,
+        },
+        other => other.into(),
+    }
+}
+
+/// Asks policy again about a pending approval, as things are at the head of the log. Answers whether anything changed.
+pub(crate) fn rejudge(turn: &mut Turn<'_>, id: ApprovalId, pending: &Pending) -> EngineResult<bool> {
+    let snapshot = turn.snapshot();
+    let row = turn.approval(id)?;
+    if row.status.is_terminal() {
+        return Ok(false);
+    }
+    let before = turn.ledger.head.seq;
+    let actor = Actor::system("policy");
+    let requested_by = pending.requested_by.as_deref();
+    let agent = snapshot.rows.agents.get(&row.agent);
+    if agent.is_none_or(|agent| agent.disabled) {
+        step(turn, id, &Command::Withdraw, &actor, None, None)?;
+        return Ok(true);
+    }
+    let Some(facts) = snapshot.facts(row.agent) else { return Ok(false) };
+    let verdict = snapshot.policies.judge(&pending.action, facts);
+    let orphaned = snapshot.rows.workspace.as_ref().map_or(Orphaned::Judge, |row| row.orphaned);
+    step(turn, id, &Command::Rejudge { verdict: &verdict, orphaned }, &actor, requested_by, None)?;
+    let row = turn.approval(id)?;
+    let overdue = row.decide_by.is_some_and(|at| turn.now() >= at);
+    if turn.ledger.head.seq != before && !row.status.is_terminal() && !overdue {
+        // The votes that stand may meet the new requirement.
+        step(turn, id, &Command::Tally, &actor, requested_by, None)?;
+    }
+    Ok(turn.ledger.head.seq != before)
+}
+
+/// Whether an event is the end that the clock brings.
+pub(crate) fn is_clockwork(refusal: &EngineError) -> bool {
+    matches!(refusal, EngineError::Ended { .. } | EngineError::Decision(Refusal::NotDue) | EngineError::NotFound { .. })
+}
+
+/// The system's own steps: the clock's and those of a server that approves by itself.
+pub(crate) fn by_system(turn: &mut Turn<'_>, id: ApprovalId, part: &str, command: &Command<'_>) -> EngineResult<()> {
+    step(turn, id, command, &Actor::system(part), None, None)
+}

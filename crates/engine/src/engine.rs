@@ -1,0 +1,276 @@
+//! Starting and stopping the engine, and what all its operations share.
+
+use std::{collections::HashMap, sync::Arc};
+
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use signoff_core::{
+    actor::Actor,
+    event::{Event, WorkspaceSet},
+    id::{ApprovalId, WorkspaceId},
+    policy::Settings,
+    time::Timestamp,
+};
+use signoff_egress::Egress;
+use signoff_store::{Changes, Store, StoreError, Wants};
+use tokio::sync::{Semaphore, broadcast};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    EngineError, EngineResult, StartError,
+    aftermath::{Aftermath, Counters, Nudges},
+    credential::{ADMIN_KEY_CHARS_MIN, mint_token},
+    identity::SignIns,
+    seal::{MasterKey, random},
+    tenant::Tenant,
+    turn::{Turn, mint_id},
+    view::{Caller, Numbers, ReadyCheck},
+    waiters::Waiters,
+    workers,
+    writer::{Writer, WriterTask},
+};
+
+/// How many notices a slow reader may be behind before it is told to read anew.
+const NOTICES_MAX: usize = 1_024;
+/// How many passwords are hashed at once: each takes 19 MiB.
+const HASHERS_MAX: usize = 2;
+
+/// What an engine is made of.
+pub struct EngineOptions {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Wraps the keys of the workspaces; 32 bytes as 64 hexadecimal digits. A wrong one is refused.
+    pub master_key: SecretString,
+    /// The only way out.
+    pub egress: Egress,
+    /// Links are built from this, without a trailing slash; never from a Host header.
+    pub public_url: String,
+    /// Acts as an automation while set; 32 characters or more.
+    pub admin_key: Option<SecretString>,
+    /// Approve everything that asks, and mark every event.
+    pub auto_approve: bool,
+}
+
+/// The running engine; cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What the clones share.
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) egress: Egress,
+    pub(crate) public_url: String,
+    pub(crate) admin_key: Option<[u8; 32]>,
+    pub(crate) auto_approve: bool,
+    pub(crate) tenants: Arc<HashMap<WorkspaceId, Arc<Tenant>>>,
+    pub(crate) home: Arc<Tenant>,
+    pub(crate) writer: Writer,
+    pub(crate) aftermath: Aftermath,
+    pub(crate) setup_token: SecretString,
+    pub(crate) sign_ins: SignIns,
+    pub(crate) hashers: Semaphore,
+    stop_workers: CancellationToken,
+    stop_writer: CancellationToken,
+    workers: TaskTracker,
+    writers: TaskTracker,
+}
+
+impl Engine {
+    /// Opens what the store holds, or makes the first workspace, and starts writer and workers.
+    ///
+    /// # Errors
+    /// If the master key is not the one the data was written with, or the store can't be read.
+    pub async fn start(options: EngineOptions) -> Result<Self, StartError> {
+        let master = MasterKey::parse(options.master_key.expose_secret())?;
+        let admin_key = options.admin_key.as_ref().map(admin_key_hash).transpose()?;
+        let store = options.store;
+        if store.workspaces().await?.is_empty() {
+            create_workspace(&*store, &master).await?;
+        }
+        let mut tenants = HashMap::new();
+        let mut home = None;
+        for id in store.workspaces().await? {
+            let wrapped = store.workspace_key(id).await?;
+            let wrapped = wrapped.ok_or_else(|| StartError::Damaged(format!("the key of {id} is missing")))?;
+            let key = master.unwrap(id, &wrapped).ok_or(StartError::WrongMasterKey)?;
+            let tenant = Arc::new(Tenant::load(&*store, id, key).await?);
+            home.get_or_insert_with(|| Arc::clone(&tenant));
+            tenants.insert(id, tenant);
+        }
+        let home = home.ok_or_else(|| StartError::Damaged("there is no workspace".into()))?;
+        let tenants = Arc::new(tenants);
+        let aftermath = Aftermath {
+            waiters: Arc::new(Waiters::default()),
+            notices: broadcast::channel(NOTICES_MAX).0,
+            nudges: Arc::new(Nudges::default()),
+            counters: Arc::new(Counters::default()),
+        };
+        let mode = options.auto_approve.then_some("auto_approve");
+        let (writer, task) = WriterTask::new(Arc::clone(&store), Arc::clone(&tenants), aftermath.clone(), mode);
+        let engine = Self {
+            inner: Arc::new(Inner {
+                store,
+                egress: options.egress,
+                public_url: options.public_url,
+                admin_key,
+                auto_approve: options.auto_approve,
+                tenants,
+                home,
+                writer,
+                aftermath,
+                setup_token: mint_token(),
+                sign_ins: SignIns::default(),
+                hashers: Semaphore::new(HASHERS_MAX),
+                stop_workers: CancellationToken::new(),
+                stop_writer: CancellationToken::new(),
+                workers: TaskTracker::new(),
+                writers: TaskTracker::new(),
+            }),
+        };
+        engine.inner.writers.spawn(task.run(engine.inner.stop_writer.clone()));
+        workers::start(&engine, &engine.inner.workers, &engine.inner.stop_workers);
+        Ok(engine)
+    }
+
+    /// Stops taking commands, finishes what was taken, ends the workers.
+    pub async fn stop(&self) {
+        self.inner.stop_workers.cancel();
+        self.inner.workers.close();
+        self.inner.workers.wait().await;
+        self.inner.stop_writer.cancel();
+        self.inner.writers.close();
+        self.inner.writers.wait().await;
+    }
+
+    /// Whether requests can be served.
+    pub async fn ready(&self) -> Vec<ReadyCheck> {
+        let store = self.inner.store.ping().await;
+        let detail = store.err().map(|error| {
+            tracing::error!(%error, "the store does not answer");
+            "the store does not answer".to_owned()
+        });
+        let stopping = self.inner.stop_workers.is_cancelled();
+        vec![
+            ReadyCheck { name: "store", ok: detail.is_none(), detail },
+            ReadyCheck { name: "writer", ok: !stopping, detail: stopping.then(|| "the server is stopping".to_owned()) },
+        ]
+    }
+
+    /// Numbers for metrics.
+    pub fn numbers(&self) -> Numbers {
+        use std::sync::atomic::Ordering::Relaxed;
+        let counters = &self.inner.aftermath.counters;
+        Numbers {
+            allowed: counters.allowed.load(Relaxed),
+            denied: counters.denied.load(Relaxed),
+            asked: counters.asked.load(Relaxed),
+            decisions: counters.decisions.load(Relaxed),
+            batches: counters.batches.load(Relaxed),
+            commands: counters.commands.load(Relaxed),
+            waiters: self.inner.aftermath.waiters.count(),
+            delivered: counters.delivered.load(Relaxed),
+            delivery_failures: counters.delivery_failures.load(Relaxed),
+        }
+    }
+
+    /// Approvals that wait, for the metric.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    pub async fn pending(&self) -> EngineResult<u64> {
+        Ok(self.inner.store.pending_count(self.inner.home.id).await?)
+    }
+
+    /// The present time, by the clock that everything is recorded with.
+    pub fn now(&self) -> Timestamp {
+        self.inner.store.clock().now()
+    }
+
+    /// What links are built from.
+    pub fn public_url(&self) -> &str {
+        &self.inner.public_url
+    }
+
+    /// The console page of an approval.
+    pub fn approval_url(&self, id: ApprovalId) -> String {
+        format!("{}/approvals/{id}", self.inner.public_url)
+    }
+
+    /// Whether the server approves everything by itself.
+    pub fn auto_approves(&self) -> bool {
+        self.inner.auto_approve
+    }
+
+    /// The caller's workspace.
+    pub(crate) fn tenant(&self, caller: &Caller) -> EngineResult<Arc<Tenant>> {
+        self.inner.tenants.get(&caller.workspace).cloned().ok_or(EngineError::Unauthorized)
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.inner.store
+    }
+
+    /// Sends a command to the writer and waits for its commit.
+    pub(crate) async fn write<T, F>(&self, tenant: &Tenant, wants: Wants, work: F) -> EngineResult<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Turn<'_>) -> EngineResult<T> + Send + 'static,
+    {
+        self.inner.writer.run(tenant.id, wants, work).await
+    }
+}
+
+fn admin_key_hash(key: &SecretString) -> Result<[u8; 32], StartError> {
+    let key = key.expose_secret();
+    if key.chars().count() < ADMIN_KEY_CHARS_MIN {
+        let why = format!("SIGNOFF_ADMIN_KEY has fewer than {ADMIN_KEY_CHARS_MIN} characters");
+        return Err(StartError::InvalidOption(why));
+    }
+    Ok(Sha256::digest(key.as_bytes()).into())
+}
+
+/// The first record of a new installation.
+async fn create_workspace(store: &dyn Store, master: &MasterKey) -> Result<(), StartError> {
+    use signoff_core::{fold::Rows, record::Head, record::Record};
+    let mut batch = store.begin().await?;
+    let now = batch.now();
+    let workspace = WorkspaceId(mint_id(now));
+    let (_, wrapped) = master.mint(workspace);
+    let head = Head::empty(workspace);
+    let record = Record {
+        v: 1,
+        workspace,
+        seq: 1,
+        id: signoff_core::id::EventId(mint_id(now)),
+        time: now,
+        event: Event::WorkspaceCreated(WorkspaceSet { settings: Settings::default() }),
+        actor: Actor::system("first_run"),
+        subject: workspace.to_string(),
+        policy: None,
+        epochs: head.epochs,
+        payloads: std::collections::BTreeMap::new(),
+        mode: None,
+        prev: head.hash,
+    };
+    let mut rows = Rows::default();
+    let damaged = |why: String| StartError::Store(StoreError::Damaged(why));
+    rows.fold(&record).map_err(|error| damaged(error.to_string()))?;
+    let sealed = record.seal().map_err(|error| damaged(error.to_string()))?;
+    let changes = Changes {
+        head: Some((workspace, head.after(&sealed))),
+        rows: rows.workspace.into_iter().map(signoff_store::Row::Workspace).collect(),
+        records: vec![sealed],
+        workspace_key: Some(wrapped),
+        ..Changes::default()
+    };
+    batch.write(&changes).await?;
+    batch.commit().await?;
+    Ok(())
+}
+
+/// A number below `bound`, for jitter.
+pub(crate) fn jitter() -> u32 {
+    u32::from_be_bytes(random())
+}

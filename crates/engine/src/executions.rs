@@ -1,0 +1,246 @@
+//! Carrying out: an agent takes an execution once, and says how it went.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use signoff_core::{
+    action::{Action, OBJECT_BYTES_MAX, check_text},
+    actor::Actor,
+    authority::Operation,
+    event::{Event, ExecutionOrigin, ExecutionSource, ExecutionState},
+    execution::{Command, Refusal, transition},
+    fold::{RowKey, allowed_execution, origin_of},
+    id::{ActionId, ExecutionId},
+    payload::PayloadName,
+    policy::Effect,
+    rows::ExecutionRow,
+};
+use signoff_store::Wants;
+
+use crate::{
+    Engine, EngineError, EngineResult,
+    approvals::{Submission, report_of},
+    content::{Opened, seal_json, seal_text},
+    idempotency::{Once, want},
+    request::{Report, Settle},
+    seal::SealedPayload,
+    tenant::Tenant,
+    turn::{Draft, Turn},
+    view::{Caller, Content, ExecutionView, Named},
+};
+
+/// A request as it stands before the batch: what is carried out.
+struct Task {
+    submission: Submission,
+    content: Content,
+}
+
+impl Task {
+    /// The action, to ask policy again; none where its contents were erased.
+    fn action(&self) -> Option<Action> {
+        let facts = &self.submission.facts;
+        (!self.content.erased).then(|| Action {
+            name: facts.name.clone(),
+            inputs: self.content.inputs.clone(),
+            context: self.content.context.clone(),
+            claims: self.content.claims.clone(),
+            priority: facts.priority,
+            risk: facts.risk,
+            cost: facts.cost.clone(),
+            timeout: None,
+            require_approval: facts.require_approval,
+            accepts: facts.accepts,
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct SameStep<'a> {
+    execution: ExecutionId,
+    step: &'static str,
+    outcome: Option<&'static str>,
+    detail: Option<&'a str>,
+    result: Option<&'a serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Engine {
+    /// One execution, whole.
+    ///
+    /// # Errors
+    /// If there is none: the action was not allowed or approved, or belongs to another asker.
+    pub async fn execution(&self, caller: &Caller, id: ExecutionId) -> EngineResult<ExecutionView> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::SeeActions)?;
+        let task = self.task(&tenant, caller, id).await?;
+        let row = match self.store().execution(tenant.id, id).await? {
+            Some(row) => row,
+            None => untouched(id, &task.submission)?,
+        };
+        let opened = Opened::read(self.store(), &tenant, row.reported_seq.as_slice()).await?;
+        let lapsed = row.state == ExecutionState::Ready && self.now() >= row.run_by;
+        Ok(ExecutionView {
+            state: if lapsed { ExecutionState::Lapsed } else { row.state },
+            agent: Named { id: row.agent, name: tenant.snapshot().agent_name(row.agent) },
+            approval_id: (row.source == ExecutionSource::Approved).then(|| id.action().approval()),
+            report: report_of(&row, &opened),
+            content: Arc::new(task.content),
+            row,
+        })
+    }
+
+    /// Takes an execution: once, and only while policy still lets it through.
+    ///
+    /// # Errors
+    /// If it was taken before, its time has passed, or policy denies it by now.
+    pub async fn consume(&self, caller: &Caller, id: ExecutionId, key: Option<&str>) -> EngineResult<ExecutionView> {
+        let same = SameStep { execution: id, step: "consume", outcome: None, detail: None, result: None };
+        self.carry_out(caller, id, Operation::Ask, &same, key, Command::Consume, None).await
+    }
+
+    /// Says how it went. An allowed action may be reported without being consumed.
+    ///
+    /// # Errors
+    /// If it was reported before, or an approved one was not consumed.
+    pub async fn report(&self, caller: &Caller, id: ExecutionId, report: Report, key: Option<&str>) -> EngineResult<ExecutionView> {
+        #[derive(Serialize)]
+        struct Kept<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            detail: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            result: Option<&'a serde_json::Map<String, serde_json::Value>>,
+        }
+        let tenant = self.tenant(caller)?;
+        check_text(report.detail.as_deref().unwrap_or_default()).map_err(|why| EngineError::invalid("/detail", why))?;
+        let kept = Kept { detail: report.detail.as_deref(), result: report.result.as_ref() };
+        let bytes = signoff_core::json::canonical(&kept).map_err(|_| EngineError::Internal)?;
+        if bytes.len() > OBJECT_BYTES_MAX {
+            let why = format!("the report is {} bytes large; the limit is {OBJECT_BYTES_MAX}", bytes.len());
+            return Err(EngineError::invalid("/result", why));
+        }
+        let payload = if report.detail.is_some() || report.result.is_some() {
+            Some(seal_json(&tenant.key, id.0, PayloadName::Report, &kept)?)
+        } else {
+            None
+        };
+        let same = SameStep {
+            execution: id,
+            step: "report",
+            outcome: Some(report.outcome.as_str()),
+            detail: report.detail.as_deref(),
+            result: report.result.as_ref(),
+        };
+        self.carry_out(caller, id, Operation::Ask, &same, key, Command::Report(report.outcome), payload).await
+    }
+
+    /// A person says what became of an execution whose end is unknown.
+    ///
+    /// # Errors
+    /// If its end is known.
+    pub async fn settle(&self, caller: &Caller, id: ExecutionId, settle: Settle, key: Option<&str>) -> EngineResult<ExecutionView> {
+        let tenant = self.tenant(caller)?;
+        check_text(settle.note.as_deref().unwrap_or_default()).map_err(|why| EngineError::invalid("/note", why))?;
+        let payload = seal_text(&tenant.key, id.0, settle.note.as_deref());
+        let same = SameStep {
+            execution: id,
+            step: "settle",
+            outcome: Some(settle.state.as_str()),
+            detail: settle.note.as_deref(),
+            result: None,
+        };
+        self.carry_out(caller, id, Operation::Settle, &same, key, Command::Settle(settle.state), payload).await
+    }
+
+    async fn task(&self, tenant: &Tenant, caller: &Caller, id: ExecutionId) -> EngineResult<Task> {
+        let submission = self.submission(tenant, caller, id.action()).await.map_err(|error| match error {
+            EngineError::NotFound { .. } => EngineError::not_found("execution", id),
+            other => other,
+        })?;
+        let seq = submission.record.seq;
+        let content = Opened::read(self.store(), tenant, &[seq]).await?.content(seq);
+        Ok(Task { submission, content })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "three callers in this file, each argument differs between them")]
+    async fn carry_out(
+        &self,
+        caller: &Caller,
+        id: ExecutionId,
+        operation: Operation,
+        same: &SameStep<'_>,
+        key: Option<&str>,
+        command: Command,
+        payload: Option<SealedPayload>,
+    ) -> EngineResult<ExecutionView> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, operation)?;
+        let task = self.task(&tenant, caller, id).await?;
+        let once = Once::of(&tenant, caller, same.step, key, same)?;
+        let mut wants = Wants::default();
+        want(&mut wants, once.as_ref());
+        wants.rows.insert((tenant.id, RowKey::Execution(id)));
+        wants.submissions.insert((tenant.id, id.action()));
+        let action = task.action();
+        let agent = task.submission.facts.agent;
+        let caller_then = caller.clone();
+        self.write(&tenant, wants, move |turn| {
+            let (principal, _) = turn.principal(&caller_then, operation)?;
+            if turn.before::<()>(once.as_ref())?.is_some() {
+                return Ok(());
+            }
+            let (row, origin) = standing(turn, id)?;
+            if command == Command::Consume && row.state == ExecutionState::Ready {
+                still_lets_through(turn, &row, agent, action.as_ref())?;
+            }
+            let event = transition(&row, command, turn.now(), origin)?;
+            let draft = Draft::new(event, principal.actor(), id).under(row.policy.as_ref()).with(payload.clone());
+            turn.emit(draft)?;
+            turn.remember(once.as_ref(), &())
+        })
+        .await?;
+        self.execution(caller, id).await
+    }
+}
+
+/// The execution as it stands in the batch; for an allowed action that nobody touched, where it starts from.
+fn standing(turn: &Turn<'_>, id: ExecutionId) -> EngineResult<(ExecutionRow, Option<ExecutionOrigin>)> {
+    if let Some(row) = turn.execution(id) {
+        return Ok((row.clone(), None));
+    }
+    let record = turn.ledger.submissions.get(&id.action());
+    let (_, origin) = record.and_then(origin_of).ok_or_else(|| EngineError::not_found("execution", id))?;
+    Ok((allowed_execution(id, &origin), Some(origin)))
+}
+
+fn untouched(id: ExecutionId, submission: &Submission) -> EngineResult<ExecutionRow> {
+    let (_, origin): (ActionId, _) = origin_of(&submission.record).ok_or_else(|| EngineError::not_found("execution", id))?;
+    Ok(allowed_execution(id, &origin))
+}
+
+/// Asks policy again before an execution is taken. What policy allowed must still be allowed; what people approved must
+/// not be denied by now.
+fn still_lets_through(
+    turn: &mut Turn<'_>,
+    row: &ExecutionRow,
+    agent: signoff_core::id::AgentId,
+    action: Option<&Action>,
+) -> EngineResult<()> {
+    let snapshot = turn.snapshot();
+    let refused = EngineError::Execution(Refusal::NotFrom(ExecutionState::Revoked));
+    let effect = match (action, snapshot.facts(agent)) {
+        (Some(action), Some(facts)) => snapshot.policies.judge(action, facts).effect,
+        // What can't be judged any more is not let through.
+        _ => Effect::Deny,
+    };
+    let stands = match row.source {
+        ExecutionSource::Allowed => effect == Effect::Allow,
+        ExecutionSource::Approved => effect != Effect::Deny,
+    };
+    if stands {
+        return Ok(());
+    }
+    if turn.execution(row.id).is_some() {
+        let event: Event = transition(row, Command::Revoke, turn.now(), None)?;
+        turn.emit(Draft::new(event, Actor::system("policy"), row.id).under(row.policy.as_ref()))?;
+    }
+    Err(refused)
+}

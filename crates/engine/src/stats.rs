@@ -1,0 +1,140 @@
+//! Statistics over approvals: people apart from the system, ends apart from decisions.
+
+use std::collections::HashMap;
+
+use signoff_core::{actor::ActorKind, authority::Operation, event::ApprovalStatus, time::{Micros, Timestamp}};
+use signoff_store::ApprovalFact;
+
+use crate::{
+    Engine, EngineResult,
+    view::{Caller, Counts, Stats},
+};
+
+/// How far back statistics reach where nobody says.
+const DEFAULT_WINDOW: Micros = Micros::seconds(30 * 86_400);
+/// How many of the most frequent actions are listed.
+const TOP_ACTIONS: usize = 10;
+
+impl Engine {
+    /// Counts approvals submitted since then; the last 30 days unless said.
+    ///
+    /// # Errors
+    /// If the caller may not see them.
+    pub async fn stats(&self, caller: &Caller, since: Option<Timestamp>) -> EngineResult<Stats> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::SeeWorkspace)?;
+        let until = self.now();
+        let since = since.unwrap_or(until.plus(Micros(-DEFAULT_WINDOW.0)));
+        let facts = self.store().approval_facts(tenant.id, Some(since)).await?;
+        Ok(count(&facts, since, until))
+    }
+}
+
+/// Whether a person or an automation brought the end.
+fn is_human(fact: &ApprovalFact) -> bool {
+    matches!(fact.decider, Some(ActorKind::Operator | ActorKind::Automation))
+}
+
+fn count(facts: &[ApprovalFact], since: Timestamp, until: Timestamp) -> Stats {
+    let mut stats = Stats { since, until, ..Stats::default() };
+    let mut seconds = Vec::new();
+    let mut by_action: HashMap<String, (String, Counts)> = HashMap::new();
+    for fact in facts {
+        let slices = [
+            stats.by_priority.entry(fact.priority).or_default(),
+            stats.by_risk.entry(fact.risk).or_default(),
+            &mut by_action.entry(fact.action.to_ascii_lowercase()).or_insert_with(|| (fact.action.clone(), Counts::default())).1,
+        ];
+        for slice in slices {
+            slice.add(fact);
+        }
+        stats.total += 1;
+        match (fact.status, is_human(fact)) {
+            (ApprovalStatus::Pending | ApprovalStatus::InfoRequested, _) => stats.pending += 1,
+            (ApprovalStatus::Approved | ApprovalStatus::Answered, true) => stats.approved += 1,
+            (ApprovalStatus::Approved | ApprovalStatus::Answered, false) => stats.system_approved += 1,
+            (ApprovalStatus::Denied, true) => stats.denied += 1,
+            (ApprovalStatus::Denied, false) => stats.system_denied += 1,
+            (ApprovalStatus::Expired, _) => stats.expired += 1,
+            (ApprovalStatus::Cancelled, _) => stats.cancelled += 1,
+            (ApprovalStatus::Superseded, _) => stats.superseded += 1,
+        }
+        let decided = matches!(fact.status, ApprovalStatus::Approved | ApprovalStatus::Answered | ApprovalStatus::Denied);
+        if let (true, true, Some(at)) = (decided, is_human(fact), fact.decided_at) {
+            #[expect(clippy::cast_precision_loss, reason = "a span of at most 30 days in microseconds is exact in a double")]
+            seconds.push(fact.created_at.until(at).0 as f64 / 1e6);
+        }
+    }
+    (stats.decision_seconds_average, stats.decision_seconds_p90) = spread(seconds);
+    let mut top: Vec<(String, Counts)> = by_action.into_values().collect();
+    top.sort_by(|left, right| right.1.total.cmp(&left.1.total).then_with(|| left.0.cmp(&right.0)));
+    top.truncate(TOP_ACTIONS);
+    stats.top_actions = top;
+    stats
+}
+
+/// Average, and the value that nine of ten do not exceed (nearest rank).
+fn spread(mut seconds: Vec<f64>) -> (Option<f64>, Option<f64>) {
+    if seconds.is_empty() {
+        return (None, None);
+    }
+    seconds.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_precision_loss, reason = "a count of decisions is far below 2^52")]
+    let average = seconds.iter().sum::<f64>() / seconds.len() as f64;
+    let rank = (seconds.len() * 9).div_ceil(10).max(1);
+    (Some(average), Some(seconds[rank - 1]))
+}
+
+impl Counts {
+    fn add(&mut self, fact: &ApprovalFact) {
+        self.total += 1;
+        match fact.status {
+            ApprovalStatus::Pending | ApprovalStatus::InfoRequested => self.pending += 1,
+            ApprovalStatus::Approved | ApprovalStatus::Answered if is_human(fact) => self.approved += 1,
+            ApprovalStatus::Denied if is_human(fact) => self.denied += 1,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use signoff_core::action::{Priority, Risk};
+
+    use super::*;
+
+    fn fact(status: ApprovalStatus, decider: Option<ActorKind>, seconds: i64) -> ApprovalFact {
+        ApprovalFact {
+            status,
+            priority: Priority::High,
+            risk: Risk::Low,
+            action: "Stripe.Refund".into(),
+            created_at: Timestamp(0),
+            decided_at: decider.map(|_| Timestamp(0).plus(Micros::seconds(seconds))),
+            decider,
+        }
+    }
+
+    #[test]
+    fn rates_and_times_count_people_only() {
+        let mut facts: Vec<_> = (1..=10).map(|at| fact(ApprovalStatus::Approved, Some(ActorKind::Operator), at)).collect();
+        facts.push(fact(ApprovalStatus::Denied, Some(ActorKind::Automation), 100));
+        facts.push(fact(ApprovalStatus::Approved, Some(ActorKind::System), 5_000));
+        facts.push(fact(ApprovalStatus::Expired, Some(ActorKind::System), 1_800));
+        facts.push(fact(ApprovalStatus::Pending, None, 0));
+        let stats = count(&facts, Timestamp(0), Timestamp(1));
+        assert_eq!((stats.total, stats.pending, stats.approved, stats.denied), (14, 1, 10, 1));
+        assert_eq!((stats.system_approved, stats.expired), (1, 1));
+        assert_eq!(stats.decision_seconds_p90, Some(10.0));
+        assert_eq!(stats.decision_seconds_average, Some(155.0 / 11.0));
+        assert_eq!(stats.by_priority.get(&Priority::High).map(|counts| counts.total), Some(14));
+        assert_eq!(stats.top_actions[0].1, Counts { total: 14, pending: 1, approved: 10, denied: 1 });
+    }
+
+    #[test]
+    fn nothing_decided_has_no_average() {
+        assert_eq!(spread(Vec::new()), (None, None));
+        assert_eq!(spread(vec![3.0]), (Some(3.0), Some(3.0)));
+        assert!(count(&[], Timestamp(0), Timestamp(1)).by_priority.is_empty());
+    }
+}

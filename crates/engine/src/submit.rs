@@ -1,0 +1,481 @@
+//! An agent says what it is about to do: judged in memory before the batch, recorded in it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use signoff_core::{
+    action::{Action, OBJECT_BYTES_MAX},
+    actor::{Actor, Principal},
+    approval::{Command, Selves, Surroundings, transition},
+    authority::Operation,
+    condition,
+    digest::{DigestFields, action_digest},
+    event::{ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApprovalRequested, Event},
+    fold::RowKey,
+    id::{ActionId, AgentId, ApplicationId, ApprovalId, RawId},
+    judge::{AgentFacts, ReasonCode, Verdict},
+    json,
+    name::{GlobIndex, check_name},
+    payload::{Hash32, PayloadName},
+    policy::Effect,
+    record::Epochs,
+    time::Timestamp,
+};
+use signoff_store::Wants;
+
+use crate::{
+    Engine, EngineError, EngineResult,
+    content::seal_json,
+    idempotency::{Once, want},
+    request::Submit,
+    seal::SealedPayload,
+    snapshot::{Snapshot, facts},
+    tenant::Tenant,
+    turn::{Draft, Turn, mint_id},
+    view::{Caller, Explanation, ExplainedMatch, Judged, Submitted},
+};
+
+/// How many approvals of one agent may be pending.
+pub const PENDING_PER_AGENT_MAX: u64 = 1_000;
+
+/// The agent a request speaks for.
+#[derive(Clone)]
+struct Asker {
+    facts: AgentFacts,
+    /// The application that speaks for it.
+    application: Option<ApplicationId>,
+    /// Not registered yet.
+    is_new: bool,
+}
+
+/// A request with all that can be prepared outside the batch.
+struct Prepared {
+    submit: Submit,
+    id: ActionId,
+    asker: Asker,
+    payloads: Vec<SealedPayload>,
+    digest: Hash32,
+    judged: Verdict,
+    epochs: Epochs,
+}
+
+/// What a submit came to, as it is remembered for its idempotency key.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    action: ActionId,
+}
+
+enum Came {
+    Now(Box<Submitted>),
+    Before(ActionId),
+}
+
+impl Engine {
+    /// Submits an action: allowed, denied, or pending until a human decides.
+    ///
+    /// # Errors
+    /// If the request is not valid, or too thin for its policy; then nothing is recorded.
+    pub async fn submit(&self, caller: &Caller, submit: Submit, key: Option<&str>) -> EngineResult<Submitted> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Ask)?;
+        let once = match key {
+            Some(_) => Once::of(&tenant, caller, "submit", key, &SameSubmit::of(&submit))?.map(Once::for_ever),
+            None => None,
+        };
+        let prepared = Arc::new(prepare(&tenant, caller, submit, self.now())?);
+        let mut wants = Wants::default();
+        want(&mut wants, once.as_ref());
+        wants.rows.insert((tenant.id, RowKey::Counter(prepared.asker.facts.id)));
+        if let Some(replaced) = prepared.submit.replaces {
+            wants.rows.insert((tenant.id, RowKey::Approval(replaced)));
+        }
+        let caller_then = caller.clone();
+        let came = self
+            .write(&tenant, wants, move |turn| take(turn, &caller_then, &prepared, once.as_ref()))
+            .await?;
+        match came {
+            Came::Now(submitted) => Ok(*submitted),
+            Came::Before(action) => {
+                let mut submitted = self.present(&tenant, action).await?;
+                submitted.replayed = true;
+                Ok(submitted)
+            }
+        }
+    }
+
+    /// What policy would say: memory only, leaves no trace.
+    ///
+    /// # Errors
+    /// If the request is not valid, or its policy requires a reason.
+    pub fn check(&self, caller: &Caller, submit: &Submit) -> EngineResult<Judged> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Ask)?;
+        let snapshot = tenant.snapshot();
+        check_form(&submit.action)?;
+        let asker = asker(&snapshot, caller, submit.agent.as_deref(), None)?;
+        let verdict = snapshot.policies.judge(&submit.action, &asker.facts);
+        thick_enough(&verdict)?;
+        let reason = verdict.code.map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
+        Ok(Judged { verdict, reason })
+    }
+
+    /// Every matching policy, and why one of them governs. An operator may name any agent, known or not.
+    ///
+    /// # Errors
+    /// If the request is not valid.
+    pub fn explain(&self, caller: &Caller, submit: &Submit) -> EngineResult<Explanation> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Explain)?;
+        let snapshot = tenant.snapshot();
+        check_form(&submit.action)?;
+        let facts = match caller.principal {
+            Principal::Agent(_) | Principal::Application(_) => asker(&snapshot, caller, submit.agent.as_deref(), None)?.facts,
+            _ => named_or_unknown(&snapshot, submit.agent.as_deref()),
+        };
+        let matches = snapshot.policies.matches(&submit.action, &facts);
+        let governing = snapshot.policies.governing(&matches);
+        let verdict = snapshot.policies.verdict(&submit.action, matches.clone());
+        let reason = verdict.code.map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
+        let mut order: Vec<_> = matches.into_iter().enumerate().collect();
+        order.sort_by(|(left_at, left), (right_at, right)| {
+            let first = |at: &usize| Some(*at) != governing;
+            first(left_at).cmp(&first(right_at)).then(right.rank.cmp(&left.rank)).then(left.age.cmp(&right.age))
+        });
+        let matches = order
+            .into_iter()
+            .map(|(at, found)| {
+                let policy = &snapshot.policies.policies()[found.age];
+                ExplainedMatch {
+                    policy: policy.reference.clone(),
+                    effect: found.effect,
+                    governs: Some(at) == governing,
+                    why: why(Some(at) == governing, found.effect, found.outcome, verdict.effect),
+                    conditions: found.conditions,
+                }
+            })
+            .collect();
+        Ok(Explanation { judged: Judged { verdict, reason }, matches })
+    }
+}
+
+fn why(governs: bool, effect: Option<Effect>, outcome: condition::Outcome, verdict: Effect) -> String {
+    match (governs, effect, outcome) {
+        (true, Some(Effect::Deny), _) => "it denies, and a denial can't be overridden".into(),
+        (true, Some(Effect::Ask), _) => "it asks, and is the most specific or guards".into(),
+        (true, _, _) => "it is the most specific policy that matches".into(),
+        (false, None, condition::Outcome::False) => "its conditions do not hold, so it says nothing here".into(),
+        (false, None, _) => "a condition could not be evaluated, and an error never opens the gate".into(),
+        (false, _, _) if verdict == Effect::Deny => "another policy denies".into(),
+        (false, _, _) => "a more specific, stricter or older policy governs".into(),
+    }
+}
+
+/// What makes two submits the same.
+#[derive(Serialize)]
+struct SameSubmit<'a> {
+    action: &'a str,
+    agent: Option<&'a str>,
+    inputs: &'a serde_json::Map<String, serde_json::Value>,
+    context: &'a serde_json::Map<String, serde_json::Value>,
+    claims: &'a signoff_core::action::Claims,
+    priority: &'static str,
+    risk: &'static str,
+    cost: Option<&'a str>,
+    timeout: Option<i64>,
+    require_approval: bool,
+    accepts: signoff_core::action::Accepts,
+    replaces: Option<ApprovalId>,
+}
+
+impl<'a> SameSubmit<'a> {
+    fn of(submit: &'a Submit) -> Self {
+        let action = &submit.action;
+        Self {
+            action: &action.name,
+            agent: submit.agent.as_deref(),
+            inputs: &action.inputs,
+            context: &action.context,
+            claims: &action.claims,
+            priority: action.priority.as_str(),
+            risk: action.risk.as_str(),
+            cost: action.cost.as_ref().map(signoff_core::action::Cost::as_str),
+            timeout: action.timeout.map(|timeout| timeout.0),
+            require_approval: action.require_approval,
+            accepts: action.accepts,
+            replaces: submit.replaces,
+        }
+    }
+}
+
+fn check_form(action: &Action) -> EngineResult<()> {
+    action.check().map_err(|(pointer, why)| EngineError::invalid(pointer, why))
+}
+
+fn thick_enough(verdict: &Verdict) -> EngineResult<()> {
+    match &verdict.policy {
+        Some(policy) if verdict.reason_missing && verdict.effect != Effect::Deny => Err(EngineError::invalid(
+            "/reason",
+            format!("the policy `{}` requires a reason; nobody was disturbed", policy.name),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whom a caller speaks for. `fresh` is the id that a new agent would get; none: a dry run, which registers nobody.
+fn asker(snapshot: &Snapshot, caller: &Caller, name: Option<&str>, fresh: Option<RawId>) -> EngineResult<Asker> {
+    match &caller.principal {
+        Principal::Agent(id) => {
+            let facts = snapshot.facts(*id).ok_or(EngineError::Unauthorized)?;
+            match name {
+                Some(name) if !name.eq_ignore_ascii_case(&facts.name) && name != id.to_string() => Err(EngineError::invalid(
+                    "/agent",
+                    format!("the key belongs to `{}`; leave `agent` out, or use an application's key to speak for others", facts.name),
+                )),
+                _ => Ok(Asker { facts: facts.clone(), application: None, is_new: false }),
+            }
+        }
+        Principal::Application(id) => spoken_for(snapshot, *id, name, fresh),
+        _ => Err(EngineError::Forbidden("only agents and applications submit actions".into())),
+    }
+}
+
+fn spoken_for(snapshot: &Snapshot, id: ApplicationId, name: Option<&str>, fresh: Option<RawId>) -> EngineResult<Asker> {
+    let name = name.ok_or_else(|| EngineError::invalid("/agent", "an application names the agent it speaks for"))?;
+    let application = snapshot.rows.applications.get(&id).ok_or(EngineError::Unauthorized)?;
+    let known = snapshot.find_agent(name);
+    let called = known.map_or(name, |row| row.name.as_str());
+    check_name(called).map_err(|why| EngineError::invalid("/agent", why))?;
+    let allowed = GlobIndex::new(application.agents.iter().map(String::as_str)).is_ok_and(|globs| !globs.matches(called).is_empty());
+    if !allowed {
+        return Err(EngineError::Forbidden(format!("the application `{}` may not speak for `{called}`", application.name)));
+    }
+    match known {
+        Some(row) if row.disabled => Err(EngineError::Forbidden(format!("the agent `{}` is switched off", row.name))),
+        Some(row) => Ok(Asker { facts: facts(row), application: Some(id), is_new: false }),
+        None if application.register_new => {
+            let agent = AgentId(fresh.unwrap_or(RawId([0; 16])));
+            let facts = AgentFacts::new(agent, called, &std::collections::BTreeMap::new(), None);
+            Ok(Asker { facts, application: Some(id), is_new: true })
+        }
+        None => Err(EngineError::not_found("agent", called)),
+    }
+}
+
+fn named_or_unknown(snapshot: &Snapshot, name: Option<&str>) -> AgentFacts {
+    name.and_then(|name| snapshot.find_agent(name)).map_or_else(
+        || AgentFacts::new(AgentId(RawId([0; 16])), name.unwrap_or_default(), &std::collections::BTreeMap::new(), None),
+        facts,
+    )
+}
+
+fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> EngineResult<Prepared> {
+    check_form(&submit.action)?;
+    let snapshot = tenant.snapshot();
+    let raw = mint_id(now);
+    let asker = asker(&snapshot, caller, submit.agent.as_deref(), Some(mint_id(now)))?;
+    let action = &submit.action;
+    let judged = snapshot.policies.judge(action, &asker.facts);
+    let mut payloads = Vec::with_capacity(4);
+    for (name, field, object) in [
+        (PayloadName::Inputs, "/inputs", &action.inputs),
+        (PayloadName::Context, "/context", &action.context),
+    ] {
+        let bytes = json::canonical(object).map_err(|_| EngineError::Internal)?;
+        if bytes.len() > OBJECT_BYTES_MAX {
+            let why = format!("the object is {} bytes large; the limit is {OBJECT_BYTES_MAX}", bytes.len());
+            return Err(EngineError::invalid(field, why));
+        }
+        // Inputs are kept even when empty: their absence means that they were erased.
+        if name == PayloadName::Inputs || !object.is_empty() {
+            payloads.push(tenant.key.seal(raw, name, &bytes));
+        }
+    }
+    if !action.claims.is_empty() {
+        payloads.push(seal_json(&tenant.key, raw, PayloadName::Claims, &action.claims)?);
+    }
+    let id = ActionId(raw);
+    let commitment = |name| payloads.iter().find(|payload| payload.name == name).map(|payload| payload.commitment);
+    let digest = action_digest(&DigestFields {
+        workspace: tenant.id,
+        action_id: id,
+        agent: asker.facts.id,
+        action: &action.name,
+        inputs: commitment(PayloadName::Inputs),
+        context: commitment(PayloadName::Context),
+        claims: commitment(PayloadName::Claims),
+        priority: action.priority,
+        risk: action.risk,
+        estimated_cost: action.cost.as_ref(),
+        accepts: action.accepts,
+    })
+    .map_err(|_| EngineError::Internal)?;
+    Ok(Prepared { id, asker, payloads, digest, judged, epochs: snapshot.epochs, submit })
+}
+
+/// The command's turn. Whoever asks, and policy, are taken as they are at the head of the log.
+fn take(turn: &mut Turn<'_>, caller: &Caller, prepared: &Prepared, once: Option<&Once>) -> EngineResult<Came> {
+    let (principal, _) = turn.principal(caller, Operation::Ask)?;
+    if let Some(Remembered { action }) = turn.before(once)? {
+        return Ok(Came::Before(action));
+    }
+    let snapshot = turn.snapshot();
+    let (asker, verdict, digest) = if snapshot.epochs == prepared.epochs {
+        (prepared.asker.clone(), prepared.judged.clone(), prepared.digest)
+    } else {
+        // Policy or people changed since it was prepared. Another submit may have registered the agent meanwhile: then
+        // the digest would name an agent that does not exist.
+        let asker = asker(&snapshot, caller, prepared.submit.agent.as_deref(), Some(prepared.asker.facts.id.0))?;
+        if asker.facts.id != prepared.asker.facts.id {
+            return again(turn, caller, prepared, once);
+        }
+        let verdict = snapshot.policies.judge(&prepared.submit.action, &asker.facts);
+        (asker, verdict, prepared.digest)
+    };
+    thick_enough(&verdict)?;
+    record(turn, &principal.actor(), prepared, &asker, verdict, digest, once)
+}
+
+/// Prepares anew inside the batch: rare, when another request registered the same agent a moment before.
+fn again(turn: &mut Turn<'_>, caller: &Caller, prepared: &Prepared, once: Option<&Once>) -> EngineResult<Came> {
+    let tenant = Arc::clone(&turn.ledger.tenant);
+    let fresh = prepare(&tenant, caller, prepared.submit.clone(), turn.now())?;
+    let (principal, _) = turn.principal(caller, Operation::Ask)?;
+    thick_enough(&fresh.judged)?;
+    let (asker, verdict, digest) = (fresh.asker.clone(), fresh.judged.clone(), fresh.digest);
+    record(turn, &principal.actor(), &fresh, &asker, verdict, digest, once)
+}
+
+fn record(
+    turn: &mut Turn<'_>,
+    actor: &Actor,
+    prepared: &Prepared,
+    asker: &Asker,
+    verdict: Verdict,
+    digest: Hash32,
+    once: Option<&Once>,
+) -> EngineResult<Came> {
+    let (id, now) = (prepared.id, turn.now());
+    let action = &prepared.submit.action;
+    let superseded = superseded(turn, actor, prepared, asker)?;
+    if verdict.effect == Effect::Ask && superseded.is_none() {
+        let pending = turn.ledger.rows.counters.get(&asker.facts.id).map_or(0, |row| row.pending);
+        if pending >= PENDING_PER_AGENT_MAX {
+            return Err(EngineError::TooManyPending { limit: PENDING_PER_AGENT_MAX });
+        }
+    }
+    if asker.is_new {
+        let put = AgentPut {
+            name: asker.facts.name.clone(),
+            labels: std::collections::BTreeMap::new(),
+            owner: None,
+            disabled: false,
+            registered_by: asker.application,
+        };
+        turn.emit(Draft::new(Event::AgentPut(put), actor.clone(), asker.facts.id))?;
+    }
+    let facts = ActionFacts {
+        name: action.name.clone(),
+        agent: asker.facts.id,
+        application: asker.application,
+        digest,
+        priority: action.priority,
+        risk: action.risk,
+        cost: action.cost.clone(),
+        accepts: action.accepts,
+        require_approval: action.require_approval,
+        policy: verdict.policy.clone(),
+    };
+    let mut payloads = prepared.payloads.clone();
+    if !verdict.conditions.is_empty() {
+        payloads.push(seal_json(&turn.ledger.tenant.key, id.0, PayloadName::Judgement, &verdict.conditions)?);
+    }
+    let decide_by = verdict.decide_within.map(|span| now.plus(span));
+    let (event, subject) = event(id, facts, &verdict, &prepared.submit, now, decide_by);
+    turn.emit(Draft::new(event, actor.clone(), subject).under(verdict.policy.as_ref()).with(payloads))?;
+    if let Some(event) = superseded {
+        let replaced = prepared.submit.replaces.map(|id| id.to_string()).unwrap_or_default();
+        turn.emit(Draft::new(event, actor.clone(), replaced))?;
+    }
+    turn.remember(once, &Remembered { action: id })?;
+    Ok(Came::Now(Box::new(submitted(id, verdict, now, decide_by))))
+}
+
+/// The end of the request that this one amends.
+fn superseded(turn: &Turn<'_>, actor: &Actor, prepared: &Prepared, asker: &Asker) -> EngineResult<Option<Event>> {
+    let Some(replaced) = prepared.submit.replaces else { return Ok(None) };
+    let row = turn.approval(replaced)?;
+    if row.agent != asker.facts.id {
+        return Err(EngineError::not_found("approval", replaced));
+    }
+    let snapshot = turn.snapshot();
+    let around = Surroundings { now: turn.now(), actor, roster: &*snapshot, selves: Selves::default() };
+    Ok(transition(row, &Command::Supersede(prepared.id.approval()), &around)?)
+}
+
+fn event(
+    id: ActionId,
+    facts: ActionFacts,
+    verdict: &Verdict,
+    submit: &Submit,
+    now: Timestamp,
+    decide_by: Option<Timestamp>,
+) -> (Event, String) {
+    match verdict.effect {
+        Effect::Allow => {
+            (Event::ActionAllowed(ActionAllowed { action: facts, run_by: now.plus(verdict.valid_for) }), id.to_string())
+        }
+        Effect::Deny => {
+            let code = verdict.code.unwrap_or(ReasonCode::PolicyDenied);
+            (Event::ActionDenied(ActionDenied { action: facts, code }), id.to_string())
+        }
+        Effect::Ask => {
+            let escalate_at = verdict.escalate.as_ref().map(|escalate| now.plus(escalate.after));
+            let requested = ApprovalRequested {
+                action: facts,
+                requirement: verdict.requirement.clone(),
+                decide_by,
+                // Escalating after the end tells nobody anything.
+                escalate_at: escalate_at.filter(|at| decide_by.is_none_or(|end| *at < end)),
+                escalate: verdict.escalate.clone(),
+                notify: verdict.notify.clone(),
+                valid_for: verdict.valid_for,
+                timeout: submit.action.timeout,
+                replaces: submit.replaces,
+            };
+            (Event::ApprovalRequested(Box::new(requested)), id.approval().to_string())
+        }
+    }
+}
+
+fn submitted(id: ActionId, verdict: Verdict, now: Timestamp, decide_by: Option<Timestamp>) -> Submitted {
+    let asks = verdict.effect == Effect::Ask;
+    let name = verdict.policy.as_ref().map(|policy| policy.name.clone());
+    Submitted {
+        action_id: id,
+        effect: verdict.effect,
+        execution_id: (verdict.effect == Effect::Allow).then(|| id.execution()),
+        approval_id: asks.then(|| id.approval()),
+        decide_by: decide_by.filter(|_| asks),
+        expires_in: decide_by.filter(|_| asks).map(|at| now.until(at)),
+        timeout_cut: verdict.timeout_cut && asks,
+        policy: verdict.policy,
+        conditions: verdict.conditions,
+        code: verdict.code,
+        reason: verdict.code.map(|code| refusal_sentence(code, name.as_deref())),
+        replayed: false,
+    }
+}
+
+/// One sentence for the agent about a refusal.
+pub(crate) fn refusal_sentence(code: ReasonCode, policy: Option<&str>) -> String {
+    let policy = policy.unwrap_or("a policy that is gone");
+    match code {
+        ReasonCode::PolicyDenied => format!("the policy `{policy}` denies this action"),
+        ReasonCode::ConditionsDenied => format!("the conditions of the policy `{policy}` do not hold for this action"),
+        ReasonCode::Unmatched => "no policy covers this action, and the workspace denies what no policy covers".into(),
+        ReasonCode::DeniedByReviewer => "a reviewer denied it".into(),
+        ReasonCode::ApprovalTimeout => "nobody decided in time".into(),
+        ReasonCode::Cancelled => "the request was cancelled".into(),
+        ReasonCode::Superseded => "an amended request took its place".into(),
+    }
+}

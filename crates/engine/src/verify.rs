@@ -1,0 +1,233 @@
+//! Whether the log is whole, and whether the store is what the log adds up to.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
+
+use signoff_core::{
+    authority::Operation,
+    event::Event,
+    fold::Rows,
+    id::{KeyId, OperatorId, RawId, ChannelId},
+    payload::{Hash32, commitment},
+    record::{ChainVerifier, Head, Record},
+};
+use signoff_store::{Folded, RecordQuery, SecretKind};
+
+use crate::{
+    Engine, EngineResult,
+    audit::EXPORT_MAX,
+    tenant::Tenant,
+    view::{Caller, Fault, Verification},
+};
+
+/// How many faults are named; more of them say nothing new.
+const FAULTS_MAX: usize = 100;
+
+/// What a walk over the log gathers.
+struct Walk {
+    chain: ChainVerifier,
+    rows: Rows,
+    faults: Vec<Fault>,
+    missing: BTreeSet<u64>,
+    erased: BTreeSet<u64>,
+    records: u64,
+    /// The log is not whole up to here: nothing after it can be compared.
+    broken: bool,
+}
+
+fn fault(kind: &'static str, seq: Option<u64>, detail: impl Display) -> Fault {
+    Fault { kind, seq, table: None, row: None, detail: detail.to_string() }
+}
+
+impl Engine {
+    /// Checks every record and how it hangs on the one before; with the store also every folded row, payload and secret.
+    ///
+    /// # Errors
+    /// If the store can't be read; what is wrong with the data is in the answer.
+    pub async fn verify(&self, caller: &Caller, with_store: bool) -> EngineResult<Verification> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::SeeWorkspace)?;
+        // What is folded is read first: records that arrive meanwhile are then left aside.
+        let folded = if with_store { Some(self.store().folded(tenant.id).await?) } else { None };
+        let end = folded.as_ref().and_then(|folded| folded.head).map(|head| head.seq);
+        let mut walk = Walk {
+            chain: ChainVerifier::new(tenant.id),
+            rows: Rows::default(),
+            faults: Vec::new(),
+            missing: BTreeSet::new(),
+            erased: BTreeSet::new(),
+            records: 0,
+            broken: false,
+        };
+        self.walk(&tenant, &mut walk, end, with_store).await?;
+        let head = *walk.chain.head();
+        let mut rows = 0;
+        match &folded {
+            Some(folded) => rows = compare(&tenant, &mut walk, folded, &head),
+            None if !walk.broken => {
+                // Without the store's rows at least its head must be where the log ends.
+                let stored = self.store().head(tenant.id).await?;
+                if stored.is_none_or(|stored| stored.seq < head.seq || (stored.seq == head.seq && stored.hash != head.hash)) {
+                    walk.faults.push(fault("head", Some(head.seq), "the stored head is not where the log ends"));
+                }
+            }
+            None => {}
+        }
+        let unexplained = walk.missing.difference(&walk.erased).count() as u64;
+        walk.faults.truncate(FAULTS_MAX);
+        Ok(Verification {
+            ok: walk.faults.is_empty(),
+            records: walk.records,
+            with_store,
+            rows,
+            erased: walk.erased.len() as u64,
+            payloads_missing: unexplained,
+            head,
+            faults: walk.faults,
+        })
+    }
+
+    async fn walk(&self, tenant: &Tenant, walk: &mut Walk, end: Option<u64>, with_store: bool) -> EngineResult<()> {
+        let mut beyond = None;
+        loop {
+            let query = RecordQuery { beyond, limit: EXPORT_MAX, ..RecordQuery::default() };
+            let mut page = self.store().records(tenant.id, &query).await?;
+            if let Some(end) = end {
+                page.retain(|stored| stored.seq <= end);
+            }
+            let Some(last) = page.last() else { return Ok(()) };
+            beyond = Some(last.seq);
+            let mut with_payloads = BTreeMap::new();
+            for stored in &page {
+                match walk.chain.next(&stored.bytes, stored.hash) {
+                    Ok(record) => {
+                        walk.take(&record);
+                        if with_store && !record.payloads.is_empty() {
+                            with_payloads.insert(record.seq, record);
+                        }
+                    }
+                    Err(found) => {
+                        walk.faults.push(fault("chain", Some(found.seq), found.why));
+                        walk.broken = true;
+                        return Ok(());
+                    }
+                }
+            }
+            if with_store {
+                self.check_payloads(tenant, walk, &with_payloads, &page.iter().map(|stored| stored.seq).collect::<Vec<_>>()).await?;
+            }
+        }
+    }
+
+    /// Payloads that exist must be those that the records commit to.
+    async fn check_payloads(&self, tenant: &Tenant, walk: &mut Walk, records: &BTreeMap<u64, Record>, page: &[u64]) -> EngineResult<()> {
+        let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
+        for stored in self.store().payloads(tenant.id, page).await? {
+            *seen.entry(stored.seq).or_default() += 1;
+            let committed = records.get(&stored.seq).and_then(|record| record.payloads.get(&stored.name));
+            let opened = tenant.key.open(&stored);
+            let why = match (committed, opened) {
+                (None, _) => "is stored beside a record that knows nothing of it",
+                (_, None) => "does not open: it was changed",
+                (Some(hash), Some(plain)) if *hash != commitment(&stored.salt, &plain) => "is not the one that the record commits to",
+                _ => continue,
+            };
+            walk.faults.push(fault("payload", Some(stored.seq), format!("the payload `{}` {why}", stored.name)));
+        }
+        for (seq, record) in records {
+            if seen.get(seq).copied().unwrap_or(0) < record.payloads.len() {
+                walk.missing.insert(*seq);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Walk {
+    fn take(&mut self, record: &Record) {
+        self.records += 1;
+        if let Event::PayloadErased(erased) = &record.event {
+            self.erased.extend(&erased.sequences);
+        }
+        if let Err(error) = self.rows.fold(record) {
+            self.faults.push(fault("fold", Some(record.seq), error));
+        }
+    }
+}
+
+fn compare(tenant: &Tenant, walk: &mut Walk, folded: &Folded, head: &Head) -> u64 {
+    walk.faults.extend(folded.faults.iter().map(|why| fault("index", None, why)));
+    if walk.broken {
+        // What does not add up can't be compared; the first break is named.
+        return 0;
+    }
+    if folded.head != Some(*head) {
+        walk.faults.push(fault("head", Some(head.seq), "the stored head is not where the log ends"));
+    }
+    let count = compare_rows(&walk.rows, &folded.rows, &mut walk.faults);
+    compare_secrets(tenant, &walk.rows, folded, &mut walk.faults);
+    count
+}
+
+macro_rules! tables {
+    ($expected:expr, $stored:expr, $faults:expr, $($table:ident),+) => {{
+        let mut count = 0;
+        $(count += compare_table(stringify!($table), &$expected.$table, &$stored.$table, $faults);)+
+        count
+    }};
+}
+
+fn compare_rows(expected: &Rows, stored: &Rows, faults: &mut Vec<Fault>) -> u64 {
+    if expected.workspace != stored.workspace {
+        let why = "the row is not what the log adds up to";
+        faults.push(Fault { kind: "fold", seq: None, table: Some("workspaces".into()), row: None, detail: why.into() });
+    }
+    1 + tables!(expected, stored, faults, policies, agents, applications, operators, groups, keys, channels, approvals, executions, counters)
+}
+
+fn compare_table<K: Ord + Display, R: PartialEq>(table: &str, expected: &BTreeMap<K, R>, stored: &BTreeMap<K, R>, faults: &mut Vec<Fault>) -> u64 {
+    let mut differs = |id: &K, why: &str| {
+        faults.push(Fault { kind: "fold", seq: None, table: Some(table.to_owned()), row: Some(id.to_string()), detail: why.to_owned() });
+    };
+    for (id, row) in expected {
+        match stored.get(id) {
+            None => differs(id, "the row is missing"),
+            Some(found) if found != row => differs(id, "the row is not what the log adds up to"),
+            Some(_) => {}
+        }
+    }
+    for id in stored.keys().filter(|id| !expected.contains_key(id)) {
+        differs(id, "the log knows nothing of the row");
+    }
+    expected.len() as u64
+}
+
+/// Swapping a stored hash behind the log's back shows here.
+fn compare_secrets(tenant: &Tenant, rows: &Rows, folded: &Folded, faults: &mut Vec<Fault>) {
+    let mut expected: BTreeMap<(SecretKind, RawId), Hash32> = BTreeMap::new();
+    expected.extend(rows.keys.values().map(|row| ((SecretKind::Key, row.id.0), row.digest)));
+    expected.extend(rows.operators.values().filter_map(|row| Some(((SecretKind::Password, row.id.0), row.password_digest?))));
+    expected.extend(rows.channels.values().map(|row| ((SecretKind::Channel, row.id.0), row.digest)));
+    let mut differs = |kind: SecretKind, id: RawId, why: &str| {
+        let row = match kind {
+            SecretKind::Key => KeyId(id).to_string(),
+            SecretKind::Password => OperatorId(id).to_string(),
+            SecretKind::Channel => ChannelId(id).to_string(),
+        };
+        let detail = format!("the stored {} {why}", kind.as_str());
+        faults.push(Fault { kind: "secret", seq: None, table: Some("secrets".into()), row: Some(row), detail });
+    };
+    for secret in &folded.secrets {
+        let digest = tenant.key.secret_digest(secret.kind, secret.id, &secret.value);
+        match expected.remove(&(secret.kind, secret.id)) {
+            None => differs(secret.kind, secret.id, "is one that the log knows nothing of"),
+            Some(logged) if logged != digest => differs(secret.kind, secret.id, "is not the one in the log"),
+            Some(_) => {}
+        }
+    }
+    for (kind, id) in expected.into_keys() {
+        differs(kind, id, "is missing");
+    }
+}

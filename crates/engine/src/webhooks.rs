@@ -1,0 +1,211 @@
+//! Webhook channels: where signed messages go, and what became of them.
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use signoff_core::{
+    authority::Operation,
+    event::{ChannelPut, Event, Nothing},
+    fold::RowKey,
+    id::ChannelId,
+    name::check_name,
+    record::Record,
+    rows::ChannelRow,
+};
+use signoff_notify::{EVENT_TYPES, Endpoint, WebhookSecret, is_subscribed, is_subscription};
+use signoff_store::{SecretKind, Wants};
+use zeroize::Zeroizing;
+
+use crate::{
+    Engine, EngineError, EngineResult,
+    approvals::check_limit,
+    idempotency::{Once, want},
+    principals::page,
+    request::CreateWebhook,
+    seal::random,
+    snapshot::Snapshot,
+    tenant::Tenant,
+    turn::{Draft, mint_id},
+    view::{Caller, Created, DeliveryView, Page, WebhookView},
+};
+
+/// How many webhooks a workspace has.
+const WEBHOOKS_MAX: usize = 100;
+
+/// What is kept encrypted of a channel.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    url: String,
+    secret: String,
+}
+
+/// Where a channel's messages go.
+pub(crate) fn endpoint(tenant: &Tenant, snapshot: &Snapshot, id: ChannelId) -> Option<Endpoint> {
+    let opened = tenant.key.open_channel(id.0, snapshot.channel_secret(id)?)?;
+    let sealed: Sealed = serde_json::from_slice(&opened).ok()?;
+    let secret = WebhookSecret::parse(&sealed.secret).ok()?;
+    Some(Endpoint { url: sealed.url, secrets: vec![secret] })
+}
+
+/// The kinds that a channel wants, each by its full name.
+pub(crate) fn kinds(row: &ChannelRow) -> Vec<String> {
+    EVENT_TYPES.iter().filter(|kind| is_subscribed(&row.events, kind)).map(|kind| (*kind).to_owned()).collect()
+}
+
+/// The whole of a channel, switched on or off.
+pub(crate) fn channel_put(row: &ChannelRow, disabled: bool) -> ChannelPut {
+    ChannelPut { name: row.name.clone(), origin: row.origin.clone(), events: row.events.clone(), disabled, digest: row.digest }
+}
+
+fn webhook_view(row: &ChannelRow) -> WebhookView {
+    WebhookView {
+        id: row.id,
+        name: row.name.clone(),
+        origin: row.origin.clone(),
+        events: row.events.clone(),
+        disabled: row.disabled,
+        created_at: row.created_at,
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Made {
+    id: ChannelId,
+}
+
+impl Engine {
+    /// Webhooks by name.
+    ///
+    /// # Errors
+    /// If the caller may not see them.
+    pub fn webhooks(&self, caller: &Caller, beyond: Option<u64>, limit: u32) -> EngineResult<Page<WebhookView>> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Govern)?;
+        let snapshot = tenant.snapshot();
+        let mut views: Vec<_> = snapshot.rows.channels.values().filter(|row| !row.removed).map(webhook_view).collect();
+        views.sort_by_key(|view| view.name.to_ascii_lowercase());
+        page(views, beyond, limit)
+    }
+
+    /// One webhook.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn webhook(&self, caller: &Caller, id: ChannelId) -> EngineResult<WebhookView> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Govern)?;
+        let snapshot = tenant.snapshot();
+        let row = snapshot.rows.channels.get(&id).filter(|row| !row.removed);
+        row.map(webhook_view).ok_or_else(|| EngineError::not_found("webhook", id))
+    }
+
+    /// Makes a webhook with its signing secret, which is shown once.
+    ///
+    /// # Errors
+    /// If the address is refused by the guard or an event type is unknown.
+    pub async fn create_webhook(&self, caller: &Caller, create: CreateWebhook, key: Option<&str>) -> EngineResult<Created<WebhookView>> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Govern)?;
+        check_name(&create.name).map_err(|why| EngineError::invalid("/name", why))?;
+        let url = self.inner.egress.guard().vet_url(&create.url).map_err(|refusal| EngineError::invalid("/url", refusal.to_string()))?;
+        let origin = url.origin().ascii_serialization();
+        for (at, event) in create.events.iter().enumerate() {
+            if !is_subscription(event) {
+                let why = format!("`{event}` is no event type; there are {}, and groups such as approval.*", EVENT_TYPES.join(", "));
+                return Err(EngineError::invalid(format!("/events/{at}"), why));
+            }
+        }
+        let once = Once::of(&tenant, caller, "create_webhook", key, &(&create.name, &create.url, &create.events))?;
+        let mut wants = Wants::default();
+        want(&mut wants, once.as_ref());
+        let caller_then = caller.clone();
+        let (id, secret) = self
+            .write(&tenant, wants, move |turn| {
+                let actor = turn.principal(&caller_then, Operation::Govern)?.0.actor();
+                if let Some(made) = turn.before::<Made>(once.as_ref())? {
+                    return Ok((made.id, None));
+                }
+                let snapshot = turn.snapshot();
+                let present = || snapshot.rows.channels.values().filter(|row| !row.removed);
+                if present().any(|row| row.name.eq_ignore_ascii_case(&create.name)) {
+                    return Err(EngineError::NameTaken { kind: "a webhook", name: create.name.clone() });
+                }
+                if present().count() >= WEBHOOKS_MAX {
+                    return Err(EngineError::invalid("", format!("a workspace has at most {WEBHOOKS_MAX} webhooks")));
+                }
+                let id = ChannelId(mint_id(turn.now()));
+                let secret = WebhookSecret::from_bytes(&random::<32>()).map_err(|_| EngineError::Internal)?.to_text();
+                let plain = Sealed { url: create.url.clone(), secret: secret.to_string() };
+                let plain = Zeroizing::new(serde_json::to_vec(&plain).map_err(|_| EngineError::Internal)?);
+                let sealed = turn.ledger.tenant.key.seal_channel(id.0, &plain);
+                let (row, digest) = turn.ledger.tenant.key.secret(SecretKind::Channel, id.0, sealed);
+                let put = ChannelPut {
+                    name: create.name.clone(),
+                    origin: origin.clone(),
+                    events: create.events.clone(),
+                    disabled: false,
+                    digest,
+                };
+                turn.emit(Draft::new(Event::ChannelPut(put), actor, id))?;
+                turn.ledger.changes.secrets.push(row);
+                turn.remember(once.as_ref(), &Made { id })?;
+                Ok((id, Some(SecretString::from(secret.to_string()))))
+            })
+            .await?;
+        Ok(Created { made: self.webhook(caller, id)?, secret })
+    }
+
+    /// Takes a webhook away; what waits for it is not sent any more.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn remove_webhook(&self, caller: &Caller, id: ChannelId) -> EngineResult<()> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Govern)?;
+        let caller = caller.clone();
+        self.write(&tenant, Wants::default(), move |turn| {
+            let actor = turn.principal(&caller, Operation::Govern)?.0.actor();
+            let snapshot = turn.snapshot();
+            snapshot.rows.channels.get(&id).filter(|row| !row.removed).ok_or_else(|| EngineError::not_found("webhook", id))?;
+            turn.bring(RowKey::Channel(id));
+            turn.emit(Draft::new(Event::ChannelRemoved(Nothing {}), actor, id)).map(drop)
+        })
+        .await
+    }
+
+    /// Messages to a webhook, newest first.
+    ///
+    /// # Errors
+    /// If there is no such webhook.
+    pub async fn deliveries(&self, caller: &Caller, id: ChannelId, beyond: Option<u64>, limit: u32) -> EngineResult<Page<DeliveryView>> {
+        let tenant = self.tenant(caller)?;
+        self.webhook(caller, id)?;
+        let limit = check_limit(limit)?;
+        let mut rows = self.store().deliveries(tenant.id, id, beyond, limit + 1).await?;
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next = rows.last().filter(|_| more).map(|row| row.seq);
+        let sequences: Vec<u64> = rows.iter().map(|row| row.seq).collect();
+        let mut records = std::collections::HashMap::new();
+        for stored in self.store().records_at(tenant.id, &sequences).await? {
+            let record: Record = serde_json::from_slice(&stored.bytes).map_err(|_| EngineError::Internal)?;
+            records.insert(stored.seq, (record.id.to_string(), record.subject));
+        }
+        let items = rows.into_iter().map(|row| {
+            let (event, subject) = records.get(&row.seq).cloned().unwrap_or_default();
+            DeliveryView {
+                id: event,
+                seq: row.seq,
+                kind: row.kind,
+                subject,
+                state: row.state,
+                attempts: row.attempts,
+                last_status: row.last_status,
+                last_error: row.last_error,
+                next_at: row.next_at,
+                ended_at: row.ended_at,
+                created_at: row.created_at,
+            }
+        });
+        Ok(Page { items: items.collect(), next })
+    }
+}

@@ -1,0 +1,79 @@
+//! Judges what is pending again after policy or authority changed, and once at the start.
+
+use std::{sync::Arc, time::Duration};
+
+use signoff_core::{id::ApprovalId, policy::Effect, rows::ApprovalRow};
+use signoff_store::ApprovalQuery;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Engine, EngineResult,
+    approvals::PAGE_MAX,
+    content::{Opened, asked},
+    decide::{Pending, rejudge, wants_of},
+    policies::open_statuses,
+    snapshot::Snapshot,
+    tenant::Tenant,
+};
+
+/// How long to wait after a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
+    loop {
+        let mut failed = false;
+        for tenant in engine.inner.tenants.values() {
+            if let Err(error) = engine.rejudge_pending(tenant).await {
+                tracing::error!(%error, "what is pending could not be judged again");
+                failed = true;
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = engine.inner.aftermath.nudges.rejudge.notified() => {}
+            () = tokio::time::sleep(PAUSE), if failed => {}
+        }
+    }
+}
+
+/// Whether the present policies and people may say something else of a pending approval than what it stands under.
+fn differs(snapshot: &Snapshot, row: &ApprovalRow, pending: &Pending) -> bool {
+    let agent = snapshot.rows.agents.get(&row.agent);
+    let Some(facts) = snapshot.facts(row.agent).filter(|_| agent.is_some_and(|agent| !agent.disabled)) else { return true };
+    let verdict = snapshot.policies.judge(&pending.action, facts);
+    let same_terms = row.policy == verdict.policy && row.requirement == verdict.requirement && row.valid_for == verdict.valid_for;
+    verdict.effect != Effect::Ask || !same_terms
+}
+
+impl Engine {
+    /// Looks at everything that is pending; only what is judged otherwise goes through the writer.
+    async fn rejudge_pending(&self, tenant: &Tenant) -> EngineResult<()> {
+        let mut beyond = None;
+        loop {
+            let query = ApprovalQuery { statuses: open_statuses(), beyond, oldest_first: true, limit: PAGE_MAX, ..ApprovalQuery::default() };
+            let rows = self.store().approvals(tenant.id, &query).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            beyond = Some(last.submitted_seq);
+            let sequences: Vec<u64> = rows.iter().map(|row| row.submitted_seq).collect();
+            let opened = Opened::read(self.store(), tenant, &sequences).await?;
+            let snapshot = tenant.snapshot();
+            let mut steps = Vec::new();
+            for row in &rows {
+                let content = opened.content(row.submitted_seq);
+                let Ok(action) = asked(row, &content) else { continue };
+                let pending = Pending { action, requested_by: content.claims.requested_by };
+                if differs(&snapshot, row, &pending) {
+                    steps.push(self.rejudge_one(tenant, row, Arc::new(pending)));
+                }
+            }
+            for done in futures_util::future::join_all(steps).await {
+                done?;
+            }
+        }
+    }
+
+    async fn rejudge_one(&self, tenant: &Tenant, row: &ApprovalRow, pending: Arc<Pending>) -> EngineResult<()> {
+        let id: ApprovalId = row.id;
+        self.write(tenant, wants_of(tenant, row, None), move |turn| rejudge(turn, id, &pending).map(drop)).await
+    }
+}

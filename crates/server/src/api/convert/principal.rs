@@ -1,0 +1,214 @@
+//! Agents, applications, operators, tokens, groups, webhooks, the workspace, and who one is.
+
+use secrecy::{ExposeSecret, SecretString};
+use signoff_api::status::PrincipalStatus;
+use signoff_api::{Code, Secret, agent, application, group, operator, status, webhook, workspace};
+use signoff_engine::request::{CreateOperator, CreateWebhook, UpdateOperator};
+use signoff_engine::view::{
+    AgentView, ApplicationView, DeliveryView, GroupView, Me, OperatorView, TokenView, WebhookView, WorkspaceView,
+};
+
+use super::super::problem::Refused;
+use super::{Faults, ToCore, ToWire};
+
+/// Longest name of a person, in characters.
+const PERSON_CHARS_MAX: usize = 200;
+/// Longest URL of a webhook, in characters.
+const URL_CHARS_MAX: usize = 2_000;
+
+/// A secret that is shown once.
+pub(crate) fn secret(given: Option<SecretString>) -> Option<Secret> {
+    given.map(|secret| Secret::new(secret.expose_secret()))
+}
+
+fn password(given: Option<Secret>) -> Option<SecretString> {
+    given.map(|secret| SecretString::from(secret.expose()))
+}
+
+/// A new operator.
+pub(crate) fn operator_create(given: operator::OperatorCreate) -> Result<CreateOperator, Refused> {
+    let mut faults = Faults::default();
+    faults.check_chars("/name", Some(&given.name), PERSON_CHARS_MAX);
+    faults.done(Code::InvalidRequest)?;
+    Ok(CreateOperator {
+        name: given.name,
+        email: given.email,
+        role: given.role.to_core(),
+        groups: given.groups.unwrap_or_default(),
+        password: password(given.password),
+    })
+}
+
+/// A change of an operator.
+pub(crate) fn operator_update(given: operator::OperatorUpdate) -> Result<UpdateOperator, Refused> {
+    let mut faults = Faults::default();
+    faults.check_chars("/name", given.name.as_deref(), PERSON_CHARS_MAX);
+    faults.done(Code::InvalidRequest)?;
+    Ok(UpdateOperator {
+        name: given.name,
+        email: given.email,
+        role: given.role.map(ToCore::to_core),
+        disabled: given.disabled,
+        password: password(given.password),
+    })
+}
+
+/// A new webhook.
+pub(crate) fn webhook_create(given: webhook::WebhookCreate) -> Result<CreateWebhook, Refused> {
+    let mut faults = Faults::default();
+    faults.check_chars("/url", Some(&given.url), URL_CHARS_MAX);
+    faults.done(Code::InvalidRequest)?;
+    Ok(CreateWebhook { name: given.name, url: given.url, events: given.events.unwrap_or_default() })
+}
+
+fn standing(disabled: bool) -> PrincipalStatus {
+    if disabled { PrincipalStatus::Disabled } else { PrincipalStatus::Active }
+}
+
+impl ToWire for AgentView {
+    type Wire = agent::Agent;
+
+    fn to_wire(&self) -> agent::Agent {
+        agent::Agent {
+            id: self.row.id.to_string(),
+            name: self.row.name.clone(),
+            labels: self.row.labels.clone(),
+            owner: self.owner.to_wire(),
+            disabled: self.row.disabled,
+            status: standing(self.row.disabled),
+            application: self.application.to_wire(),
+            created_at: self.row.created_at.to_wire(),
+            key_created_at: self.key_created_at.to_wire(),
+        }
+    }
+}
+
+impl ToWire for ApplicationView {
+    type Wire = application::Application;
+
+    fn to_wire(&self) -> application::Application {
+        application::Application {
+            id: self.row.id.to_string(),
+            name: self.row.name.clone(),
+            agents: self.row.agents.clone(),
+            register_new: self.row.register_new,
+            disabled: self.row.disabled,
+            status: standing(self.row.disabled),
+            created_at: self.row.created_at.to_wire(),
+            key_created_at: self.key_created_at.to_wire(),
+        }
+    }
+}
+
+impl ToWire for OperatorView {
+    type Wire = operator::Operator;
+
+    fn to_wire(&self) -> operator::Operator {
+        operator::Operator {
+            id: self.row.id.to_string(),
+            name: self.name.clone(),
+            email: self.email.clone(),
+            role: self.row.role.to_wire(),
+            groups: self.groups.clone(),
+            disabled: self.row.disabled,
+            status: standing(self.row.disabled),
+            has_password: self.row.password_digest.is_some(),
+            created_at: self.row.created_at.to_wire(),
+        }
+    }
+}
+
+impl ToWire for TokenView {
+    type Wire = operator::Token;
+
+    fn to_wire(&self) -> operator::Token {
+        operator::Token {
+            id: self.id.to_string(),
+            name: self.name.clone(),
+            hint: self.hint.clone(),
+            created_at: self.created_at.to_wire(),
+            status: standing(self.revoked),
+        }
+    }
+}
+
+impl ToWire for GroupView {
+    type Wire = group::Group;
+
+    fn to_wire(&self) -> group::Group {
+        group::Group {
+            id: self.id.to_string(),
+            name: self.name.clone(),
+            members: self.members.to_wire(),
+        }
+    }
+}
+
+impl ToWire for WebhookView {
+    type Wire = webhook::Webhook;
+
+    fn to_wire(&self) -> webhook::Webhook {
+        webhook::Webhook {
+            id: self.id.to_string(),
+            name: self.name.clone(),
+            origin: self.origin.clone(),
+            events: self.events.clone(),
+            status: standing(self.disabled),
+            created_at: self.created_at.to_wire(),
+        }
+    }
+}
+
+impl ToWire for DeliveryView {
+    type Wire = webhook::Delivery;
+
+    fn to_wire(&self) -> webhook::Delivery {
+        let status = self.state.to_wire();
+        let delivered = status == webhook::DeliveryStatus::Delivered;
+        webhook::Delivery {
+            id: self.id.clone(),
+            event: self.kind.clone(),
+            subject: self.subject.clone(),
+            status,
+            attempts: self.attempts,
+            last_status: self.last_status,
+            last_error: self.last_error.clone(),
+            next_attempt_at: self.next_at.to_wire(),
+            delivered_at: self.ended_at.filter(|_| delivered).to_wire(),
+            created_at: self.created_at.to_wire(),
+        }
+    }
+}
+
+impl ToWire for WorkspaceView {
+    type Wire = workspace::Workspace;
+
+    fn to_wire(&self) -> workspace::Workspace {
+        workspace::Workspace {
+            id: self.id.to_string(),
+            name: self.settings.name.clone(),
+            unmatched: self.settings.unmatched.to_wire(),
+            default_approvers: self.settings.default_approvers.iter().map(ToString::to_string).collect(),
+            orphaned: self.settings.orphaned.to_wire(),
+            policy_version: self.policy_set,
+            created_at: self.created_at.to_wire(),
+        }
+    }
+}
+
+impl ToWire for Me {
+    type Wire = status::Me;
+
+    fn to_wire(&self) -> status::Me {
+        let actor = self.actor.to_wire();
+        status::Me {
+            kind: actor.kind,
+            name: actor.name.unwrap_or_else(|| actor.id.clone()),
+            id: actor.id,
+            role: self.role.to_wire(),
+            workspace: self.workspace.to_wire(),
+            now: self.now.to_wire(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}

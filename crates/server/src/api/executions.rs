@@ -1,0 +1,101 @@
+//! `/v1/executions`: one carrying-out of an allowed or approved action.
+
+use axum::Json;
+use axum::extract::State;
+use signoff_api::execution::{Execution, Report, Settle as SettleBody};
+use signoff_core::id::ExecutionId;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Answer;
+use super::body::{Body, Nothing, OptionalBody};
+use super::convert::{self, ToWire};
+use super::idempotency::{IdempotencyKey, IdempotencyParam};
+use super::path::At;
+use super::principal::{As, Ask, SeeActions, Settle};
+use super::query::{NoQuery, Query};
+use crate::Doors;
+
+pub(crate) fn router() -> OpenApiRouter<Doors> {
+    OpenApiRouter::new()
+        .routes(routes!(execution_view))
+        .routes(routes!(execution_consume))
+        .routes(routes!(execution_report))
+        .routes(routes!(execution_settle))
+}
+
+/// Read an execution
+#[utoipa::path(
+    get, path = "/v1/executions/{id}", tag = "executions", params(("id" = String, Path, description = "`exe_…`")),
+    responses((status = 200, description = "The execution", body = Execution)),
+    extensions(("x-signoff-operation" = json!(SeeActions::NAME)))
+)]
+pub(crate) async fn execution_view(
+    caller: As<SeeActions>,
+    State(doors): State<Doors>,
+    At(id): At<ExecutionId>,
+    _: Query<NoQuery>,
+) -> Answer<Execution> {
+    Ok(Json(doors.engine().execution(&caller.caller, id).await?.to_wire()))
+}
+
+/// Take a permission, once
+///
+/// Only the first call succeeds; the answer has exactly what was approved. Carry it out, then report. With an
+/// idempotency key a repeated call gets the first one's answer.
+#[utoipa::path(
+    post, path = "/v1/executions/{id}/consume", tag = "executions",
+    params(("id" = String, Path, description = "`exe_…`"), IdempotencyParam),
+    responses((status = 200, description = "It is yours to carry out", body = Execution)),
+    extensions(("x-signoff-operation" = json!(Ask::NAME)))
+)]
+pub(crate) async fn execution_consume(
+    caller: As<Ask>,
+    State(doors): State<Doors>,
+    At(id): At<ExecutionId>,
+    _: Query<NoQuery>,
+    key: IdempotencyKey,
+    OptionalBody(Nothing {}): OptionalBody<Nothing>,
+) -> Answer<Execution> {
+    Ok(Json(doors.engine().consume(&caller.caller, id, key.get()).await?.to_wire()))
+}
+
+/// Report how an execution went
+#[utoipa::path(
+    post, path = "/v1/executions/{id}/report", tag = "executions",
+    params(("id" = String, Path, description = "`exe_…`"), IdempotencyParam), request_body = Report,
+    responses((status = 200, description = "The execution with its report", body = Execution)),
+    extensions(("x-signoff-operation" = json!(Ask::NAME)))
+)]
+pub(crate) async fn execution_report(
+    caller: As<Ask>,
+    State(doors): State<Doors>,
+    At(id): At<ExecutionId>,
+    _: Query<NoQuery>,
+    key: IdempotencyKey,
+    Body(report): Body<Report>,
+) -> Answer<Execution> {
+    let report = convert::report(report)?;
+    Ok(Json(doors.engine().report(&caller.caller, id, report, key.get()).await?.to_wire()))
+}
+
+/// Settle an execution whose end is unknown
+///
+/// For an execution that is `indeterminate`: a person found out what became of it.
+#[utoipa::path(
+    post, path = "/v1/executions/{id}/settle", tag = "executions",
+    params(("id" = String, Path, description = "`exe_…`"), IdempotencyParam), request_body = SettleBody,
+    responses((status = 200, description = "The execution as settled", body = Execution)),
+    extensions(("x-signoff-operation" = json!(Settle::NAME)))
+)]
+pub(crate) async fn execution_settle(
+    caller: As<Settle>,
+    State(doors): State<Doors>,
+    At(id): At<ExecutionId>,
+    _: Query<NoQuery>,
+    key: IdempotencyKey,
+    Body(settle): Body<SettleBody>,
+) -> Answer<Execution> {
+    let settle = convert::settle(settle)?;
+    Ok(Json(doors.engine().settle(&caller.caller, id, settle, key.get()).await?.to_wire()))
+}

@@ -1,0 +1,74 @@
+//! The native HTTP API. A file per resource; each handler names the authority it needs, calls the engine, answers.
+
+mod actions;
+mod agents;
+mod applications;
+mod approvals;
+mod audit;
+mod body;
+mod convert;
+mod cursor;
+mod document;
+mod executions;
+mod groups;
+mod health;
+mod idempotency;
+pub(crate) mod metrics;
+mod operators;
+mod path;
+mod policies;
+mod policy_sets;
+mod principal;
+mod problem;
+mod query;
+mod reference;
+mod shape;
+mod stream;
+mod strict;
+mod webhooks;
+mod workspace;
+
+use axum::{Json, Router};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+pub(crate) use problem::Refused;
+
+use crate::Doors;
+
+/// What a handler answers.
+type Answer<T> = Result<Json<T>, Refused>;
+
+/// The routes of the API and their description.
+fn described() -> (Router<Doors>, OpenApi) {
+    let (router, mut document) = OpenApiRouter::with_openapi(document::head())
+        .merge(actions::router())
+        .merge(executions::router())
+        .merge(approvals::router())
+        .merge(policies::router())
+        .merge(policy_sets::router())
+        .merge(agents::router())
+        .merge(applications::router())
+        .merge(operators::router())
+        .merge(groups::router())
+        .merge(webhooks::router())
+        .merge(audit::router())
+        .merge(stream::router())
+        .merge(workspace::router())
+        .merge(health::router())
+        .merge(metrics::router())
+        .merge(reference::router())
+        .split_for_parts();
+    document::complete(&mut document);
+    (router, document)
+}
+
+/// The routes of the API.
+pub(crate) fn router() -> Router<Doors> {
+    described().0
+}
+
+/// The OpenAPI 3.1 document of the API, as `spec/openapi.json` holds it.
+pub fn openapi() -> OpenApi {
+    described().1
+}

@@ -1,0 +1,135 @@
+//! Who calls, and whether the table lets them: the required authority stands in the signature of each handler.
+
+use std::marker::PhantomData;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use signoff_api::Code;
+use signoff_core::authority::Operation;
+use signoff_engine::view::Caller;
+
+use super::problem::Refused;
+use crate::Doors;
+
+/// Another header for the same key, for clients that can't set `Authorization`.
+const API_KEY: &str = "x-api-key";
+
+/// An operation of the authority table, as a type.
+pub(crate) trait Authority {
+    /// The row of the table.
+    const OPERATION: Operation;
+}
+
+macro_rules! operations {
+    ($($name:ident => $word:literal),+ $(,)?) => {
+        $(
+            #[doc = concat!("The row `", $word, "`.")]
+            #[derive(Debug)]
+            pub(crate) enum $name {}
+
+            impl $name {
+                /// As the API description and `spec/authority.json` name it.
+                pub(crate) const NAME: &'static str = $word;
+            }
+
+            impl Authority for $name {
+                const OPERATION: Operation = Operation::$name;
+            }
+        )+
+    };
+}
+
+operations! {
+    Ask => "ask",
+    AnswerInfo => "answer_info",
+    SeeActions => "see_actions",
+    SeeWorkspace => "see_workspace",
+    Explain => "explain",
+    Cancel => "cancel",
+    Decide => "decide",
+    Settle => "settle",
+    Govern => "govern",
+    OwnTokens => "own_tokens",
+    WhoAmI => "who_am_i",
+}
+
+/// What the API description says of operations that need no key.
+pub(crate) const OPEN: &str = "open";
+
+/// A caller whom the table does not refuse operation `A` outright. Refused before the body is read; the engine
+/// asks the same table again, and whose thing it is.
+pub(crate) struct As<A> {
+    /// Who, and where.
+    pub(crate) caller: Caller,
+    operation: PhantomData<fn() -> A>,
+}
+
+impl<A: Authority> FromRequestParts<Doors> for As<A> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Refused> {
+        let caller = doors.engine().authenticate(key(&parts.headers)?)?;
+        doors.engine().permit(&caller, A::OPERATION)?;
+        Ok(Self { caller, operation: PhantomData })
+    }
+}
+
+/// The one key that a request presents.
+fn key(headers: &HeaderMap) -> Result<&str, Refused> {
+    let refused = |why: &str| Refused::new(Code::Unauthorized, why);
+    let mut keys = Vec::new();
+    for value in headers.get_all(AUTHORIZATION) {
+        keys.push(bearer(value).ok_or_else(|| refused("`authorization` is not `Bearer KEY`"))?);
+    }
+    for value in headers.get_all(API_KEY) {
+        keys.push(value.to_str().map_err(|_| refused("`x-api-key` is not a key"))?.trim());
+    }
+    match keys.as_slice() {
+        [] => Err(refused("no key was sent")),
+        [key, rest @ ..] if rest.iter().all(|other| other == key) => Ok(key),
+        _ => Err(refused("two different keys were sent")),
+    }
+}
+
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn one_key_in_either_header() {
+        for pairs in [
+            &[("authorization", "Bearer k")][..],
+            &[("authorization", "bearer  k ")],
+            &[("x-api-key", "k")],
+            &[("x-api-key", "k"), ("authorization", "Bearer k")],
+        ] {
+            assert_eq!(key(&headers(pairs)).unwrap(), "k", "{pairs:?}");
+        }
+        for pairs in [
+            &[][..],
+            &[("authorization", "Basic k")],
+            &[("authorization", "k")],
+            &[("x-api-key", "k"), ("authorization", "Bearer other")],
+            &[("authorization", "Bearer k"), ("authorization", "Bearer other")],
+        ] {
+            let refused = key(&headers(pairs)).unwrap_err();
+            assert!(refused.problem().is(Code::Unauthorized), "{pairs:?}");
+            assert!(!refused.problem().detail.contains("other"), "{pairs:?}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! `/v1/webhooks`: signed messages to the outside, and their deliveries.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use signoff_api::webhook::{Delivery, Webhook, WebhookCreate, WebhookCreated};
+use signoff_api::{Page, PageQuery};
+use signoff_core::id::ChannelId;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::body::Body;
+use super::convert::{self, ToWire};
+use super::cursor::Listing;
+use super::idempotency::{IdempotencyKey, IdempotencyParam};
+use super::path::At;
+use super::principal::{As, Govern, SeeWorkspace};
+use super::query::{NoQuery, Query, limit};
+use super::{Answer, Refused};
+use crate::Doors;
+
+pub(crate) fn router() -> OpenApiRouter<Doors> {
+    OpenApiRouter::new()
+        .routes(routes!(webhook_list, webhook_create))
+        .routes(routes!(webhook_view, webhook_remove))
+        .routes(routes!(delivery_list))
+}
+
+/// List webhooks
+///
+/// By name.
+#[utoipa::path(
+    get, path = "/v1/webhooks", tag = "webhooks", params(PageQuery),
+    responses((status = 200, description = "One page", body = Page<Webhook>)),
+    extensions(("x-signoff-operation" = json!(SeeWorkspace::NAME)))
+)]
+pub(crate) async fn webhook_list(
+    caller: As<SeeWorkspace>,
+    State(doors): State<Doors>,
+    Query(query): Query<PageQuery>,
+) -> Answer<Page<Webhook>> {
+    let listing = Listing::new(caller.caller.workspace, "webhooks", &());
+    let beyond = listing.read(query.cursor.as_deref())?;
+    let page = doors.engine().webhooks(&caller.caller, beyond, limit(query.limit)?)?;
+    Ok(Json(listing.page(page.items.to_wire(), page.next)))
+}
+
+/// Create a webhook
+///
+/// Its signing secret is in the answer, this once.
+#[utoipa::path(
+    post, path = "/v1/webhooks", tag = "webhooks", params(IdempotencyParam), request_body = WebhookCreate,
+    responses((status = 201, description = "The webhook with its secret", body = WebhookCreated)),
+    extensions(("x-signoff-operation" = json!(Govern::NAME)))
+)]
+pub(crate) async fn webhook_create(
+    caller: As<Govern>,
+    State(doors): State<Doors>,
+    _: Query<NoQuery>,
+    key: IdempotencyKey,
+    Body(given): Body<WebhookCreate>,
+) -> Result<(StatusCode, Json<WebhookCreated>), Refused> {
+    let create = convert::webhook_create(given)?;
+    let created = doors.engine().create_webhook(&caller.caller, create, key.get()).await?;
+    let webhook = WebhookCreated { webhook: created.made.to_wire(), secret: convert::secret(created.secret) };
+    Ok((StatusCode::CREATED, Json(webhook)))
+}
+
+/// Read a webhook
+#[utoipa::path(
+    get, path = "/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "`chn_…`")),
+    responses((status = 200, description = "The webhook", body = Webhook)),
+    extensions(("x-signoff-operation" = json!(SeeWorkspace::NAME)))
+)]
+pub(crate) async fn webhook_view(
+    caller: As<SeeWorkspace>,
+    State(doors): State<Doors>,
+    At(id): At<ChannelId>,
+    _: Query<NoQuery>,
+) -> Answer<Webhook> {
+    Ok(Json(doors.engine().webhook(&caller.caller, id)?.to_wire()))
+}
+
+/// Remove a webhook
+///
+/// What was not delivered yet is not delivered any more.
+#[utoipa::path(
+    delete, path = "/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "`chn_…`")),
+    responses((status = 204, description = "Removed")),
+    extensions(("x-signoff-operation" = json!(Govern::NAME)))
+)]
+pub(crate) async fn webhook_remove(
+    caller: As<Govern>,
+    State(doors): State<Doors>,
+    At(id): At<ChannelId>,
+    _: Query<NoQuery>,
+) -> Result<StatusCode, Refused> {
+    doors.engine().remove_webhook(&caller.caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deliveries of a webhook
+///
+/// Newest first.
+#[utoipa::path(
+    get, path = "/v1/webhooks/{id}/deliveries", tag = "webhooks",
+    params(("id" = String, Path, description = "`chn_…`"), PageQuery),
+    responses((status = 200, description = "One page", body = Page<Delivery>)),
+    extensions(("x-signoff-operation" = json!(SeeWorkspace::NAME)))
+)]
+pub(crate) async fn delivery_list(
+    caller: As<SeeWorkspace>,
+    State(doors): State<Doors>,
+    At(id): At<ChannelId>,
+    Query(query): Query<PageQuery>,
+) -> Answer<Page<Delivery>> {
+    let listing = Listing::new(caller.caller.workspace, "deliveries", &id);
+    let beyond = listing.read(query.cursor.as_deref())?;
+    let page = doors.engine().deliveries(&caller.caller, id, beyond, limit(query.limit)?).await?;
+    Ok(Json(listing.page(page.items.to_wire(), page.next)))
+}

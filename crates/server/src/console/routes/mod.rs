@@ -1,0 +1,48 @@
+//! The console's routes. Pages are read by GET, which decides nothing (I5); everything that changes something is a POST
+//! from a page of this very server, by somebody who is signed in.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+
+use crate::Doors;
+
+mod approval;
+mod audit;
+mod decide;
+mod decision;
+mod fields;
+mod files;
+mod inbox;
+mod keys;
+mod origin;
+mod page;
+mod session;
+mod stats;
+mod stream;
+mod trouble;
+mod visitor;
+
+/// Largest form, in bytes: 4,000 characters of text in the widest encoding, and the rest of the form.
+const FORM_BYTES_MAX: usize = 64 * 1024;
+
+/// The console's routes.
+pub fn router() -> Router<Doors> {
+    Router::new()
+        .route("/", get(inbox::show))
+        .route("/approvals", get(|| async { Redirect::permanent("/") }))
+        .route("/approvals/{id}", get(approval::show).post(decide::decide))
+        .route("/approvals/{id}/decide", get(decide::back).post(decide::decide))
+        .route("/audit", get(audit::list))
+        .route("/audit/{sequence}", get(audit::record))
+        .route("/stats", get(stats::show))
+        .route("/keys", get(keys::show))
+        .route("/setup", get(session::setup_form).post(session::set_up))
+        .route("/sign-in", get(session::sign_in_form).post(session::sign_in))
+        .route("/sign-out", post(session::sign_out))
+        .route("/enter", get(session::enter_form).post(session::enter))
+        .route("/console/stream", get(stream::stream))
+        .route("/console/assets/{name}", get(files::asset))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+}

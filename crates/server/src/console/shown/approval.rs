@@ -1,0 +1,233 @@
+//! The page of one approval from the engine's view of it.
+
+use serde_json::Value;
+use signoff_core::condition::{self, Outcome as Held};
+use signoff_core::event::{ApprovalStatus, Ballot, ExecutionState};
+use signoff_core::sentence::money;
+use signoff_core::time::Micros;
+use signoff_engine::view::{ApprovalView, EventView};
+
+use super::{moment, who, who_text};
+use crate::console::inert::{Inert, Show};
+use crate::console::tree::Tree;
+use crate::console::view::approval::{
+    Claim, Condition, Fact, HistoryRow, Matter, Outcome, PolicyName, Question, Told, Vote,
+};
+use crate::console::view::{Level, SentenceView, span};
+
+/// What is judged. Holds nothing that changes with time.
+pub fn matter(view: &ApprovalView, show: Show) -> Matter {
+    let row = &view.row;
+    Matter {
+        sentence: SentenceView::from(&view.sentence),
+        assumption: view.sentence.assumption,
+        action: row.action.clone(),
+        risk: Level::risk(row.risk.as_str()),
+        priority: Level::priority(row.priority.as_str()),
+        policy: row.policy.as_ref().map(|policy| PolicyName {
+            name: Inert::all(&policy.name),
+            version: policy.version,
+        }),
+        facts: facts(view),
+        claims: claims(view, show),
+        conditions: view.content.conditions.iter().map(condition).collect(),
+        inputs: Tree::new(&Value::Object(view.content.inputs.clone()), show),
+        context: Tree::new(&Value::Object(view.content.context.clone()), show),
+        is_erased: view.content.erased,
+        is_full: show == Show::All,
+    }
+}
+
+fn facts(view: &ApprovalView) -> Vec<Fact> {
+    let row = &view.row;
+    let fact = |label, text: &str| Fact { label, value: Inert::all(text), note: None };
+    let owner = view.owner.as_ref().map(|owner| format!("owned by {}", signoff_core::sentence::tame(&who_text(owner))));
+    let mut facts = vec![
+        Fact { note: owner, ..fact("Agent", &view.agent.name) },
+        fact("Action", &row.action),
+    ];
+    if let Some(application) = row.application {
+        facts.push(fact("Asked through", &application.to_string()));
+    }
+    if let Some(replaced) = row.replaces {
+        facts.push(fact("Replaces", &replaced.to_string()));
+    }
+    let valid = format!("must be used within {}, once", length(row.valid_for));
+    facts.push(fact("If approved", &valid));
+    facts
+}
+
+fn length(length: Micros) -> String {
+    span(length.as_seconds())
+}
+
+fn claims(view: &ApprovalView, show: Show) -> Vec<Claim> {
+    let said = &view.content.claims;
+    let mut claims = Vec::new();
+    let mut add = |label, text: Option<&str>| {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            claims.push(Claim { label, text: Inert::new(text, show) });
+        }
+    };
+    add("Reason", said.reason.as_deref());
+    add("Description", said.description.as_deref());
+    add("Intent", said.intent.as_deref());
+    add("On behalf of", said.requested_by.as_deref());
+    let cost = view.row.cost.as_ref().map(|cost| cost_text(cost.as_str()));
+    add("Estimated cost", cost.as_deref());
+    if let Some(trace) = &said.trace {
+        add("Run", trace.run_id.as_deref());
+        add("Task", trace.task_id.as_deref());
+        add("Mission", trace.mission_id.as_deref());
+        add("Parent", trace.parent.as_deref());
+    }
+    claims
+}
+
+/// A cost with its currency.
+pub fn cost_text(cost: &str) -> String {
+    money(cost, Some("USD")).unwrap_or_else(|| format!("{cost} USD"))
+}
+
+fn condition(report: &condition::Report) -> Condition {
+    Condition {
+        expression: Inert::all(&report.expression),
+        saw: report.saw.as_ref().map(|value| Inert::all(&value.to_string())),
+        result: match report.result {
+            Held::True => "true",
+            Held::False => "false",
+            Held::Error => "error",
+        },
+        error: report.error.as_deref().map(Inert::all),
+    }
+}
+
+/// How an approval ended; none while it is open.
+pub fn outcome(view: &ApprovalView) -> Option<Outcome> {
+    let row = &view.row;
+    let at = row.decided_at.filter(|_| row.status.is_terminal())?;
+    Some(Outcome {
+        text: Inert::all(&end_text(view)),
+        at: moment(at, view.now),
+        words: view.decision_reason.as_deref().map(Inert::all),
+        next: next_text(view),
+    })
+}
+
+/// How it ended in a few words: "Denied by Ada Lovelace".
+pub fn end_text(view: &ApprovalView) -> String {
+    let by = match (view.row.note.as_deref(), &view.decided_by) {
+        (Some("auto_approve"), _) => "Signoff itself, without a person (--auto-approve)".to_owned(),
+        (Some("policy_changed" | "orphaned"), _) => "a change of policy".to_owned(),
+        (Some("agent_disabled"), _) => "Signoff, because the agent was turned off".to_owned(),
+        (_, Some(actor)) => who_text(actor),
+        (_, None) => "policy".to_owned(),
+    };
+    match view.row.status {
+        ApprovalStatus::Pending | ApprovalStatus::InfoRequested => "Still waiting".to_owned(),
+        ApprovalStatus::Approved => format!("Approved by {by}"),
+        ApprovalStatus::Answered => format!("Answered by {by}"),
+        ApprovalStatus::Denied => format!("Denied by {by}"),
+        ApprovalStatus::Expired => "Nobody decided in time".to_owned(),
+        ApprovalStatus::Cancelled => format!("Cancelled by {by}"),
+        ApprovalStatus::Superseded => "Replaced by a newer request of the same agent".to_owned(),
+    }
+}
+
+fn next_text(view: &ApprovalView) -> String {
+    let Some(run) = &view.execution else {
+        return match view.row.status {
+            ApprovalStatus::Denied | ApprovalStatus::Expired => "The agent was told no. It may ask again.".to_owned(),
+            ApprovalStatus::Superseded => "Decide on the newer request instead.".to_owned(),
+            _ => String::new(),
+        };
+    };
+    let until = moment(run.run_by, view.now);
+    match run.state {
+        ExecutionState::Ready if run.run_by > view.now => {
+            format!("The agent was told yes and may act once, until {}.", until.exact)
+        }
+        ExecutionState::Ready | ExecutionState::Lapsed => "The agent did not act in time; the permission has lapsed.".to_owned(),
+        ExecutionState::Consumed | ExecutionState::Executing => "The agent has started.".to_owned(),
+        ExecutionState::Reported => match run.outcome {
+            Some(outcome) => format!("The agent acted and reports: {outcome}."),
+            None => "The agent acted.".to_owned(),
+        },
+        ExecutionState::Executed => "It was carried out.".to_owned(),
+        ExecutionState::Failed => "It was not carried out: the call failed before it was sent.".to_owned(),
+        ExecutionState::Indeterminate => "Whether it was carried out is not known; an admin must settle it.".to_owned(),
+        ExecutionState::Revoked => "The permission was taken back before the agent acted.".to_owned(),
+    }
+}
+
+/// The votes, oldest first.
+pub fn votes(view: &ApprovalView) -> Vec<Vote> {
+    view.votes
+        .iter()
+        .map(|vote| {
+            let (word, tone) = match vote.ballot {
+                Ballot::Approve => ("approved", "good"),
+                Ballot::Deny => ("denied", "bad"),
+            };
+            Vote {
+                who: who(&vote.actor),
+                word,
+                tone,
+                is_counted: vote.counted,
+                comment: vote.comment.as_deref().map(Inert::all),
+                at: moment(vote.at, view.now),
+            }
+        })
+        .collect()
+}
+
+/// Questions and answers, oldest first.
+pub fn thread(view: &ApprovalView) -> Vec<Question> {
+    view.info
+        .iter()
+        .map(|info| Question {
+            text: Inert::all(info.question.as_deref().unwrap_or("(erased)")),
+            asked_by: who(&info.asked_by),
+            asked_at: moment(info.asked_at, view.now),
+            answer: info.answered_at.map(|at| {
+                (Inert::all(info.answer.as_deref().unwrap_or("(erased)")), moment(at, view.now))
+            }),
+        })
+        .collect()
+}
+
+/// Who was told.
+pub fn told(view: &ApprovalView) -> Vec<Told> {
+    view.told
+        .iter()
+        .map(|told| {
+            let (word, tone) = match told.state.as_str() {
+                "delivered" => ("delivered", "good"),
+                "failed" => ("given up", "bad"),
+                _ => ("on its way", "still"),
+            };
+            let what = match told.kind.split('.').nth(1) {
+                Some("pending" | "requested") => "that it waits",
+                Some("escalated") => "that it still waits",
+                Some("info_requested") => "the question",
+                Some("info_answered" | "answered") => "the answer",
+                _ => "how it ended",
+            };
+            Told { channel: Inert::all(&told.channel.name), what, word, tone, at: moment(told.at, view.now) }
+        })
+        .collect()
+}
+
+/// Records of the log, oldest first.
+pub fn history(events: &[EventView], now: signoff_core::time::Timestamp) -> Vec<HistoryRow> {
+    events
+        .iter()
+        .map(|event| HistoryRow {
+            sequence: event.record.seq,
+            href: format!("/audit/{}", event.record.seq),
+            what: Inert::all(&event.summary),
+            who: who(&event.actor),
+            at: moment(event.record.time, now),
+        })
+        .collect()
+}

@@ -1,0 +1,376 @@
+//! Promises about what is told outside (I10: told after stored, at least once, with a stable name).
+
+use signoff_core::{
+    event::{Event, Nothing},
+    id::ChannelId,
+    time::{Micros, Timestamp},
+};
+
+use super::{
+    Subject,
+    scribe::{START, Scribe, operator, raw},
+    world::{CHANNEL, DANA, build},
+};
+use crate::{DeliveryRow, DeliveryState, FanOut, Store};
+
+const OTHER: ChannelId = ChannelId(raw(0xf2));
+const NEVER: Timestamp = Timestamp(i64::MAX);
+
+fn to(channel: ChannelId, kinds: &[&str]) -> FanOut {
+    FanOut {
+        channel,
+        kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(),
+    }
+}
+
+/// Commits records that are told as these kinds; answers their sequences.
+async fn happen(store: &dyn Store, scribe: &mut Scribe, kinds: &[&str]) -> Vec<u64> {
+    let mut sequences = Vec::new();
+    for kind in kinds {
+        let seq = scribe.record(operator(DANA), DANA, Event::SignedIn(Nothing {}));
+        scribe.tell(seq, kind);
+        sequences.push(seq);
+    }
+    scribe.commit(store).await;
+    sequences
+}
+
+async fn due(store: &dyn Store) -> Vec<(ChannelId, u64, String)> {
+    let rows = store.due_deliveries(NEVER, 1_000).await.unwrap();
+    let mut due: Vec<_> = rows
+        .into_iter()
+        .map(|row| (row.channel, row.seq, row.kind))
+        .collect();
+    due.sort();
+    due
+}
+
+/// What is in the outbox becomes one delivery for each channel, and is then no longer there.
+pub async fn what_is_in_the_outbox_is_told_once(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = Scribe::new(1);
+    let seqs = happen(store, &mut scribe, &["approval.pending", "approval.decided"]).await;
+    let channels = [to(CHANNEL, &[]), to(OTHER, &[])];
+    assert_eq!(
+        store
+            .fan_out(scribe.workspace, &channels, START, 100)
+            .await
+            .unwrap(),
+        2
+    );
+    assert_eq!(
+        store
+            .fan_out(scribe.workspace, &channels, START, 100)
+            .await
+            .unwrap(),
+        0
+    );
+    let row = |channel, seq, kind: &str| (channel, seq, kind.to_owned());
+    let expected = [
+        row(CHANNEL, seqs[0], "approval.pending"),
+        row(CHANNEL, seqs[1], "approval.decided"),
+        row(OTHER, seqs[0], "approval.pending"),
+        row(OTHER, seqs[1], "approval.decided"),
+    ];
+    assert_eq!(due(store).await, expected);
+    let first = &store.due_deliveries(START, 1).await.unwrap()[0];
+    assert_eq!(
+        (first.state, first.attempts, first.created_at),
+        (DeliveryState::Waiting, 0, START)
+    );
+    assert_eq!(
+        (first.next_at, first.ended_at, first.last_status),
+        (Some(START), None, None)
+    );
+    // Told twice under one name is told once.
+    let seq = scribe.record(operator(DANA), DANA, Event::SignedIn(Nothing {}));
+    scribe.tell(seq, "approval.expired");
+    scribe.tell(seq, "approval.expired");
+    scribe.commit(store).await;
+    assert_eq!(
+        store
+            .fan_out(scribe.workspace, &channels[..1], START, 100)
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(due(store).await.len(), 5);
+}
+
+/// Kinds are compared in full. Patterns such as `approval.*` are for whoever knows the kinds to resolve; unresolved
+/// they name nothing, so that a channel is never told more than it asked for.
+pub async fn a_channel_is_told_the_kinds_it_named(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = Scribe::new(1);
+    let kinds = ["approval.pending", "approval.decided", "execution.reported"];
+    let seqs = happen(store, &mut scribe, &kinds).await;
+    let channels = [
+        to(CHANNEL, &["approval.pending", "execution.reported"]),
+        to(OTHER, &["approval.*", "*", "Approval.Pending", "approval"]),
+        to(ChannelId(raw(0xf3)), &[]),
+    ];
+    assert_eq!(
+        store
+            .fan_out(scribe.workspace, &channels, START, 100)
+            .await
+            .unwrap(),
+        3
+    );
+    let told = due(store).await;
+    let of = |channel| {
+        told.iter()
+            .filter(|told| told.0 == channel)
+            .map(|told| told.1)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(CHANNEL), [seqs[0], seqs[2]]);
+    assert_eq!(of(OTHER), Vec::<u64>::new());
+    assert_eq!(of(ChannelId(raw(0xf3))), seqs);
+}
+
+/// Taken oldest first, at most so many at once, and nothing is skipped.
+pub async fn the_oldest_go_first(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = Scribe::new(1);
+    let mut seqs = happen(store, &mut scribe, &["approval.pending"; 5]).await;
+    scribe.tell(seqs[1], "approval.escalated");
+    scribe.commit(store).await;
+    let channels = [to(CHANNEL, &[])];
+    let mut told = 0;
+    for (expected, limit) in [(0, 0), (2, 2), (2, 2), (2, 2), (0, 2)] {
+        assert_eq!(
+            store
+                .fan_out(scribe.workspace, &channels, START, limit)
+                .await
+                .unwrap(),
+            expected
+        );
+        told += usize::try_from(expected).unwrap();
+        let mut so_far: Vec<u64> = due(store).await.into_iter().map(|told| told.1).collect();
+        so_far.sort_unstable();
+        assert_eq!(so_far.len(), told);
+        assert!(
+            so_far
+                .iter()
+                .zip([seqs[0], seqs[1], seqs[1], seqs[2]])
+                .all(|(seq, oldest)| *seq == oldest)
+        );
+    }
+    seqs.extend(happen(store, &mut scribe, &["approval.pending"]).await);
+    assert_eq!(
+        store
+            .fan_out(scribe.workspace, &channels, START, 100)
+            .await
+            .unwrap(),
+        1
+    );
+}
+
+/// Two workers that fan out at the same time share the work.
+pub async fn fanning_out_at_once_tells_nothing_twice(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = Scribe::new(1);
+    happen(store, &mut scribe, &["approval.pending"; 40]).await;
+    let channels = [to(CHANNEL, &[]), to(OTHER, &[])];
+    let work = async || {
+        let mut taken = 0;
+        loop {
+            match store
+                .fan_out(scribe.workspace, &channels, START, 7)
+                .await
+                .unwrap()
+            {
+                0 => return taken,
+                some => taken += some,
+            }
+        }
+    };
+    let (a, b, c) = tokio::join!(work(), work(), work());
+    assert_eq!(a + b + c, 40);
+    assert_eq!(due(store).await.len(), 80);
+}
+
+/// Without a channel that wants it, a row leaves the outbox all the same: a channel hears of what happens after it was
+/// made, not of what was never told to anybody.
+pub async fn what_nobody_wants_is_dropped(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = Scribe::new(1);
+    happen(store, &mut scribe, &["approval.pending"]).await;
+    assert_eq!(store.fan_out(scribe.workspace, &[], START, 100).await.unwrap(), 1);
+    assert_eq!(
+        store
+            .fan_out(scribe.workspace, &[to(CHANNEL, &[])], START, 100)
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(due(store).await, []);
+}
+
+/// Attempts come when they are due, soonest first; what ended is not tried again.
+pub async fn due_deliveries_come_soonest_first(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = Scribe::new(1);
+    assert_eq!(store.next_delivery().await.unwrap(), None);
+    happen(store, &mut scribe, &["approval.pending"; 4]).await;
+    store
+        .fan_out(scribe.workspace, &[to(CHANNEL, &[])], START, 100)
+        .await
+        .unwrap();
+    assert_eq!(store.next_delivery().await.unwrap(), Some(START));
+    let delays = [Some(30), Some(10), None, Some(20)];
+    for (mut row, delay) in store
+        .due_deliveries(START, 10)
+        .await
+        .unwrap()
+        .into_iter()
+        .zip(delays)
+    {
+        row.next_at = delay.map(|seconds| START.plus(Micros::seconds(seconds)));
+        store.record_attempt(&row).await.unwrap();
+    }
+    let seconds = async |now: i64, limit| {
+        let rows = store
+            .due_deliveries(START.plus(Micros::seconds(now)), limit)
+            .await
+            .unwrap();
+        rows.iter()
+            .map(|row| START.until(row.next_at.unwrap()).as_seconds())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        store.next_delivery().await.unwrap(),
+        Some(START.plus(Micros::seconds(10)))
+    );
+    assert_eq!(seconds(9, 10).await, Vec::<i64>::new());
+    assert_eq!(seconds(10, 10).await, [10]);
+    assert_eq!(seconds(60, 10).await, [10, 20, 30]);
+    assert_eq!(seconds(60, 2).await, [10, 20]);
+}
+
+/// What became of an attempt is kept whole, of this delivery and no other.
+pub async fn an_attempt_is_kept(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = Scribe::new(1);
+    happen(store, &mut scribe, &["approval.pending"; 2]).await;
+    store
+        .fan_out(scribe.workspace, &[to(CHANNEL, &[])], START, 100)
+        .await
+        .unwrap();
+    let mut rows = store
+        .deliveries(scribe.workspace, CHANNEL, None, 10)
+        .await
+        .unwrap();
+    rows[0] = DeliveryRow {
+        attempts: 3,
+        next_at: Some(START.plus(Micros::seconds(60))),
+        last_status: Some(503),
+        last_error: Some("the receiver answered 503".into()),
+        ..rows[0].clone()
+    };
+    store.record_attempt(&rows[0]).await.unwrap();
+    assert_eq!(
+        store
+            .deliveries(scribe.workspace, CHANNEL, None, 10)
+            .await
+            .unwrap(),
+        rows
+    );
+    for state in [DeliveryState::Delivered, DeliveryState::Failed] {
+        let ended_at = Some(START.plus(Micros::seconds(90)));
+        rows[0] = DeliveryRow {
+            state,
+            attempts: 4,
+            next_at: None,
+            ended_at,
+            last_status: Some(200),
+            ..rows[0].clone()
+        };
+        store.record_attempt(&rows[0]).await.unwrap();
+        assert_eq!(
+            store
+                .deliveries(scribe.workspace, CHANNEL, None, 10)
+                .await
+                .unwrap(),
+            rows
+        );
+    }
+    let bad = DeliveryRow {
+        last_error: Some("\0".into()),
+        ..rows[0].clone()
+    };
+    assert!(store.record_attempt(&bad).await.is_err());
+    // Of a delivery that is not there nothing is kept.
+    let absent = DeliveryRow {
+        seq: 999,
+        ..rows[0].clone()
+    };
+    store.record_attempt(&absent).await.unwrap();
+    assert_eq!(
+        store
+            .deliveries(scribe.workspace, CHANNEL, None, 10)
+            .await
+            .unwrap(),
+        rows
+    );
+}
+
+/// A channel's deliveries, newest first, page by page.
+pub async fn deliveries_of_a_channel_come_newest_first(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = Scribe::new(1);
+    let mut seqs = happen(store, &mut scribe, &["approval.pending"; 5]).await;
+    store
+        .fan_out(scribe.workspace, &[to(CHANNEL, &[]), to(OTHER, &[])], START, 100)
+        .await
+        .unwrap();
+    seqs.reverse();
+    let page = async |before, limit| {
+        let rows = store
+            .deliveries(scribe.workspace, CHANNEL, before, limit)
+            .await
+            .unwrap();
+        assert!(
+            rows.iter()
+                .all(|row| row.channel == CHANNEL && row.workspace == scribe.workspace)
+        );
+        rows.into_iter().map(|row| row.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(page(None, 10).await, seqs);
+    assert_eq!(page(None, 2).await, seqs[..2]);
+    assert_eq!(page(Some(seqs[1]), 2).await, seqs[2..4]);
+    assert_eq!(page(Some(seqs[4]), 2).await, Vec::<u64>::new());
+}
+
+/// "Who was told" of a request: the deliveries of its records, in their order.
+pub async fn who_was_told_is_found_by_record(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = build(store, 1, "a").await;
+    let seqs = happen(
+        store,
+        &mut scribe,
+        &["approval.pending", "approval.escalated", "approval.decided"],
+    )
+    .await;
+    store
+        .fan_out(
+            scribe.workspace,
+            &[to(OTHER, &[]), to(CHANNEL, &["approval.pending"])],
+            START,
+            100,
+        )
+        .await
+        .unwrap();
+    let told = async |sequences: &[u64]| {
+        let rows = store.told(scribe.workspace, sequences).await.unwrap();
+        rows.into_iter()
+            .map(|row| (row.seq, row.channel))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&[seqs[1], seqs[0]]).await,
+        [(seqs[0], CHANNEL), (seqs[0], OTHER), (seqs[1], OTHER)]
+    );
+    assert_eq!(told(&[]).await, []);
+    assert_eq!(told(&[1]).await, []);
+}

@@ -1,0 +1,382 @@
+//! Promises about the log and its payloads.
+
+use signoff_core::{
+    event::{ApprovalStatus, Ballot, Event, Nothing, PayloadErased},
+    id::{ActionId, OperatorId},
+    payload::PayloadName,
+    record::{ChainVerifier, hash_of},
+    time::Micros,
+};
+
+use super::{
+    Subject, filters,
+    scribe::{START, STEP, Scribe, facts, operator, raw},
+    world::{AGENT, ALLOWED, APPROVED, DANA, ERIN, OPEN, OTHER_AGENT, build},
+};
+use crate::{RecordQuery, Store, StoredPayload, StoredRecord};
+
+async fn read(store: &dyn Store, scribe: &Scribe, query: &RecordQuery) -> Vec<StoredRecord> {
+    store.records(scribe.workspace, query).await.unwrap()
+}
+
+fn sequences(records: &[StoredRecord]) -> Vec<u64> {
+    records.iter().map(|record| record.seq).collect()
+}
+
+/// What was hashed is what is kept: the log as read verifies.
+pub async fn records_come_back_byte_for_byte(subject: &dyn Subject) {
+    let scribe = build(subject.store(), 1, "a").await;
+    let query = RecordQuery {
+        limit: 1_000,
+        ..RecordQuery::default()
+    };
+    let mut verifier = ChainVerifier::new(scribe.workspace);
+    for (stored, record) in read(subject.store(), &scribe, &query)
+        .await
+        .iter()
+        .zip(&scribe.records)
+    {
+        assert_eq!(stored.hash, hash_of(&stored.bytes));
+        assert_eq!(verifier.next(&stored.bytes, stored.hash).unwrap(), *record);
+    }
+    assert_eq!(*verifier.head(), scribe.head);
+    let query = RecordQuery { limit: 0, ..query };
+    assert_eq!(read(subject.store(), &scribe, &query).await, []);
+}
+
+/// A reader who goes on where the last page ended sees each record once, whatever is written meanwhile.
+pub async fn pages_are_stable_while_records_arrive(subject: &dyn Subject) {
+    for newest_first in [false, true] {
+        let mut scribe = build(subject.store(), if newest_first { 1 } else { 2 }, "a").await;
+        let there_at_first = scribe.head.seq;
+        let mut query = RecordQuery {
+            newest_first,
+            limit: 3,
+            ..RecordQuery::default()
+        };
+        let mut seen = Vec::new();
+        loop {
+            let page = sequences(&read(subject.store(), &scribe, &query).await);
+            let Some(last) = page.last() else { break };
+            query.beyond = Some(*last);
+            seen.extend(page);
+            if seen.len() < 9 {
+                scribe.record(operator(DANA), DANA, Event::SignedIn(Nothing {}));
+                scribe.commit(subject.store()).await;
+            }
+        }
+        let expected: Vec<u64> = if newest_first {
+            (1..=there_at_first).rev().collect()
+        } else {
+            (1..=scribe.head.seq).collect()
+        };
+        assert_eq!(seen, expected, "newest first: {newest_first}");
+    }
+}
+
+/// A workspace with records of many kinds, by several people, about several requests.
+async fn busy(store: &dyn Store, workspace: u128) -> Scribe {
+    let mut scribe = build(store, workspace, "a").await;
+    let names = [
+        "stripe.refund",
+        "Stripe.Charge",
+        "db.drop",
+        "mail.send",
+        "deploy.production",
+    ];
+    for (n, name) in (0_u128..).zip(names) {
+        let agent = if n % 2 == 0 { AGENT } else { OTHER_AGENT };
+        let (asks, allowed) = (ActionId(raw(0x100 + n)), ActionId(raw(0x200 + n)));
+        scribe.ask(asks, facts(name, agent));
+        scribe.allow(allowed, facts(name, agent));
+        match n {
+            0 => drop(scribe.vote(asks, DANA, Ballot::Approve)),
+            1 => drop(scribe.vote(asks, ERIN, Ballot::Deny)),
+            2 => drop(scribe.end(asks, ApprovalStatus::Expired)),
+            3 => drop(scribe.end(asks, ApprovalStatus::Denied)),
+            _ => {}
+        }
+        if n < 2 {
+            scribe.consume(allowed);
+        }
+        scribe.record(operator(ERIN), ERIN, Event::SignedIn(Nothing {}));
+    }
+    scribe.commit(store).await;
+    scribe
+}
+
+fn filter_table(scribe: &Scribe) -> Vec<RecordQuery> {
+    let all = RecordQuery {
+        limit: 1_000,
+        ..RecordQuery::default()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let mut table = vec![all.clone()];
+    for id in [
+        ALLOWED,
+        OPEN,
+        APPROVED,
+        ActionId(raw(0x101)),
+        ActionId(raw(0x9999)),
+    ] {
+        table.push(RecordQuery {
+            subject: Some(id.0),
+            ..all.clone()
+        });
+    }
+    for agents in [
+        vec![],
+        vec![AGENT],
+        vec![AGENT, OTHER_AGENT],
+        vec![signoff_core::id::AgentId(raw(1))],
+    ] {
+        table.push(RecordQuery {
+            agents: Some(agents),
+            ..all.clone()
+        });
+    }
+    for glob in [
+        "stripe.refund",
+        "stripe.*",
+        "*",
+        "*.send*",
+        "db.dro?",
+        "db.dro",
+        "s*r*",
+        "?????*",
+        "nothing.*",
+    ] {
+        table.push(RecordQuery {
+            action: text(glob),
+            ..all.clone()
+        });
+    }
+    for actor in [
+        DANA.to_string(),
+        AGENT.to_string(),
+        OperatorId(raw(3)).to_string(),
+        "test".into(),
+        "clock".into(),
+    ] {
+        table.push(RecordQuery {
+            actor: Some(actor),
+            ..all.clone()
+        });
+    }
+    let types = [
+        "approval.ended",
+        "approval.ended.v1",
+        "approval.",
+        "action.",
+        "operator.signed_in",
+        "app",
+        ".",
+        "approval..",
+    ];
+    for event_type in types {
+        table.push(RecordQuery {
+            event_type: text(event_type),
+            ..all.clone()
+        });
+    }
+    for decision in [
+        "allowed", "approve", "deny", "denied", "expired", "approved", "nothing",
+    ] {
+        table.push(RecordQuery {
+            decision: text(decision),
+            ..all.clone()
+        });
+    }
+    let last = scribe.records.last().unwrap().time;
+    let middle = START.plus(Micros(STEP.0 * 15));
+    for since in [START, middle, middle.plus(Micros(1)), last, last.plus(Micros(1))] {
+        table.push(RecordQuery {
+            since: Some(since),
+            ..all.clone()
+        });
+    }
+    table.push(RecordQuery {
+        agents: Some(vec![AGENT]),
+        event_type: text("approval."),
+        ..all.clone()
+    });
+    table.push(RecordQuery {
+        action: text("stripe.*"),
+        actor: Some(DANA.to_string()),
+        ..all.clone()
+    });
+    table.push(RecordQuery {
+        since: Some(middle),
+        decision: text("allowed"),
+        action: text("*"),
+        ..all.clone()
+    });
+    table.push(RecordQuery {
+        subject: Some(OPEN.0),
+        since: Some(middle),
+        agents: Some(vec![OTHER_AGENT]),
+        ..all
+    });
+    table
+}
+
+/// Every filter, and some together, oldest and newest first, in one page and in small ones.
+pub async fn every_filter_in_both_directions(subject: &dyn Subject) {
+    let scribe = busy(subject.store(), 1).await;
+    for query in filter_table(&scribe) {
+        for newest_first in [false, true] {
+            let query = RecordQuery {
+                newest_first,
+                ..query.clone()
+            };
+            let expected = filters::records(&scribe, &query);
+            assert_eq!(
+                sequences(&read(subject.store(), &scribe, &query).await),
+                expected,
+                "{query:?}"
+            );
+            let mut paged: Vec<u64> = Vec::new();
+            let mut page = RecordQuery {
+                limit: 2,
+                ..query.clone()
+            };
+            loop {
+                let found = sequences(&read(subject.store(), &scribe, &page).await);
+                assert_eq!(found, filters::records(&scribe, &page), "{page:?}");
+                page.beyond = found.last().copied();
+                paged.extend(&found);
+                if found.len() < 2 {
+                    break;
+                }
+            }
+            assert_eq!(paged, expected, "{query:?}");
+        }
+    }
+}
+
+/// A bracket or a backslash in a glob stands for itself, on every backend.
+pub async fn in_globs_only_star_and_question_mark_are_special(subject: &dyn Subject) {
+    let mut scribe = build(subject.store(), 1, "a").await;
+    let names = [
+        "a.b", "a%b", "a_b", "[ab].x", "a.x", "a\\.x", "^.x", "a{b,c}", "A.B",
+    ];
+    for (n, name) in (0x300_u128..).zip(names) {
+        scribe.allow(ActionId(raw(n)), facts(name, AGENT));
+        scribe.ask(ActionId(raw(n + 0x100)), facts(name, AGENT));
+    }
+    scribe.commit(subject.store()).await;
+    for glob in [
+        "a?b", "a%*", "a_*", "a_b", "[ab]*", "[ab]?x", "[^a]*", "a\\*", "^*", "a{*", "*[*", "a*b", "%*",
+        "_?b",
+    ] {
+        let query = RecordQuery {
+            action: Some(glob.into()),
+            limit: 100,
+            ..RecordQuery::default()
+        };
+        let expected = filters::records(&scribe, &query);
+        assert_eq!(
+            sequences(&read(subject.store(), &scribe, &query).await),
+            expected,
+            "{glob}"
+        );
+        let query = crate::ApprovalQuery {
+            action: Some(glob.into()),
+            limit: 100,
+            ..crate::ApprovalQuery::default()
+        };
+        let found = subject.store().approvals(scribe.workspace, &query).await.unwrap();
+        assert_eq!(found, filters::approvals(&scribe, &query), "{glob}");
+    }
+}
+
+fn by_name(payloads: &[StoredPayload]) -> Vec<(u64, PayloadName, &[u8])> {
+    payloads
+        .iter()
+        .map(|payload| (payload.seq, payload.name, payload.bytes.as_slice()))
+        .collect()
+}
+
+/// Payloads come back whole, by record and in a fixed order, and only those asked for.
+pub async fn payloads_come_back(subject: &dyn Subject) {
+    let mut scribe = build(subject.store(), 1, "a").await;
+    let everything: Vec<u8> = (0..=255).collect();
+    let texts: &[(PayloadName, &[u8])] = &[(PayloadName::Context, &everything), (PayloadName::Inputs, b"")];
+    let seq = scribe.record_with(operator(DANA), DANA, Event::SignedIn(Nothing {}), texts);
+    let written = scribe.changes.payloads.clone();
+    scribe.commit(subject.store()).await;
+    let read = async |sequences: &[u64]| {
+        subject
+            .store()
+            .payloads(scribe.workspace, sequences)
+            .await
+            .unwrap()
+    };
+    let found = read(&[seq, seq + 1, 1]).await;
+    assert_eq!(
+        by_name(&found),
+        [
+            (seq, PayloadName::Inputs, [].as_slice()),
+            (seq, PayloadName::Context, &everything)
+        ]
+    );
+    assert!(found.iter().all(|payload| written.contains(payload)));
+    assert_eq!(read(&[]).await, []);
+    assert_eq!(
+        read(&[seq - 1, seq, seq - 2])
+            .await
+            .iter()
+            .map(|p| p.seq)
+            .collect::<Vec<_>>(),
+        [seq - 2, seq - 1, seq, seq]
+    );
+}
+
+/// Erasing takes bytes and salt away, and nothing else: the log still verifies.
+pub async fn an_erased_payload_is_gone_and_its_record_stays(subject: &dyn Subject) {
+    let mut scribe = build(subject.store(), 1, "a").await;
+    let (kept, erased) = (scribe.head.seq, scribe.head.seq - 1);
+    let before = read(
+        subject.store(),
+        &scribe,
+        &RecordQuery {
+            limit: 100,
+            ..RecordQuery::default()
+        },
+    )
+    .await;
+    scribe.record(
+        operator(DANA),
+        OPEN,
+        Event::PayloadErased(PayloadErased {
+            sequences: vec![erased],
+        }),
+    );
+    scribe.changes.erased.push(erased);
+    scribe.commit(subject.store()).await;
+    let left = subject
+        .store()
+        .payloads(scribe.workspace, &[kept, erased])
+        .await
+        .unwrap();
+    assert_eq!(left.iter().map(|payload| payload.seq).collect::<Vec<_>>(), [kept]);
+    let after = read(
+        subject.store(),
+        &scribe,
+        &RecordQuery {
+            limit: 100,
+            ..RecordQuery::default()
+        },
+    )
+    .await;
+    assert_eq!(after[..before.len()], before);
+}
+
+/// A verification asks for the payloads of many records at once.
+pub async fn many_payloads_are_read_at_once(subject: &dyn Subject) {
+    let scribe = build(subject.store(), 1, "a").await;
+    let all: Vec<u64> = (1..=70_000).collect();
+    let found = subject.store().payloads(scribe.workspace, &all).await.unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(subject.store().told(scribe.workspace, &all).await.unwrap(), []);
+}

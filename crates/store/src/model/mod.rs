@@ -1,0 +1,17 @@
+//! What goes in and out of a store: rows of core as they are, and the side rows that only stores know.
+
+mod batch;
+mod check;
+mod delivery;
+mod index;
+mod query;
+mod row;
+mod side;
+
+pub use batch::{BatchState, Changes, IdempotencyName, IdempotencyRow, OutboxRow, StoredPayload, Wants};
+pub use delivery::{DeliveryRow, DeliveryState, FanOut};
+pub use index::{RecordIndex, subject_digits};
+pub use query::{ApprovalFact, ApprovalQuery, Due, Folded, RecordQuery, StoredRecord};
+pub use row::Row;
+pub(crate) use row::raw_of;
+pub use side::{Authority, PersonRow, SecretKind, SecretRow, SessionRow};

@@ -1,0 +1,93 @@
+//! What lives beside the log: secret bytes, what is personal, sessions; and all that snapshots are built from.
+
+use signoff_core::{
+    fold::Rows,
+    id::{OperatorId, RawId, WorkspaceId},
+    record::Head,
+    time::Timestamp,
+};
+
+/// Which secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SecretKind {
+    /// SHA-256 of a key or token.
+    Key,
+    /// An argon2 hash.
+    Password,
+    /// Encrypted address and signing secret of a channel.
+    Channel,
+}
+
+impl SecretKind {
+    /// As stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Password => "password",
+            Self::Channel => "channel",
+        }
+    }
+
+    /// Reads it back.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Key, Self::Password, Self::Channel]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Secret bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretRow {
+    /// Which.
+    pub kind: SecretKind,
+    /// Whose.
+    pub id: RawId,
+    /// Never printed.
+    pub value: Vec<u8>,
+}
+
+impl std::fmt::Debug for SecretRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SecretRow({}, {}, …)", self.kind.as_str(), self.id)
+    }
+}
+
+/// What is personal about an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonRow {
+    /// Who.
+    pub id: OperatorId,
+    /// As typed.
+    pub name: String,
+    /// As typed; unique without case.
+    pub email: String,
+}
+
+/// A signed-in browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// SHA-256 of the cookie.
+    pub hash: [u8; 32],
+    /// Where.
+    pub workspace: WorkspaceId,
+    /// Who.
+    pub operator: OperatorId,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// Everything that snapshots are built from.
+#[derive(Debug, Default)]
+pub struct Authority {
+    /// Where the log stood.
+    pub head: Option<Head>,
+    /// All folded rows but approvals, executions and counters.
+    pub rows: Rows,
+    /// Hashes of keys and passwords, encrypted channels.
+    pub secrets: Vec<SecretRow>,
+    /// What is personal.
+    pub people: Vec<PersonRow>,
+}

@@ -1,0 +1,208 @@
+//! Questions about the log and its payloads.
+
+use signoff_core::{
+    id::{RawId, WorkspaceId},
+    payload::{Hash32, PayloadName},
+};
+use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
+
+use super::{
+    SqliteStore,
+    batch::ROWS_PER_STATEMENT,
+    cells::{blob, hash32, push_glob, push_ids, push_page, raw, signed, unsigned},
+};
+use crate::{RecordQuery, StoreError, StoreResult, StoredPayload, StoredRecord};
+
+impl SqliteStore {
+    pub(super) async fn read_records(
+        &self,
+        workspace: WorkspaceId,
+        query: &RecordQuery,
+    ) -> StoreResult<Vec<StoredRecord>> {
+        let rows = page(workspace, query).build().fetch_all(&self.read).await?;
+        rows.iter().map(record).collect()
+    }
+
+    pub(super) async fn read_records_at(
+        &self,
+        workspace: WorkspaceId,
+        sequences: &[u64],
+    ) -> StoreResult<Vec<StoredRecord>> {
+        let mut records = Vec::new();
+        for sequences in sequences.chunks(ROWS_PER_STATEMENT) {
+            let mut sql =
+                QueryBuilder::<Sqlite>::new("SELECT seq, hash, bytes FROM events WHERE workspace = ");
+            sql.push_bind(blob(workspace)).push(" AND seq IN (");
+            let mut list = sql.separated(", ");
+            for seq in sequences {
+                list.push_bind(signed(*seq));
+            }
+            sql.push(")");
+            for row in sql.build().fetch_all(&self.read).await? {
+                records.push(record(&row)?);
+            }
+        }
+        records.sort_by_key(|record| record.seq);
+        Ok(records)
+    }
+
+    pub(super) async fn read_submissions_of(
+        &self,
+        workspace: WorkspaceId,
+        subjects: &[RawId],
+    ) -> StoreResult<Vec<StoredRecord>> {
+        let mut records = Vec::new();
+        for subjects in subjects.chunks(ROWS_PER_STATEMENT) {
+            let mut sql = QueryBuilder::<Sqlite>::new(
+                "SELECT seq, hash, bytes FROM events WHERE agent IS NOT NULL AND workspace = ",
+            );
+            sql.push_bind(blob(workspace));
+            push_ids(&mut sql, " AND subject IN (", subjects.iter().copied());
+            for row in sql.build().fetch_all(&self.read).await? {
+                records.push(record(&row)?);
+            }
+        }
+        records.sort_by_key(|record| record.seq);
+        Ok(records)
+    }
+
+    pub(super) async fn read_payloads(
+        &self,
+        workspace: WorkspaceId,
+        sequences: &[u64],
+    ) -> StoreResult<Vec<StoredPayload>> {
+        let mut payloads = Vec::new();
+        for sequences in sequences.chunks(ROWS_PER_STATEMENT) {
+            for row in payloads_query(workspace, sequences)
+                .build()
+                .fetch_all(&self.read)
+                .await?
+            {
+                payloads.push(payload(&row)?);
+            }
+        }
+        payloads.sort_by_key(|payload| (payload.seq, payload.name));
+        Ok(payloads)
+    }
+}
+
+fn record(row: &SqliteRow) -> StoreResult<StoredRecord> {
+    Ok(StoredRecord {
+        seq: unsigned(row.try_get("seq")?)?,
+        hash: Hash32(hash32(row.try_get("hash")?)?),
+        bytes: row.try_get("bytes")?,
+    })
+}
+
+pub(super) fn page(workspace: WorkspaceId, query: &RecordQuery) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::<Sqlite>::new("SELECT seq, hash, bytes FROM events WHERE workspace = ");
+    sql.push_bind(blob(workspace));
+    if is_filtered(query) {
+        // Which records first, from indexes alone; then only the page's own records are read.
+        sql.push(" AND seq IN (SELECT seq FROM events WHERE workspace = ")
+            .push_bind(blob(workspace));
+        push_filters(&mut sql, workspace, query);
+        push_page(&mut sql, "seq", query.beyond, query.newest_first, query.limit);
+        sql.push(") ORDER BY seq")
+            .push(if query.newest_first { " DESC" } else { " ASC" });
+    } else {
+        push_page(&mut sql, "seq", query.beyond, query.newest_first, query.limit);
+    }
+    sql
+}
+
+fn is_filtered(query: &RecordQuery) -> bool {
+    // Taken apart in full, so that a new filter can't be forgotten here.
+    let RecordQuery {
+        beyond: _,
+        newest_first: _,
+        limit: _,
+        subject,
+        agents,
+        action,
+        actor,
+        event_type,
+        decision,
+        since,
+    } = query;
+    let by_request = subject.is_some() || agents.is_some() || action.is_some();
+    by_request || actor.is_some() || event_type.is_some() || decision.is_some() || since.is_some()
+}
+
+fn push_filters(sql: &mut QueryBuilder<Sqlite>, workspace: WorkspaceId, query: &RecordQuery) {
+    if let Some(subject) = query.subject {
+        sql.push(" AND subject = ").push_bind(subject.0.to_vec());
+    }
+    if let Some(agents) = &query.agents {
+        sql.push(" AND subject IN (SELECT subject FROM events WHERE workspace = ")
+            .push_bind(blob(workspace));
+        push_ids(sql, " AND agent IN (", agents.iter().map(|agent| agent.0));
+        sql.push(")");
+    }
+    if let Some(action) = &query.action {
+        sql.push(" AND subject IN (SELECT subject FROM events WHERE workspace = ")
+            .push_bind(blob(workspace));
+        // Said, because a glob alone does not tell SQLite that the partial index serves.
+        sql.push(" AND action IS NOT NULL");
+        push_glob(sql, "action", action);
+        sql.push(")");
+    }
+    if let Some(actor) = &query.actor {
+        if actor.starts_with("usr_") {
+            // The condition of the partial index over operators, word for word.
+            sql.push(" AND actor GLOB 'usr_*'");
+        }
+        sql.push(" AND actor = ").push_bind(actor.as_str());
+    }
+    match &query.event_type {
+        Some(prefix) if prefix.ends_with('.') => {
+            // What begins so lies between the prefix and the same with the character after the full stop.
+            let end = format!("{}/", &prefix[..prefix.len() - 1]);
+            sql.push(" AND type >= ")
+                .push_bind(prefix.as_str())
+                .push(" AND type < ")
+                .push_bind(end);
+        }
+        Some(exact) => {
+            sql.push(" AND type IN (").push_bind(exact.as_str());
+            sql.push(", ").push_bind(format!("{exact}.v1")).push(")");
+        }
+        None => {}
+    }
+    if let Some(decision) = &query.decision {
+        sql.push(" AND decision = ").push_bind(decision.as_str());
+    }
+    if let Some(since) = query.since {
+        // Time never runs backwards in a log: one look-up by time, and from there on by sequence.
+        sql.push(" AND seq >= (SELECT seq FROM events WHERE workspace = ")
+            .push_bind(blob(workspace));
+        sql.push(" AND time >= ")
+            .push_bind(since.0)
+            .push(" ORDER BY time, seq LIMIT 1)");
+    }
+}
+
+pub(super) fn payloads_query(workspace: WorkspaceId, sequences: &[u64]) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::<Sqlite>::new(
+        "SELECT seq, name, subject, salt, bytes FROM payloads WHERE workspace = ",
+    );
+    sql.push_bind(blob(workspace)).push(" AND seq IN (");
+    let mut list = sql.separated(", ");
+    for seq in sequences {
+        list.push_bind(signed(*seq));
+    }
+    sql.push(")");
+    sql
+}
+
+fn payload(row: &SqliteRow) -> StoreResult<StoredPayload> {
+    let name: &str = row.try_get("name")?;
+    Ok(StoredPayload {
+        seq: unsigned(row.try_get("seq")?)?,
+        name: PayloadName::parse(name)
+            .ok_or_else(|| StoreError::Damaged(format!("unknown payload `{name}`")))?,
+        subject: raw(row.try_get("subject")?)?,
+        salt: hash32(row.try_get("salt")?)?,
+        bytes: row.try_get("bytes")?,
+    })
+}

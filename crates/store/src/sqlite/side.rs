@@ -1,0 +1,139 @@
+//! What lives beside the log: keys, secrets, people, sessions; and all that snapshots are built from.
+
+use signoff_core::{
+    id::{OperatorId, WorkspaceId},
+    time::Timestamp,
+};
+use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
+
+use super::{
+    SqliteStore,
+    cells::{Table, blob, raw, read_head},
+};
+use crate::{Authority, PersonRow, SecretKind, SecretRow, SessionRow, StoreError, StoreResult};
+
+/// How many rows a sweep takes in one transaction: short enough to let batches in between.
+const SWEPT_AT_ONCE: u64 = 5_000;
+pub(super) const SWEEP_IDEMPOTENCY: &str = "DELETE FROM idempotency WHERE rowid IN \
+     (SELECT rowid FROM idempotency WHERE expires_at IS NOT NULL AND expires_at <= ? LIMIT 5000)";
+pub(super) const SWEEP_SESSIONS: &str =
+    "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_at <= ? LIMIT 5000)";
+
+impl SqliteStore {
+    pub(super) async fn read_workspaces(&self) -> StoreResult<Vec<WorkspaceId>> {
+        let rows = sqlx::query("SELECT workspace FROM heads ORDER BY workspace")
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter()
+            .map(|row| raw(row.try_get("workspace")?).map(WorkspaceId))
+            .collect()
+    }
+
+    pub(super) async fn read_workspace_key(&self, workspace: WorkspaceId) -> StoreResult<Option<Vec<u8>>> {
+        let query =
+            sqlx::query("SELECT wrapped FROM workspace_keys WHERE workspace = ?").bind(blob(workspace));
+        Ok(query
+            .fetch_optional(&self.read)
+            .await?
+            .map(|row| row.try_get("wrapped"))
+            .transpose()?)
+    }
+
+    pub(super) async fn read_authority(&self, workspace: WorkspaceId) -> StoreResult<Authority> {
+        // One transaction, so that all of it is of one moment.
+        let mut transaction = self.read.begin().await?;
+        let mut authority = Authority::default();
+        let query = sqlx::query("SELECT * FROM heads WHERE workspace = ?").bind(blob(workspace));
+        if let Some(row) = query.fetch_optional(&mut *transaction).await? {
+            authority.head = Some(read_head(&row)?.1);
+        }
+        for table in Table::ALL {
+            if matches!(table, Table::Approvals | Table::Executions | Table::Counters) {
+                continue;
+            }
+            let mut query = QueryBuilder::<Sqlite>::new("SELECT row FROM ");
+            query
+                .push(table.name())
+                .push(" WHERE workspace = ")
+                .push_bind(blob(workspace));
+            for row in query.build().fetch_all(&mut *transaction).await? {
+                table.read(row.try_get("row")?)?.insert_into(&mut authority.rows);
+            }
+        }
+        let query =
+            sqlx::query("SELECT kind, id, value FROM secrets WHERE workspace = ?").bind(blob(workspace));
+        for row in query.fetch_all(&mut *transaction).await? {
+            authority.secrets.push(secret(&row)?);
+        }
+        let query =
+            sqlx::query("SELECT id, name, email FROM people WHERE workspace = ?").bind(blob(workspace));
+        for row in query.fetch_all(&mut *transaction).await? {
+            let id = OperatorId(raw(row.try_get("id")?)?);
+            authority.people.push(PersonRow {
+                id,
+                name: row.try_get("name")?,
+                email: row.try_get("email")?,
+            });
+        }
+        Ok(authority)
+    }
+
+    pub(super) async fn find_person(
+        &self,
+        workspace: WorkspaceId,
+        email: &str,
+    ) -> StoreResult<Option<OperatorId>> {
+        let query = sqlx::query("SELECT id FROM people WHERE workspace = ? AND email_folded = ?");
+        let row = query
+            .bind(blob(workspace))
+            .bind(email.to_lowercase())
+            .fetch_optional(&self.read)
+            .await?;
+        row.map(|row| Ok(OperatorId(raw(row.try_get("id")?)?)))
+            .transpose()
+    }
+
+    pub(super) async fn find_session(&self, hash: &[u8; 32]) -> StoreResult<Option<SessionRow>> {
+        let query = sqlx::query("SELECT * FROM sessions WHERE hash = ? AND expires_at > ?");
+        let query = query.bind(hash.as_slice()).bind(self.clock.now().0);
+        let Some(row) = query.fetch_optional(&self.read).await? else {
+            return Ok(None);
+        };
+        Ok(Some(SessionRow {
+            hash: *hash,
+            workspace: WorkspaceId(raw(row.try_get("workspace")?)?),
+            operator: OperatorId(raw(row.try_get("operator")?)?),
+            created_at: Timestamp(row.try_get("created_at")?),
+            expires_at: Timestamp(row.try_get("expires_at")?),
+        }))
+    }
+
+    pub(super) async fn sweep_expired(&self, now: Timestamp) -> StoreResult<u64> {
+        let mut swept = 0;
+        for statement in [SWEEP_SESSIONS, SWEEP_IDEMPOTENCY] {
+            loop {
+                let count = sqlx::query(statement)
+                    .bind(now.0)
+                    .execute(&self.write)
+                    .await?
+                    .rows_affected();
+                swept += count;
+                if count < SWEPT_AT_ONCE {
+                    break;
+                }
+            }
+        }
+        Ok(swept)
+    }
+}
+
+pub(super) fn secret(row: &SqliteRow) -> StoreResult<SecretRow> {
+    let kind: &str = row.try_get("kind")?;
+    let kind =
+        SecretKind::parse(kind).ok_or_else(|| StoreError::Damaged(format!("unknown secret `{kind}`")))?;
+    Ok(SecretRow {
+        kind,
+        id: raw(row.try_get("id")?)?,
+        value: row.try_get("value")?,
+    })
+}

@@ -1,0 +1,161 @@
+//! The trait for this backend: each operation in the module of what it is about.
+
+use async_trait::async_trait;
+use signoff_core::{
+    id::{ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
+    record::Head,
+    rows::{ApprovalRow, ExecutionRow},
+    time::Timestamp,
+};
+
+use super::{
+    SqliteStore,
+    cells::{blob, read_head},
+};
+use crate::{
+    ApprovalFact, ApprovalQuery, Authority, Batch, Clock, DeliveryRow, Due, FanOut, Folded, RecordQuery,
+    SessionRow, Store, StoreResult, StoredPayload, StoredRecord,
+};
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn begin(&self) -> StoreResult<Box<dyn Batch>> {
+        Ok(Box::new(self.begin_batch().await?))
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    async fn workspaces(&self) -> StoreResult<Vec<WorkspaceId>> {
+        self.read_workspaces().await
+    }
+
+    async fn workspace_key(&self, workspace: WorkspaceId) -> StoreResult<Option<Vec<u8>>> {
+        self.read_workspace_key(workspace).await
+    }
+
+    async fn authority(&self, workspace: WorkspaceId) -> StoreResult<Authority> {
+        self.read_authority(workspace).await
+    }
+
+    async fn head(&self, workspace: WorkspaceId) -> StoreResult<Option<Head>> {
+        let query = sqlx::query("SELECT * FROM heads WHERE workspace = ?").bind(blob(workspace));
+        query
+            .fetch_optional(&self.read)
+            .await?
+            .map(|row| Ok(read_head(&row)?.1))
+            .transpose()
+    }
+
+    async fn approval(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<ApprovalRow>> {
+        self.read_approval(workspace, id).await
+    }
+
+    async fn approvals(
+        &self,
+        workspace: WorkspaceId,
+        query: &ApprovalQuery,
+    ) -> StoreResult<Vec<ApprovalRow>> {
+        self.read_approvals(workspace, query).await
+    }
+
+    async fn execution(&self, workspace: WorkspaceId, id: ExecutionId) -> StoreResult<Option<ExecutionRow>> {
+        self.read_execution(workspace, id).await
+    }
+
+    async fn approval_facts(
+        &self,
+        workspace: WorkspaceId,
+        since: Option<Timestamp>,
+    ) -> StoreResult<Vec<ApprovalFact>> {
+        self.read_facts(workspace, since).await
+    }
+
+    async fn pending_count(&self, workspace: WorkspaceId) -> StoreResult<u64> {
+        self.count_open(workspace).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Due>> {
+        self.read_due(now, limit).await
+    }
+
+    async fn next_due(&self) -> StoreResult<Option<Timestamp>> {
+        self.read_next_due().await
+    }
+
+    async fn records(&self, workspace: WorkspaceId, query: &RecordQuery) -> StoreResult<Vec<StoredRecord>> {
+        self.read_records(workspace, query).await
+    }
+
+    async fn records_at(&self, workspace: WorkspaceId, sequences: &[u64]) -> StoreResult<Vec<StoredRecord>> {
+        self.read_records_at(workspace, sequences).await
+    }
+
+    async fn submissions(&self, workspace: WorkspaceId, subjects: &[RawId]) -> StoreResult<Vec<StoredRecord>> {
+        self.read_submissions_of(workspace, subjects).await
+    }
+
+    async fn payloads(&self, workspace: WorkspaceId, sequences: &[u64]) -> StoreResult<Vec<StoredPayload>> {
+        self.read_payloads(workspace, sequences).await
+    }
+
+    async fn folded(&self, workspace: WorkspaceId) -> StoreResult<Folded> {
+        self.read_folded(workspace).await
+    }
+
+    async fn session(&self, hash: &[u8; 32]) -> StoreResult<Option<SessionRow>> {
+        self.find_session(hash).await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> StoreResult<u64> {
+        self.sweep_expired(now).await
+    }
+
+    async fn fan_out(
+        &self,
+        workspace: WorkspaceId,
+        channels: &[FanOut],
+        now: Timestamp,
+        limit: u32,
+    ) -> StoreResult<u64> {
+        self.fan_out_rows(workspace, channels, now, limit).await
+    }
+
+    async fn due_deliveries(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DeliveryRow>> {
+        self.read_due_deliveries(now, limit).await
+    }
+
+    async fn next_delivery(&self) -> StoreResult<Option<Timestamp>> {
+        self.read_next_delivery().await
+    }
+
+    async fn record_attempt(&self, delivery: &DeliveryRow) -> StoreResult<()> {
+        self.write_attempt(delivery).await
+    }
+
+    async fn deliveries(
+        &self,
+        workspace: WorkspaceId,
+        channel: ChannelId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> StoreResult<Vec<DeliveryRow>> {
+        self.read_deliveries(workspace, channel, before, limit).await
+    }
+
+    async fn told(&self, workspace: WorkspaceId, sequences: &[u64]) -> StoreResult<Vec<DeliveryRow>> {
+        self.read_told(workspace, sequences).await
+    }
+
+    async fn person_by_email(&self, workspace: WorkspaceId, email: &str) -> StoreResult<Option<OperatorId>> {
+        self.find_person(workspace, email).await
+    }
+
+    async fn ping(&self) -> StoreResult<()> {
+        // Both sides: a writer that can't begin is no working store.
+        sqlx::query("SELECT 1").execute(&self.read).await?;
+        self.write.begin_with("BEGIN IMMEDIATE").await?.rollback().await?;
+        Ok(())
+    }
+}

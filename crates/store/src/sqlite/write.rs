@@ -1,0 +1,265 @@
+//! What a batch writes: each table with one statement over many rows.
+
+use std::collections::BTreeMap;
+
+use signoff_core::{
+    id::WorkspaceId,
+    record::{Head, Sealed},
+};
+use sqlx::{QueryBuilder, Sqlite, query_builder::Separated};
+
+use super::{
+    batch::{ROWS_CACHED_MAX, ROWS_PER_STATEMENT, SqliteBatch},
+    cells::{Cell, Table, bind, blob, cells, signed},
+};
+use crate::{Changes, RecordIndex, Row, StoreResult};
+
+impl SqliteBatch {
+    pub(super) async fn write_changes(&mut self, changes: &Changes) -> StoreResult<()> {
+        let Some((workspace, head)) = changes.check()? else {
+            return Ok(());
+        };
+        self.write_head(workspace, &head).await?;
+        self.write_records(workspace, &changes.records).await?;
+        self.write_rows(workspace, &changes.rows).await?;
+        self.write_payloads(workspace, changes).await?;
+        self.write_side(workspace, changes).await?;
+        self.write_people(workspace, changes).await?;
+        self.write_sessions(workspace, changes).await
+    }
+
+    /// Sends statements that insert rows; `tail` says what becomes of rows that are already there.
+    async fn insert<T>(
+        &mut self,
+        head: &str,
+        tail: &str,
+        rows: &[T],
+        mut push: impl FnMut(&mut Separated<'_, Sqlite, &'static str>, &T),
+    ) -> StoreResult<()> {
+        for rows in rows.chunks(ROWS_PER_STATEMENT) {
+            let mut query = QueryBuilder::<Sqlite>::new(head);
+            query.push_values(rows, |mut values, row| push(&mut values, row));
+            query.push(tail);
+            self.send(query, rows.len()).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends statements that delete what a list names: `head` ends with the opening bracket of the list.
+    async fn delete<T>(
+        &mut self,
+        head: &'static str,
+        workspace: WorkspaceId,
+        column: &'static str,
+        list: &[T],
+        mut push: impl FnMut(&mut Separated<'_, Sqlite, &'static str>, &T),
+    ) -> StoreResult<()> {
+        for list in list.chunks(ROWS_PER_STATEMENT) {
+            let mut query = QueryBuilder::<Sqlite>::new(head);
+            query
+                .push(" WHERE workspace = ")
+                .push_bind(blob(workspace))
+                .push(" AND ")
+                .push(column)
+                .push(" IN (");
+            let mut values = query.separated(", ");
+            for entry in list {
+                push(&mut values, entry);
+            }
+            query.push(")");
+            self.send(query, list.len()).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, mut query: QueryBuilder<Sqlite>, rows: usize) -> StoreResult<()> {
+        self.statements += 1;
+        query
+            .build()
+            .persistent(rows <= ROWS_CACHED_MAX)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(())
+    }
+
+    async fn write_head(&mut self, workspace: WorkspaceId, head: &Head) -> StoreResult<()> {
+        self.statements += 1;
+        sqlx::query("INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?)")
+            .bind(blob(workspace))
+            .bind(signed(head.seq))
+            .bind(head.hash.0.as_slice())
+            .bind(head.time.0)
+            .bind(signed(head.epochs.policy))
+            .bind(signed(head.epochs.authority))
+            .bind(signed(head.epochs.stop))
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(())
+    }
+
+    async fn write_records(&mut self, workspace: WorkspaceId, records: &[Sealed]) -> StoreResult<()> {
+        let head = "INSERT INTO events (workspace, seq, id, time, type, subject, actor, agent, action, decision, hash, bytes) ";
+        self.insert(head, "", records, |values, sealed| {
+            let index = RecordIndex::of(&sealed.record);
+            values
+                .push_bind(blob(workspace))
+                .push_bind(signed(sealed.record.seq));
+            values
+                .push_bind(sealed.record.id.0.0.to_vec())
+                .push_bind(sealed.record.time.0);
+            values
+                .push_bind(sealed.record.event.type_name())
+                .push_bind(index.subject.0.to_vec());
+            values
+                .push_bind(index.actor)
+                .push_bind(index.agent.map(|agent| agent.0.0.to_vec()));
+            values.push_bind(index.action).push_bind(index.decision);
+            values
+                .push_bind(sealed.hash.0.as_slice())
+                .push_bind(sealed.bytes.as_slice());
+        })
+        .await
+    }
+
+    async fn write_rows(&mut self, workspace: WorkspaceId, rows: &[Row]) -> StoreResult<()> {
+        let mut by_table: BTreeMap<Table, Vec<Vec<Cell>>> = BTreeMap::new();
+        for row in rows {
+            let (table, cells) = cells(row)?;
+            by_table.entry(table).or_default().push(cells);
+        }
+        for (table, rows) in by_table {
+            let head = format!(
+                "INSERT INTO {} (workspace, {}) ",
+                table.name(),
+                table.columns().join(", ")
+            );
+            self.insert(&head, &table.upsert(), &rows, |values, cells| {
+                values.push_bind(blob(workspace));
+                for cell in cells {
+                    bind(values, cell);
+                }
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn write_payloads(&mut self, workspace: WorkspaceId, changes: &Changes) -> StoreResult<()> {
+        let head = "INSERT INTO payloads (workspace, seq, name, subject, salt, bytes) ";
+        self.insert(head, "", &changes.payloads, |values, payload| {
+            values
+                .push_bind(blob(workspace))
+                .push_bind(signed(payload.seq))
+                .push_bind(payload.name.as_str());
+            values.push_bind(payload.subject.0.to_vec());
+            values
+                .push_bind(payload.salt.as_slice())
+                .push_bind(payload.bytes.as_slice());
+        })
+        .await?;
+        self.delete(
+            "DELETE FROM payloads",
+            workspace,
+            "seq",
+            &changes.erased,
+            |values, seq| {
+                values.push_bind(signed(*seq));
+            },
+        )
+        .await
+    }
+
+    async fn write_side(&mut self, workspace: WorkspaceId, changes: &Changes) -> StoreResult<()> {
+        let head = "INSERT INTO idempotency \
+                    (workspace, principal, operation, key, fingerprint, outcome, expires_at) ";
+        let tail = " ON CONFLICT (workspace, principal, operation, key) DO UPDATE SET \
+                    fingerprint = excluded.fingerprint, outcome = excluded.outcome, expires_at = excluded.expires_at";
+        self.insert(head, tail, &changes.idempotency, |values, row| {
+            values
+                .push_bind(blob(workspace))
+                .push_bind(row.name.principal.as_str());
+            values
+                .push_bind(row.name.operation.as_str())
+                .push_bind(row.name.key.as_str());
+            values
+                .push_bind(row.fingerprint.as_slice())
+                .push_bind(row.outcome.as_str());
+            values.push_bind(row.expires_at.map(|at| at.0));
+        })
+        .await?;
+        let head = "INSERT OR IGNORE INTO outbox (workspace, seq, kind) ";
+        self.insert(head, "", &changes.outbox, |values, row| {
+            values
+                .push_bind(blob(workspace))
+                .push_bind(signed(row.seq))
+                .push_bind(row.kind.as_str());
+        })
+        .await?;
+        let head = "INSERT OR REPLACE INTO secrets (workspace, kind, id, value) ";
+        self.insert(head, "", &changes.secrets, |values, row| {
+            values.push_bind(blob(workspace)).push_bind(row.kind.as_str());
+            values
+                .push_bind(row.id.0.to_vec())
+                .push_bind(row.value.as_slice());
+        })
+        .await?;
+        let key = changes.workspace_key.as_slice();
+        self.insert(
+            "INSERT INTO workspace_keys (workspace, wrapped) ",
+            "",
+            key,
+            |values, wrapped| {
+                values.push_bind(blob(workspace)).push_bind(wrapped.as_slice());
+            },
+        )
+        .await
+    }
+
+    async fn write_people(&mut self, workspace: WorkspaceId, changes: &Changes) -> StoreResult<()> {
+        // Not OR REPLACE: that would take away whoever has the address already.
+        let tail = " ON CONFLICT (workspace, id) DO UPDATE SET \
+                    name = excluded.name, email = excluded.email, email_folded = excluded.email_folded";
+        let head = "INSERT INTO people (workspace, id, name, email, email_folded) ";
+        self.insert(head, tail, &changes.people, |values, row| {
+            values.push_bind(blob(workspace)).push_bind(row.id.0.0.to_vec());
+            values
+                .push_bind(row.name.as_str())
+                .push_bind(row.email.as_str())
+                .push_bind(row.email.to_lowercase());
+        })
+        .await
+    }
+
+    async fn write_sessions(&mut self, workspace: WorkspaceId, changes: &Changes) -> StoreResult<()> {
+        // Ends before beginnings: a password change may sign everybody out and its own browser in again.
+        self.delete(
+            "DELETE FROM sessions",
+            workspace,
+            "operator",
+            &changes.signed_out,
+            |values, operator| {
+                values.push_bind(operator.0.0.to_vec());
+            },
+        )
+        .await?;
+        self.delete(
+            "DELETE FROM sessions",
+            workspace,
+            "hash",
+            &changes.ended_sessions,
+            |values, hash| {
+                values.push_bind(hash.to_vec());
+            },
+        )
+        .await?;
+        let head = "INSERT INTO sessions (hash, workspace, operator, created_at, expires_at) ";
+        self.insert(head, "", &changes.sessions, |values, row| {
+            values
+                .push_bind(row.hash.to_vec())
+                .push_bind(blob(workspace))
+                .push_bind(row.operator.0.0.to_vec());
+            values.push_bind(row.created_at.0).push_bind(row.expires_at.0);
+        })
+        .await
+    }
+}
