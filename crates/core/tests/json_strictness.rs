@@ -1,7 +1,7 @@
 //! Which JSON is accepted, and that values which differ never share canonical bytes: the ground under every digest.
 //! Vectors: `spec/json.json`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -244,7 +244,7 @@ impl Writer<'_> {
             let must = matches!(letter, '"' | '\\') || letter < ' ';
             if must || self.choose(3) == 0 {
                 for unit in letter.encode_utf16(&mut [0; 2]) {
-                    self.out.push_str(&format!("\\u{unit:04x}"));
+                    write!(self.out, "\\u{unit:04x}").expect("a String takes all");
                 }
             } else {
                 self.out.push(letter);

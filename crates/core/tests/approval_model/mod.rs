@@ -9,7 +9,7 @@ use signoff_core::{
     approval::{Command, Selves, Surroundings, transition},
     event::{ApprovalEnd, ApprovalStatus, Ballot, Event},
     id::{ApprovalId, OperatorId},
-    judge::{ReasonCode, Verdict},
+    judge::Verdict,
     payload::Hash32,
     policy::{Effect, Orphaned, PolicyRef},
     record::Record,
@@ -304,17 +304,8 @@ fn attempt(
             orphaned,
         } => {
             verdict = Verdict {
-                effect: *effect,
-                code: (*effect == Effect::Deny).then_some(ReasonCode::PolicyDenied),
                 policy: governed.then(|| policy(2)),
-                conditions: Vec::new(),
-                requirement: requirement.clone(),
-                decide_within: None,
-                timeout_cut: false,
-                valid_for: Micros::seconds(100),
-                escalate: None,
-                notify: Vec::new(),
-                reason_missing: false,
+                ..support::verdict(*effect, requirement.clone())
             };
             (
                 system,

@@ -3,31 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
 use signoff_core::{
-    action::{Accepts, Cost, Priority, Risk},
+    action::{Accepts, Priority, Risk},
     actor::{Actor, ActorKind, Auth},
-    condition::{Condition, Operator},
-    event::{
-        ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApplicationPut, ApprovalEnd, ApprovalEscalated,
-        ApprovalRejudged, ApprovalRequested, ApprovalStatus, ApprovalVoted, Ballot, ChannelPut, Event,
-        ExecutionFinished, ExecutionOrigin, ExecutionReported, ExecutionSettled, ExecutionState,
-        ExecutionTouched, GroupPut, KeyOwner, KeySet, Nothing, OperatorPut, PasswordSet, PayloadErased,
-        PolicyPut, PolicyRemoved, PolicySetApplied, PolicyVersion, ReportOutcome, View, WorkspaceSet,
-    },
-    fold::origin_of,
-    id::{ActionId, AgentId, ApplicationId, ChannelId, GroupId, KeyId, OperatorId, PolicyId},
-    judge::ReasonCode,
+    event::{ActionFacts, Event, PolicyVersion},
+    id::{ActionId, ApplicationId, ChannelId, GroupId, OperatorId, PolicyId},
     payload::{Hash32, PayloadName, commitment},
-    policy::{
-        ApprovalTerms, Escalation, Orphaned, Otherwise, PolicyDoc, PolicyEffect, PolicyRef, Settings,
-        TimeoutRule, Unmatched,
-    },
-    requirement::{Approver, Requirement, Role},
+    policy::PolicyRef,
+    requirement::{Approver, Requirement},
     time::{Micros, Timestamp},
 };
 
-use crate::support::{AGENT, Log, WORKSPACE, automation, operator, person, raw};
+use crate::support::{AGENT, Log, operator, raw};
+
+mod requests;
+mod workspace;
 
 const SMALL_REFUNDS: PolicyId = PolicyId(raw(0xb1));
 const DEPLOYS: PolicyId = PolicyId(raw(0xb2));

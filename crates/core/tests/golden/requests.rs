@@ -1,6 +1,26 @@
 //! The golden requests: every verdict, every end, every state of an execution.
 
-USES
+use signoff_core::{
+    action::{Accepts, Cost, Priority, Risk},
+    actor::{Actor, Auth},
+    event::{
+        ActionAllowed, ActionDenied, ApprovalEnd, ApprovalEscalated, ApprovalRejudged, ApprovalRequested,
+        ApprovalStatus, ApprovalVoted, Ballot, Event, ExecutionFinished, ExecutionOrigin, ExecutionReported,
+        ExecutionSettled, ExecutionState, ExecutionTouched, Nothing, OperatorPut, PayloadErased,
+        ReportOutcome, View,
+    },
+    fold::origin_of,
+    judge::ReasonCode,
+    payload::PayloadName,
+    policy::Escalation,
+    requirement::{Requirement, Role},
+    time::Micros,
+};
+
+use super::{
+    Builder, DANA, FINANCE, PAGER, ROBIN, action, agent, facts, refunds, requirement, secret, suite, system,
+};
+use crate::support::{operator, person};
 
 impl Builder {
     fn allow(&mut self, number: u8) -> Option<ExecutionOrigin> {
@@ -23,7 +43,7 @@ impl Builder {
             .map(|(_, origin)| origin)
     }
 
-    fn allowed(&mut self) {
+    pub(super) fn allowed(&mut self) {
         let origin = self.allow(0x01);
         let execution = action(0x01).execution();
         self.push(
@@ -49,7 +69,7 @@ impl Builder {
         self.allow(0x03);
     }
 
-    fn denied(&mut self) {
+    pub(super) fn denied(&mut self) {
         let codes = [
             ReasonCode::PolicyDenied,
             ReasonCode::ConditionsDenied,
@@ -106,14 +126,9 @@ impl Builder {
             view: Some(view),
             not_counted,
             end,
-        };
+        });
         let content = [(PayloadName::Text, "the ticket says so")];
-        self.push_with(
-            voter,
-            action(number).approval(),
-            Event::ApprovalVoted(voted),
-            &content,
-        );
+        self.push_with(voter, action(number).approval(), event, &content);
     }
 
     fn end(&self, status: ApprovalStatus, code: Option<ReasonCode>, note: Option<&str>) -> ApprovalEnd {
@@ -128,7 +143,7 @@ impl Builder {
         }
     }
 
-    fn approved_by_two(&mut self) {
+    pub(super) fn approved_by_two(&mut self) {
         self.ask(0x21, |requested| {
             requested.action.cost = Cost::parse("500.00").ok();
             requested.action.priority = Priority::Critical;
@@ -186,7 +201,7 @@ impl Builder {
         self.push(&agent(), execution, Event::ExecutionReported(reported));
     }
 
-    fn denied_after_a_question(&mut self) {
+    pub(super) fn denied_after_a_question(&mut self) {
         self.ask(0x22, |requested| {
             requested.action.accepts = Accepts {
                 edits: true,
@@ -213,7 +228,7 @@ impl Builder {
         self.vote(0x22, &person(DANA), Ballot::Deny, Some(end), Vec::new());
     }
 
-    fn other_ends(&mut self) {
+    pub(super) fn other_ends(&mut self) {
         use ApprovalStatus as S;
         let ends = [
             (0x31, "clock", S::Expired, Some(ReasonCode::ApprovalTimeout), None),
@@ -285,7 +300,7 @@ impl Builder {
     }
 
     /// Executions that Signoff carries out itself: the types are there from the first day.
-    fn calls_by_signoff(&mut self) {
+    pub(super) fn calls_by_signoff(&mut self) {
         let finished = |state| Event::ExecutionFinished(ExecutionFinished { state });
         let settled = |state| Event::ExecutionSettled(ExecutionSettled { state });
         let (started, lapsed) = (
@@ -333,7 +348,7 @@ impl Builder {
         }
     }
 
-    fn farewells(&mut self) {
+    pub(super) fn farewells(&mut self) {
         let dana = person(DANA);
         let erased = PayloadErased {
             sequences: vec![self.log.sealed.len() as u64 - 1],

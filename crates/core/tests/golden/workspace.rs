@@ -1,9 +1,33 @@
 //! The golden workspace itself: its people, who may ask, and its policies.
 
-USES
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use signoff_core::{
+    actor::{Actor, ActorKind, Auth},
+    condition::{Condition, Operator},
+    event::{
+        AgentPut, ApplicationPut, ChannelPut, Event, GroupPut, KeyOwner, KeySet, Nothing, OperatorPut,
+        PasswordSet, PolicyPut, PolicyRemoved, PolicySetApplied, WorkspaceSet,
+    },
+    id::{AgentId, KeyId, OperatorId, PolicyId},
+    payload::PayloadName,
+    policy::{
+        ApprovalTerms, Escalation, Orphaned, Otherwise, PolicyDoc, PolicyEffect, Settings, TimeoutRule,
+        Unmatched,
+    },
+    requirement::{Approver, Role},
+    time::Micros,
+};
+
+use super::{
+    Builder, DANA, DEPLOYS, FINANCE, PAGER, ROBIN, SMALL_REFUNDS, SUITE, requirement, secret, stranger,
+    suite, system,
+};
+use crate::support::{AGENT, WORKSPACE, automation, operator, person, raw};
 
 impl Builder {
-    fn people(&mut self) {
+    pub(super) fn people(&mut self) {
         let first_run = Actor {
             kind: ActorKind::System,
             id: Some("first-run".into()),
@@ -43,7 +67,7 @@ impl Builder {
         self.push(&person(DANA), FINANCE, group(&[DANA, ROBIN]));
     }
 
-    fn principals(&mut self) {
+    pub(super) fn principals(&mut self) {
         let put = |labels: &[(&str, &str)], disabled| {
             let labels = labels
                 .iter()
@@ -103,53 +127,8 @@ impl Builder {
         self.push(&suite(), AgentId(raw(0xa2)), Event::AgentPut(helper));
     }
 
-    fn policies(&mut self) {
-        let condition = |field: &str, operator, value| Condition {
-            field: field.into(),
-            operator,
-            value,
-        };
-        let small_refunds = PolicyDoc {
-            description: Some("Up to 50 without asking".into()),
-            actions: vec!["stripe.refund*".into()],
-            agents: vec!["support-*".into()],
-            conditions: vec![
-                condition("amount", Operator::Lte, Some(json!(50))),
-                condition("inputs.customer", Operator::Exists, None),
-                condition(
-                    "agent.labels.env",
-                    Operator::In,
-                    Some(json!(["prod", "staging", 1.5, null])),
-                ),
-            ],
-            otherwise: Some(Otherwise::RequireApproval),
-            require_reason: true,
-            require_decision_reason: true,
-            valid_for: Some(Micros::seconds(600)),
-            approval: ApprovalTerms {
-                approvers: requirement().approvers,
-                quorum: Some(2),
-                deny_quorum: Some(1),
-                timeout: Some(TimeoutRule::After(Micros::seconds(1_800))),
-                self_approval: false,
-                escalate: Some(Escalation {
-                    after: Micros::seconds(60),
-                    to: vec!["channel:pager".into()],
-                }),
-                notify: vec!["channel:finance".into()],
-            },
-            ..PolicyDoc::new("small-refunds", PolicyEffect::Conditional)
-        };
-        let deploys = PolicyDoc {
-            actions: vec!["deploy.production".into()],
-            guard: true,
-            approval: ApprovalTerms {
-                timeout: Some(TimeoutRule::Never),
-                self_approval: true,
-                ..ApprovalTerms::default()
-            },
-            ..PolicyDoc::new("production-deploys", PolicyEffect::RequireApproval)
-        };
+    pub(super) fn policies(&mut self) {
+        let (small_refunds, deploys) = (small_refunds(), deploys());
         let put = |version, age, policy: &PolicyDoc| {
             Event::PolicyPut(PolicyPut {
                 version,
@@ -207,5 +186,56 @@ impl Builder {
             Event::WorkspaceUpdated(WorkspaceSet { settings }),
         );
     }
+}
 
+fn small_refunds() -> PolicyDoc {
+    let condition = |field: &str, operator, value| Condition {
+        field: field.into(),
+        operator,
+        value,
+    };
+    PolicyDoc {
+        description: Some("Up to 50 without asking".into()),
+        actions: vec!["stripe.refund*".into()],
+        agents: vec!["support-*".into()],
+        conditions: vec![
+            condition("amount", Operator::Lte, Some(json!(50))),
+            condition("inputs.customer", Operator::Exists, None),
+            condition(
+                "agent.labels.env",
+                Operator::In,
+                Some(json!(["prod", "staging", 1.5, null])),
+            ),
+        ],
+        otherwise: Some(Otherwise::RequireApproval),
+        require_reason: true,
+        require_decision_reason: true,
+        valid_for: Some(Micros::seconds(600)),
+        approval: ApprovalTerms {
+            approvers: requirement().approvers,
+            quorum: Some(2),
+            deny_quorum: Some(1),
+            timeout: Some(TimeoutRule::After(Micros::seconds(1_800))),
+            self_approval: false,
+            escalate: Some(Escalation {
+                after: Micros::seconds(60),
+                to: vec!["channel:pager".into()],
+            }),
+            notify: vec!["channel:finance".into()],
+        },
+        ..PolicyDoc::new("small-refunds", PolicyEffect::Conditional)
+    }
+}
+
+fn deploys() -> PolicyDoc {
+    PolicyDoc {
+        actions: vec!["deploy.production".into()],
+        guard: true,
+        approval: ApprovalTerms {
+            timeout: Some(TimeoutRule::Never),
+            self_approval: true,
+            ..ApprovalTerms::default()
+        },
+        ..PolicyDoc::new("production-deploys", PolicyEffect::RequireApproval)
+    }
 }

@@ -123,10 +123,9 @@ fn effect(policy: &PolicyDoc, together: Outcome) -> Option<Effect> {
         _ => Effect::Ask,
     };
     match (policy.effect, together) {
-        (PolicyEffect::Allow, Outcome::True) => Some(Effect::Allow),
+        (PolicyEffect::Allow | PolicyEffect::Conditional, Outcome::True) => Some(Effect::Allow),
         (PolicyEffect::Deny, Outcome::True | Outcome::Error) => Some(Effect::Deny),
         (PolicyEffect::RequireApproval, Outcome::True | Outcome::Error) => Some(Effect::Ask),
-        (PolicyEffect::Conditional, Outcome::True) => Some(Effect::Allow),
         (PolicyEffect::Conditional, _) => Some(otherwise),
         _ => None,
     }

@@ -9,7 +9,9 @@ use signoff_core::{
     event::{ActionFacts, ApprovalRequested, Event},
     fold::{FoldError, RowKey, Rows},
     id::{ActionId, AgentId, ApprovalId, EventId, OperatorId, RawId, WorkspaceId},
+    judge::{ReasonCode, Verdict},
     payload::Hash32,
+    policy::{Effect, Escalation},
     record::{Head, RECORD_VERSION, Record, Sealed},
     requirement::{Approver, Requirement, Role, Roster},
     time::{Micros, Timestamp},
@@ -127,7 +129,7 @@ pub(crate) fn requested() -> ApprovalRequested {
         requirement: requirement(),
         decide_by: Some(seconds(1_000)),
         escalate_at: Some(seconds(500)),
-        escalate: Some(signoff_core::policy::Escalation {
+        escalate: Some(Escalation {
             after: Micros::seconds(500),
             to: vec!["channel:pager".into()],
         }),
@@ -156,6 +158,23 @@ pub(crate) fn facts() -> ActionFacts {
     }
 }
 
+/// What policy says when it is asked again.
+pub(crate) fn verdict(effect: Effect, requirement: Requirement) -> Verdict {
+    Verdict {
+        effect,
+        code: (effect == Effect::Deny).then_some(ReasonCode::PolicyDenied),
+        policy: None,
+        conditions: Vec::new(),
+        requirement,
+        decide_within: None,
+        timeout_cut: false,
+        valid_for: Micros::seconds(100),
+        escalate: None,
+        notify: Vec::new(),
+        reason_missing: false,
+    }
+}
+
 /// So many seconds after the beginning of time.
 pub(crate) const fn seconds(seconds: i64) -> Timestamp {
     Timestamp(seconds * 1_000_000)
@@ -179,7 +198,10 @@ impl Log {
     }
 
     /// The record that would come next.
-    #[expect(clippy::needless_pass_by_value, reason = "ids are copied, and calls read better so")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "ids are copied, and calls read better so"
+    )]
     pub(crate) fn next(
         &self,
         time: Timestamp,
@@ -218,7 +240,6 @@ impl Log {
     }
 
     /// Appends what must follow.
-    #[expect(clippy::needless_pass_by_value, reason = "ids are copied, and calls read better so")]
     pub(crate) fn push(&mut self, time: Timestamp, actor: &Actor, subject: impl ToString, event: Event) {
         let record = self.next(time, actor, subject, event);
         self.append(record).expect("the event follows from the rows");

@@ -60,7 +60,7 @@ CREATE INDEX events_by_type ON events (workspace, type, seq);
 CREATE INDEX events_by_decision ON events (workspace, decision, seq) WHERE decision IS NOT NULL;
 CREATE INDEX events_by_time ON events (workspace, time, seq);
 -- People only: with every agent in it, each submit would write one more page.
-CREATE INDEX events_by_operator ON events (workspace, actor, seq) WHERE actor GLOB 'usr_*';
+CREATE INDEX events_by_operator ON events (workspace, actor, seq) WHERE substr(actor, 1, 4) = 'usr_';
 
 -- Side tables: nothing here is folded.
 CREATE TABLE payloads (

@@ -19,10 +19,12 @@ use crate::{ApprovalFact, ApprovalQuery, Due, StoreError, StoreResult};
 const OPEN: &str = " AND status IN ('pending', 'info_requested')";
 pub(super) const COUNT_OPEN: &str =
     "SELECT count(*) FROM approvals WHERE workspace = ? AND status IN ('pending', 'info_requested')";
+/// What was submitted since, from its covering index; and what is open and older, where the plus keeps SQLite from going
+/// through everything older.
 pub(super) const FACTS: &str = "SELECT status, priority, risk, action, created_at, decided_at, decider FROM approvals \
      WHERE workspace = ?1 AND created_at >= ?2 \
      UNION ALL SELECT status, priority, risk, action, created_at, decided_at, decider FROM approvals \
-     WHERE workspace = ?1 AND created_at < ?2 AND status IN ('pending', 'info_requested')";
+     WHERE workspace = ?1 AND +created_at < ?2 AND status IN ('pending', 'info_requested')";
 pub(super) const DUE: &str = "SELECT 0 AS kind, workspace, id, next_at FROM approvals WHERE next_at <= ?1 \
      UNION ALL SELECT 1, workspace, id, next_at FROM executions WHERE next_at <= ?1 ORDER BY next_at LIMIT ?2";
 pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM (SELECT min(next_at) AS at FROM approvals \

@@ -150,7 +150,7 @@ fn push_filters(sql: &mut QueryBuilder<Sqlite>, workspace: WorkspaceId, query: &
     if let Some(actor) = &query.actor {
         if actor.starts_with("usr_") {
             // The condition of the partial index over operators, word for word.
-            sql.push(" AND actor GLOB 'usr_*'");
+            sql.push(" AND substr(actor, 1, 4) = 'usr_'");
         }
         sql.push(" AND actor = ").push_bind(actor.as_str());
     }

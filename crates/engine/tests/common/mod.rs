@@ -1,0 +1,154 @@
+//! An engine on a temporary SQLite database with a clock that tests turn.
+
+#![allow(dead_code, clippy::unwrap_used, reason = "shared by several test programs; a failed step is a failed test")]
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use signoff_core::{
+    action::Action,
+    id::ApprovalId,
+    policy::{PolicyDoc, PolicyEffect},
+    requirement::Role,
+    time::{Micros, Timestamp},
+};
+use signoff_egress::{Egress, EgressConfig};
+use signoff_engine::{
+    Engine, EngineOptions,
+    request::{ApplyPolicies, CreateAgent, CreateOperator, Decide, Decision, Submit},
+    view::{ApprovalView, Caller, PoliciesApplied},
+};
+use signoff_store::{Clock, sqlite::SqliteStore};
+
+pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-tests-0123456789abcdef";
+pub(crate) const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/// A clock that stands until it is turned.
+pub(crate) struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub(crate) fn turn(&self, by: Micros) {
+        self.0.fetch_add(by.0, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+pub(crate) struct House {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) directory: Arc<tempfile::TempDir>,
+    pub(crate) admin: Caller,
+}
+
+pub(crate) async fn open(directory: &Path, clock: Arc<TestClock>, auto_approve: bool) -> (Engine, Arc<SqliteStore>) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let store = Arc::new(SqliteStore::open(directory, clock).await.unwrap());
+    let engine = Engine::start(EngineOptions {
+        store: store.clone(),
+        master_key: SecretString::from(MASTER_KEY),
+        egress: Egress::new(EgressConfig::default()).unwrap(),
+        public_url: "http://127.0.0.1:7070".into(),
+        admin_key: Some(SecretString::from(ADMIN_KEY)),
+        auto_approve,
+    })
+    .await
+    .unwrap();
+    (engine, store)
+}
+
+impl House {
+    pub(crate) async fn new() -> Self {
+        Self::with(false).await
+    }
+
+    pub(crate) async fn with(auto_approve: bool) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let clock = Arc::new(TestClock(AtomicI64::new(1_795_000_000_000_000)));
+        let (engine, store) = open(directory.path(), clock.clone(), auto_approve).await;
+        let admin = engine.authenticate(ADMIN_KEY).unwrap();
+        Self { engine, store, clock, directory, admin }
+    }
+
+    /// Stops, and opens the same data again.
+    pub(crate) async fn reopen(self) -> Self {
+        self.engine.stop().await;
+        self.store.close().await;
+        let Self { engine, store, clock, directory, .. } = self;
+        drop((engine, store));
+        let (engine, store) = open(directory.path(), clock.clone(), false).await;
+        let admin = engine.authenticate(ADMIN_KEY).unwrap();
+        Self { engine, store, clock, directory, admin }
+    }
+
+    pub(crate) async fn agent(&self, name: &str) -> Caller {
+        let create = CreateAgent { name: name.into(), ..CreateAgent::default() };
+        let made = self.engine.create_agent(&self.admin, create, None).await.unwrap();
+        self.engine.authenticate(made.secret.unwrap().expose_secret()).unwrap()
+    }
+
+    pub(crate) async fn operator(&self, name: &str, role: Role) -> Caller {
+        let create = CreateOperator {
+            name: name.into(),
+            email: format!("{name}@example.com"),
+            role,
+            groups: Vec::new(),
+            password: None,
+        };
+        let made = self.engine.create_operator(&self.admin, create, None).await.unwrap();
+        let id = made.row.id.to_string();
+        let token = self.engine.create_token(&self.admin, &id, "test".into(), None).await.unwrap();
+        self.engine.authenticate(token.secret.unwrap().expose_secret()).unwrap()
+    }
+
+    pub(crate) async fn apply(&self, policies: Vec<PolicyDoc>) -> PoliciesApplied {
+        let apply = ApplyPolicies { policies, ..ApplyPolicies::default() };
+        self.engine.apply_policies(&self.admin, apply, None).await.unwrap()
+    }
+
+    pub(crate) async fn ask(&self, agent: &Caller, action: &str) -> ApprovalId {
+        let submitted = self.engine.submit(agent, submit(action, json!({})), None).await.unwrap();
+        submitted.approval_id.expect("it asks")
+    }
+
+    pub(crate) async fn approve(&self, operator: &Caller, id: ApprovalId) -> Result<ApprovalView, signoff_engine::EngineError> {
+        let digest = self.engine.approval(operator, id).await.unwrap().row.digest;
+        let decide = Decide { decision: Decision::Approve { digest, comment: None }, view: None };
+        self.engine.decide(operator, id, decide, None).await
+    }
+
+    pub(crate) async fn deny(&self, operator: &Caller, id: ApprovalId) -> Result<ApprovalView, signoff_engine::EngineError> {
+        let decide = Decide { decision: Decision::Deny { digest: None, reason: "no".into() }, view: None };
+        self.engine.decide(operator, id, decide, None).await
+    }
+
+    /// The log is whole and the store is what it adds up to.
+    pub(crate) async fn assert_verifies(&self) {
+        let verification = self.engine.verify(&self.admin, true).await.unwrap();
+        assert!(verification.ok, "{:#?}", verification.faults);
+    }
+}
+
+pub(crate) fn policy(name: &str, actions: &[&str], effect: PolicyEffect) -> PolicyDoc {
+    PolicyDoc { actions: actions.iter().map(|action| (*action).to_owned()).collect(), ..PolicyDoc::new(name, effect) }
+}
+
+pub(crate) fn submit(action: &str, context: Value) -> Submit {
+    let mut asked = Action::named(action);
+    if let Value::Object(context) = context {
+        asked.context = context;
+    }
+    Submit::of(asked)
+}
