@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { randomBytes } from "node:crypto";
 import assert from "node:assert/strict";
@@ -22,25 +23,49 @@ export const ADMIN = { name: "Ada Lovelace", email: "ada@example.com", password:
 export const PHONE = { width: 390, height: 844 };
 export const DESK = { width: 1440, height: 900 };
 
-/** Starts a server on a free port of this machine; `stop` ends it and deletes its data. */
+/** A free port of this machine; what listened there has let it go. */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/**
+ * Starts a server on a free port of this machine. `stop` ends it and deletes its data; `pause` ends it and keeps them,
+ * `resume` starts it again at the same place. `listens` is where it listens, `url` what it calls itself.
+ */
 export async function startServer(...flags) {
   const data = await mkdtemp(join(tmpdir(), "signoff-browser-"));
   const adminKey = randomBytes(32).toString("hex");
-  const env = { ...process.env, SIGNOFF_ADMIN_KEY: adminKey, SIGNOFF_LOG: "warn" };
-  const args = ["--json", "serve", "--data", data, "--listen", "127.0.0.1:0", ...flags];
-  const child = spawn(BINARY, args, { env, stdio: ["ignore", "pipe", "inherit"] });
-  const ended = once(child, "exit");
-  const line = await Promise.race([
-    once(createInterface({ input: child.stdout }), "line").then(([line]) => line),
-    ended.then(([code]) => { throw new Error(`the server ended with ${code} before it answered`); }),
-  ]);
-  const { url, setup_url: setupUrl } = JSON.parse(line);
-  const stop = async () => {
+  const address = `127.0.0.1:${await freePort()}`;
+  const server = { listens: `http://${address}`, adminKey };
+  let child, ended;
+
+  server.resume = async () => {
+    const env = { ...process.env, SIGNOFF_ADMIN_KEY: adminKey, SIGNOFF_LOG: "warn" };
+    const args = ["--json", "serve", "--data", data, "--listen", address, ...flags];
+    child = spawn(BINARY, args, { env, stdio: ["ignore", "pipe", "inherit"] });
+    ended = once(child, "exit");
+    const line = await Promise.race([
+      once(createInterface({ input: child.stdout }), "line").then(([line]) => line),
+      ended.then(([code]) => { throw new Error(`the server ended with ${code} before it answered`); }),
+    ]);
+    const { url, setup_url: setupUrl } = JSON.parse(line);
+    Object.assign(server, { url, setupUrl, call: caller(server.listens, adminKey) });
+  };
+  server.pause = async () => {
     child.kill("SIGTERM");
     await ended;
+  };
+  server.stop = async () => {
+    await server.pause();
     await rm(data, { recursive: true, force: true });
   };
-  return { url, setupUrl, adminKey, stop, call: caller(url, adminKey) };
+  await server.resume();
+  return server;
 }
 
 /** Calls the API with a key: method, path, body. Answers the parsed body; throws on any refusal. */

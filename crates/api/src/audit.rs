@@ -15,7 +15,7 @@ pub struct Event {
     pub sequence: u64,
     /// When, RFC 3339.
     pub at: String,
-    /// What happened, such as `approval.decided`.
+    /// What happened, such as `approval.ended.v1`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Who did it.
@@ -130,7 +130,7 @@ pub struct Head {
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Flaw {
-    /// What kind, such as `hash_mismatch`, `gap`, `row_differs` or `secret_differs`.
+    /// What kind: `chain`, `index`, `fold`, `payload`, `secret` or `head`.
     pub kind: String,
     /// The record it shows at.
     #[serde(default, skip_serializing_if = "Option::is_none")]

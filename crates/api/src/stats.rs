@@ -26,9 +26,9 @@ pub struct Stats {
     pub total: u64,
     /// Of these, still undecided.
     pub pending: u64,
-    /// Ended by people.
+    /// Ended by people, or by an automation in their place.
     pub human: HumanEnds,
-    /// Ended without people.
+    /// Ended by the clock, the asker or a change of policy.
     pub other: OtherEnds,
     /// By priority, every priority present.
     pub by_priority: Vec<PriorityStats>,
@@ -38,7 +38,7 @@ pub struct Stats {
     pub top_actions: Vec<ActionStats>,
 }
 
-/// Approvals ended by people.
+/// Approvals ended by people, or by an automation in their place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HumanEnds {
     /// Approved or answered.
@@ -59,7 +59,7 @@ pub struct HumanEnds {
     pub decision_seconds_p90: Option<f64>,
 }
 
-/// Approvals ended without people.
+/// Approvals ended by the clock, the asker or a change of policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OtherEnds {
     /// Nobody decided in time.
@@ -68,9 +68,9 @@ pub struct OtherEnds {
     pub cancelled: u64,
     /// Replaced.
     pub superseded: u64,
-    /// Approved by a change of policy or by an automation.
+    /// Approved by a change of policy, or by a server that approves everything.
     pub system_approved: u64,
-    /// Denied by a change of policy or by an automation.
+    /// Denied by a change of policy.
     pub system_denied: u64,
 }
 

@@ -171,7 +171,7 @@ pub struct ChainFault {
 }
 
 /// Checks records one after another, from the first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ChainVerifier {
     workspace: WorkspaceId,
     head: Head,

@@ -6,6 +6,11 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+mod money;
+
+pub use money::money;
+use money::{Amount, amount_in};
+
 /// Longest piece of a value that enters the sentence, in characters; the whole value stands in the facts.
 const VALUE_CHARS_MAX: usize = 64;
 
@@ -104,9 +109,6 @@ const OBJECT_VERBS: &str = "delete remove drop destroy purge truncate erase arch
     rename move copy cancel close reopen merge publish unpublish release rollback restart start stop scale \
     enable disable suspend rotate revoke grant invite assign approve export import download upload read write \
     execute terminate reboot patch install uninstall lock unlock reset restore";
-
-const AMOUNT_FIELDS: &str =
-    "amount refund_amount amount_usd usd_amount total total_amount sum amount_cents amount_minor";
 
 const PARTY_FIELDS: &str = "customer customer_id to recipient payee beneficiary destination to_account to_acct account \
     account_id vendor user user_id email customer_email employee";
@@ -274,12 +276,6 @@ impl Draft {
     }
 }
 
-/// An amount as it will be read, with what was assumed to read it so.
-struct Amount {
-    text: String,
-    assumption: Option<&'static str>,
-}
-
 /// The two objects an action carries, inputs before context.
 struct Fields<'a> {
     inputs: &'a Value,
@@ -317,97 +313,6 @@ impl Fields<'_> {
     fn amount(&self) -> Option<Amount> {
         [self.inputs, self.context].into_iter().find_map(amount_in)
     }
-}
-
-/// Reads the amount of one object, with the currency that stands beside it.
-fn amount_in(object: &Value) -> Option<Amount> {
-    let (name, raw) = AMOUNT_FIELDS
-        .split_whitespace()
-        .find_map(|name| scalar(object.get(name)?).map(|text| (name, text)))?;
-    let named = object
-        .get("currency")
-        .and_then(Value::as_str)
-        .filter(|code| is_currency(code))
-        .map(str::to_ascii_uppercase);
-    let is_whole = !raw.contains('.');
-    if name.ends_with("_cents") || name.ends_with("_minor") {
-        let currency = named.as_deref().unwrap_or("USD");
-        let text = from_minor(&raw).and_then(|units| money(&units, Some(currency)));
-        return Some(Amount {
-            text: text.unwrap_or_else(|| tame(&raw)),
-            assumption: None,
-        });
-    }
-    let in_dollars = name.contains("usd");
-    let currency = named.as_deref().or(in_dollars.then_some("USD"));
-    let assumption = match (currency, is_whole) {
-        (None, _) => Some("The request names no currency; the amount is read as US dollars."),
-        (Some(_), true) => Some("The amount is a whole number, read as whole units, not as cents."),
-        (Some(_), false) => None,
-    };
-    match money(&raw, currency.or(Some("USD"))) {
-        Some(text) => Some(Amount { text, assumption }),
-        None => Some(Amount {
-            text: tame(&raw),
-            assumption: None,
-        }),
-    }
-}
-
-fn is_currency(code: &str) -> bool {
-    code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_alphabetic())
-}
-
-/// Moves the point two places, for fields that name cents; `None` for what is not a whole number.
-fn from_minor(raw: &str) -> Option<String> {
-    let (sign, digits) = raw.strip_prefix('-').map_or(("", raw), |digits| ("-", digits));
-    if digits.is_empty() || digits.len() > 18 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let padded = format!("{digits:0>3}");
-    let (units, cents) = padded.split_at(padded.len() - 2);
-    Some(format!("{sign}{units}.{cents}"))
-}
-
-/// Writes a plain decimal as money ("$1,250.00"); `None` for anything that is not one, so that nothing is guessed.
-pub fn money(raw: &str, currency: Option<&str>) -> Option<String> {
-    let (sign, rest) = raw.strip_prefix('-').map_or(("", raw), |rest| ("-", rest));
-    let (units, cents) = rest.split_once('.').unwrap_or((rest, ""));
-    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_leading_zero = units.len() > 1 && units.starts_with('0');
-    if units.is_empty()
-        || units.len() > 15
-        || !is_digits(units)
-        || !is_digits(cents)
-        || is_leading_zero
-        || rest.ends_with('.')
-    {
-        return None;
-    }
-    let number = format!("{}.{cents:0<2}", group_thousands(units));
-    Some(match currency {
-        Some("USD") => format!("{sign}${number}"),
-        Some("EUR") => format!("{sign}€{number}"),
-        Some("GBP") => format!("{sign}£{number}"),
-        Some("JPY" | "KRW") if cents.is_empty() => format!(
-            "{sign}{} {}",
-            group_thousands(units),
-            currency.unwrap_or_default()
-        ),
-        Some(code) => format!("{sign}{number} {code}"),
-        None => format!("{sign}{number}"),
-    })
-}
-
-fn group_thousands(digits: &str) -> String {
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// A value that fits into a sentence: text, number, or a list of one.
@@ -530,32 +435,5 @@ mod tests {
             made,
             format!("a wants to delete user {}… (72 bytes more)", "é".repeat(64))
         );
-    }
-
-    /// An amount that is not a plain decimal is repeated, never interpreted.
-    #[test]
-    fn money_is_exact_or_not_money() {
-        for odd in [
-            "",
-            "1e9",
-            "007",
-            "1,000",
-            "NaN",
-            "0x10",
-            "5.",
-            "٥٠٠",
-            "--5",
-            "9999999999999999",
-        ] {
-            assert_eq!(money(odd, Some("USD")), None, "{odd}");
-        }
-        for (raw, currency, expected) in [
-            ("0.005", "USD", "$0.005"),
-            ("1234567.8", "GBP", "£1,234,567.80"),
-            ("5000", "JPY", "5,000 JPY"),
-            ("-5", "EUR", "-€5.00"),
-        ] {
-            assert_eq!(money(raw, Some(currency)).as_deref(), Some(expected));
-        }
     }
 }

@@ -272,33 +272,49 @@ function lost(yes) {
   if (!yes) refreshSoon();
 }
 
+const SILENCE_MS_MAX = 45_000;
+const RETRY_MS = 5_000;
 let stream = null;
+let heardAt = 0;
+let lostTimer = 0;
 
 function listen() {
   if (stream || document.hidden || !$("#waiting-count") || !window.EventSource) return;
-  stream = new EventSource("/console/stream");
-  let lostTimer = 0;
-  stream.addEventListener("open", () => {
+  const fresh = stream = new EventSource("/console/stream");
+  const hear = () => { heardAt = Date.now(); };
+  hear();
+  fresh.addEventListener("open", () => {
+    hear();
     clearTimeout(lostTimer);
     lost(false);
   });
-  stream.addEventListener("error", (event) => {
-    const failed = event.target;
+  fresh.addEventListener("error", () => {
     clearTimeout(lostTimer);
-    lostTimer = setTimeout(() => { if (failed === stream) lost(failed.readyState !== EventSource.OPEN); }, 3000);
+    lostTimer = setTimeout(() => lost(stream?.readyState !== EventSource.OPEN), 2000);
     // A refused stream does not try again by itself.
-    if (failed.readyState === EventSource.CLOSED && failed === stream) {
+    if (fresh === stream && fresh.readyState === EventSource.CLOSED) {
       stream = null;
-      setTimeout(listen, 10000);
+      setTimeout(listen, RETRY_MS);
     }
   });
-  for (const kind of ["notice", "resync"]) stream.addEventListener(kind, refreshSoon);
+  fresh.addEventListener("beat", hear);
+  for (const kind of ["notice", "resync"]) fresh.addEventListener(kind, () => { hear(); refreshSoon(); });
 }
 
 function hush() {
   stream?.close();
   stream = null;
 }
+
+// A network that was changed or lost may leave a stream that looks open and never speaks again.
+setInterval(() => {
+  if (!stream || Date.now() - heardAt < SILENCE_MS_MAX) return;
+  lost(true);
+  hush();
+  listen();
+}, RETRY_MS);
+addEventListener("offline", () => lost(true));
+addEventListener("online", () => { hush(); listen(); });
 
 // A hidden page needs no news, and browsers hold only a few connections to one server.
 document.addEventListener("visibilitychange", () => {

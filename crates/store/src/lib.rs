@@ -78,7 +78,8 @@ pub trait Store: Send + Sync + 'static {
     /// The records at these places, oldest first.
     async fn records_at(&self, workspace: WorkspaceId, sequences: &[u64]) -> StoreResult<Vec<StoredRecord>>;
     /// The first records of these requests: what was asked, by whom.
-    async fn submissions(&self, workspace: WorkspaceId, subjects: &[RawId]) -> StoreResult<Vec<StoredRecord>>;
+    async fn submissions(&self, workspace: WorkspaceId, subjects: &[RawId])
+    -> StoreResult<Vec<StoredRecord>>;
     /// The payloads of these records that still exist.
     async fn payloads(&self, workspace: WorkspaceId, sequences: &[u64]) -> StoreResult<Vec<StoredPayload>>;
     /// Every folded row as stored, with what its columns say, for verification.

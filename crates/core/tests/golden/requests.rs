@@ -18,7 +18,8 @@ use signoff_core::{
 };
 
 use super::{
-    Builder, DANA, FINANCE, PAGER, ROBIN, action, agent, facts, refunds, requirement, secret, suite, system,
+    Builder, DANA, FINANCE, PAGER, ROBIN, SUITE, action, agent, facts, refunds, requirement, secret, suite,
+    system,
 };
 use crate::support::{operator, person};
 

@@ -1,7 +1,7 @@
 //! What the API's description says beside its operations: the whole, how to sign in, and how every refusal looks.
 
 use signoff_api::problem::{Code, FieldError, Problem};
-use signoff_api::{PROBLEM_MEDIA_TYPE, stream};
+use signoff_api::{PROBLEM_MEDIA_TYPE, Until, approval, stream};
 use utoipa::OpenApi as _;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::Operation;
@@ -28,7 +28,8 @@ const PROBLEM: &str = "Problem";
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
     ),
     servers((url = "/", description = "This server")),
-    components(schemas(Problem, FieldError, Code, stream::Notice)),
+    // What only parameters, problems and the stream speak of is not found by itself.
+    components(schemas(Problem, FieldError, Code, Until, approval::Order, stream::Notice)),
     tags(
         (name = "actions", description = "What an agent is about to do, and how it went."),
         (name = "executions", description = "One carrying-out of an allowed or approved action."),
@@ -109,5 +110,15 @@ mod tests {
             }
         }
         assert!(names.len() > 50, "{}", names.len());
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let text = crate::api::openapi().to_json().unwrap();
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let references = text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next());
+        for reference in references {
+            assert!(document.pointer(reference).is_some(), "{reference}");
+        }
     }
 }

@@ -27,8 +27,8 @@ impl IdempotencyKey {
 pub(crate) struct IdempotencyParam {
     /// 1 to 255 visible ASCII characters. The same key with the same request gets the same answer; with another
     /// request it is refused.
-    #[param(rename = "idempotency-key", min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
-    idempotency_key: Option<String>,
+    #[param(rename = "idempotency-key", required = false, min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    idempotency_key: String,
 }
 
 impl<S: Sync> FromRequestParts<S> for IdempotencyKey {

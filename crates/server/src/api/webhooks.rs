@@ -14,7 +14,7 @@ use super::convert::{self, ToWire};
 use super::cursor::Listing;
 use super::idempotency::{IdempotencyKey, IdempotencyParam};
 use super::path::At;
-use super::principal::{As, Govern, SeeWorkspace};
+use super::principal::{As, Govern};
 use super::query::{NoQuery, Query, limit};
 use super::{Answer, Refused};
 use crate::Doors;
@@ -32,10 +32,10 @@ pub(crate) fn router() -> OpenApiRouter<Doors> {
 #[utoipa::path(
     get, path = "/v1/webhooks", tag = "webhooks", params(PageQuery),
     responses((status = 200, description = "One page", body = Page<Webhook>)),
-    extensions(("x-signoff-operation" = json!(SeeWorkspace::NAME)))
+    extensions(("x-signoff-operation" = json!(Govern::NAME)))
 )]
 pub(crate) async fn webhook_list(
-    caller: As<SeeWorkspace>,
+    caller: As<Govern>,
     State(doors): State<Doors>,
     Query(query): Query<PageQuery>,
 ) -> Answer<Page<Webhook>> {
@@ -70,10 +70,10 @@ pub(crate) async fn webhook_create(
 #[utoipa::path(
     get, path = "/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "`chn_…`")),
     responses((status = 200, description = "The webhook", body = Webhook)),
-    extensions(("x-signoff-operation" = json!(SeeWorkspace::NAME)))
+    extensions(("x-signoff-operation" = json!(Govern::NAME)))
 )]
 pub(crate) async fn webhook_view(
-    caller: As<SeeWorkspace>,
+    caller: As<Govern>,
     State(doors): State<Doors>,
     At(id): At<ChannelId>,
     _: Query<NoQuery>,
@@ -106,10 +106,10 @@ pub(crate) async fn webhook_remove(
     get, path = "/v1/webhooks/{id}/deliveries", tag = "webhooks",
     params(("id" = String, Path, description = "`chn_…`"), PageQuery),
     responses((status = 200, description = "One page", body = Page<Delivery>)),
-    extensions(("x-signoff-operation" = json!(SeeWorkspace::NAME)))
+    extensions(("x-signoff-operation" = json!(Govern::NAME)))
 )]
 pub(crate) async fn delivery_list(
-    caller: As<SeeWorkspace>,
+    caller: As<Govern>,
     State(doors): State<Doors>,
     At(id): At<ChannelId>,
     Query(query): Query<PageQuery>,

@@ -3,6 +3,7 @@
 use anyhow::bail;
 use clap::Subcommand;
 use signoff_api::PageQuery;
+use signoff_api::group::GroupPut;
 use signoff_api::operator::{OperatorCreate, Role, TokenCreate};
 use signoff_client::Client;
 
@@ -25,7 +26,7 @@ pub(crate) enum OperatorsCommand {
         /// viewer, member or admin
         #[arg(long, value_name = "ROLE", default_value = "member")]
         role: Role,
-        /// A group to put them in; may be repeated
+        /// A group to put them in, made if it is new; may be repeated
         #[arg(long = "group", value_name = "NAME")]
         groups: Vec<String>,
     },
@@ -53,6 +54,7 @@ pub(crate) async fn run(global: &Global, command: OperatorsCommand) -> anyhow::R
             role,
             groups,
         } => {
+            make_groups(global, &client, &groups).await?;
             let groups = (!groups.is_empty()).then_some(groups);
             let body = OperatorCreate {
                 name,
@@ -102,6 +104,33 @@ pub(crate) async fn run(global: &Global, command: OperatorsCommand) -> anyhow::R
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Makes the groups that are not there yet: the server refuses unknown ones, for they might be misspelt.
+async fn make_groups(global: &Global, client: &Client, names: &[String]) -> anyhow::Result<()> {
+    let mut missing: Vec<_> = names.iter().collect();
+    let mut query = PageQuery {
+        cursor: None,
+        limit: Some(200),
+    };
+    while !missing.is_empty() {
+        let page = client.group_list(&query).await?;
+        missing.retain(|name| {
+            !page
+                .items
+                .iter()
+                .any(|group| group.name.eq_ignore_ascii_case(name))
+        });
+        let Some(next) = page.next_cursor else { break };
+        query.cursor = Some(next);
+    }
+    for name in missing {
+        client.group_put(name, &GroupPut::default()).await?;
+        if !global.json {
+            output::talk(&format!("made the group {}", inert::line(name)));
+        }
+    }
+    Ok(())
 }
 
 /// People know e-mail addresses; the path takes ids.

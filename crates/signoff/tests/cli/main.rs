@@ -8,4 +8,5 @@ mod gate;
 mod help;
 mod interrupt;
 mod lists;
+mod real;
 mod run;

@@ -76,13 +76,18 @@ async fn many(store: &dyn Store, workspace: u128) -> Scribe {
     scribe
 }
 
-fn filter_table() -> Vec<ApprovalQuery> {
-    use ApprovalStatus::{Approved, Denied, Expired, InfoRequested, Pending};
-    let all = ApprovalQuery {
+fn all(set: impl FnOnce(&mut ApprovalQuery)) -> ApprovalQuery {
+    let mut query = ApprovalQuery {
         limit: 1_000,
         ..ApprovalQuery::default()
     };
-    let mut table = vec![all.clone()];
+    set(&mut query);
+    query
+}
+
+fn filter_table() -> Vec<ApprovalQuery> {
+    use ApprovalStatus::{Approved, Denied, Expired, InfoRequested, Pending, Superseded};
+    let mut table = vec![all(|_| {})];
     let statuses: [&[_]; 7] = [
         &[Pending],
         &[InfoRequested],
@@ -90,31 +95,22 @@ fn filter_table() -> Vec<ApprovalQuery> {
         &[InfoRequested, Pending],
         &[Approved, Pending],
         &[Denied, Expired],
-        &[ApprovalStatus::Superseded],
+        &[Superseded],
     ];
     for statuses in statuses {
-        table.push(ApprovalQuery {
-            statuses: statuses.to_vec(),
-            ..all.clone()
-        });
-        table.push(ApprovalQuery {
-            statuses: statuses.to_vec(),
-            agents: Some(vec![AGENT]),
-            ..all.clone()
-        });
+        table.push(all(|q| q.statuses = statuses.to_vec()));
+        table.push(all(|q| {
+            (q.statuses, q.agents) = (statuses.to_vec(), Some(vec![AGENT]))
+        }));
     }
-    for agents in [
+    let agents = [
         vec![],
         vec![AGENT],
         vec![OTHER_AGENT, AGENT],
         vec![AgentId(raw(1))],
-    ] {
-        table.push(ApprovalQuery {
-            agents: Some(agents),
-            ..all.clone()
-        });
-    }
-    for glob in [
+    ];
+    table.extend(agents.map(|agents| all(|q| q.agents = Some(agents))));
+    let globs = [
         "stripe.refund",
         "stripe.*",
         "stripe.refund?",
@@ -122,34 +118,22 @@ fn filter_table() -> Vec<ApprovalQuery> {
         "stripe.charge",
         "Stripe.Charge",
         "nothing",
-    ] {
-        table.push(ApprovalQuery {
-            action: Some(glob.into()),
-            ..all.clone()
-        });
-    }
-    let priorities = Priority::ALL.iter().map(|priority| ApprovalQuery {
-        priority: Some(*priority),
-        ..all.clone()
-    });
-    table.extend(priorities);
-    table.extend(Risk::ALL.iter().map(|risk| ApprovalQuery {
-        risk: Some(*risk),
-        ..all.clone()
+    ];
+    table.extend(globs.map(|glob| all(|q| q.action = Some(glob.into()))));
+    table.extend(
+        Priority::ALL
+            .iter()
+            .map(|priority| all(|q| q.priority = Some(*priority))),
+    );
+    table.extend(Risk::ALL.iter().map(|risk| all(|q| q.risk = Some(*risk))));
+    let policies = ["refunds", "other-policy", "nothing"];
+    table.extend(policies.map(|policy| all(|q| q.policy = Some(policy.into()))));
+    table.push(all(|q| {
+        q.statuses = vec![Pending, InfoRequested];
+        q.agents = Some(vec![AGENT]);
+        q.action = Some("s*".into());
+        q.policy = Some("refunds".into());
     }));
-    for policy in ["refunds", "other-policy", "nothing"] {
-        table.push(ApprovalQuery {
-            policy: Some(policy.into()),
-            ..all.clone()
-        });
-    }
-    table.push(ApprovalQuery {
-        statuses: vec![Pending, InfoRequested],
-        agents: Some(vec![AGENT]),
-        action: Some("s*".into()),
-        policy: Some("refunds".into()),
-        ..all
-    });
     table
 }
 

@@ -2,7 +2,7 @@
 
 use signoff_core::{
     event::{ApprovalStatus, Ballot, Event, Nothing, PayloadErased},
-    id::{ActionId, OperatorId},
+    id::{ActionId, AgentId, OperatorId},
     payload::PayloadName,
     record::{ChainVerifier, hash_of},
     time::Micros,
@@ -105,37 +105,33 @@ async fn busy(store: &dyn Store, workspace: u128) -> Scribe {
     scribe
 }
 
-fn filter_table(scribe: &Scribe) -> Vec<RecordQuery> {
-    let all = RecordQuery {
+fn all(set: impl FnOnce(&mut RecordQuery)) -> RecordQuery {
+    let mut query = RecordQuery {
         limit: 1_000,
         ..RecordQuery::default()
     };
-    let text = |text: &str| Some(text.to_owned());
-    let mut table = vec![all.clone()];
-    for id in [
+    set(&mut query);
+    query
+}
+
+fn filter_table(scribe: &Scribe) -> Vec<RecordQuery> {
+    let mut table = vec![all(|_| {})];
+    let subjects = [
         ALLOWED,
         OPEN,
         APPROVED,
         ActionId(raw(0x101)),
         ActionId(raw(0x9999)),
-    ] {
-        table.push(RecordQuery {
-            subject: Some(id.0),
-            ..all.clone()
-        });
-    }
-    for agents in [
+    ];
+    table.extend(subjects.map(|id| all(|q| q.subject = Some(id.0))));
+    let agents = [
         vec![],
         vec![AGENT],
         vec![AGENT, OTHER_AGENT],
-        vec![signoff_core::id::AgentId(raw(1))],
-    ] {
-        table.push(RecordQuery {
-            agents: Some(agents),
-            ..all.clone()
-        });
-    }
-    for glob in [
+        vec![AgentId(raw(1))],
+    ];
+    table.extend(agents.map(|agents| all(|q| q.agents = Some(agents))));
+    let globs = [
         "stripe.refund",
         "stripe.*",
         "*",
@@ -145,24 +141,16 @@ fn filter_table(scribe: &Scribe) -> Vec<RecordQuery> {
         "s*r*",
         "?????*",
         "nothing.*",
-    ] {
-        table.push(RecordQuery {
-            action: text(glob),
-            ..all.clone()
-        });
-    }
-    for actor in [
+    ];
+    table.extend(globs.map(|glob| all(|q| q.action = Some(glob.into()))));
+    let actors = [
         DANA.to_string(),
         AGENT.to_string(),
         OperatorId(raw(3)).to_string(),
         "test".into(),
         "clock".into(),
-    ] {
-        table.push(RecordQuery {
-            actor: Some(actor),
-            ..all.clone()
-        });
-    }
+    ];
+    table.extend(actors.map(|actor| all(|q| q.actor = Some(actor))));
     let types = [
         "approval.ended",
         "approval.ended.v1",
@@ -170,53 +158,38 @@ fn filter_table(scribe: &Scribe) -> Vec<RecordQuery> {
         "action.",
         "operator.signed_in",
         "app",
+        "a.",
         ".",
-        "approval..",
     ];
-    for event_type in types {
-        table.push(RecordQuery {
-            event_type: text(event_type),
-            ..all.clone()
-        });
-    }
-    for decision in [
+    table.extend(types.map(|event_type| all(|q| q.event_type = Some(event_type.into()))));
+    let odd_types = ["approval..", "approval.ended.v2", "approval.ended.", "v1", ""];
+    table.extend(odd_types.map(|event_type| all(|q| q.event_type = Some(event_type.into()))));
+    let decisions = [
         "allowed", "approve", "deny", "denied", "expired", "approved", "nothing",
-    ] {
-        table.push(RecordQuery {
-            decision: text(decision),
-            ..all.clone()
-        });
-    }
+    ];
+    table.extend(decisions.map(|decision| all(|q| q.decision = Some(decision.into()))));
     let last = scribe.records.last().unwrap().time;
     let middle = START.plus(Micros(STEP.0 * 15));
-    for since in [START, middle, middle.plus(Micros(1)), last, last.plus(Micros(1))] {
-        table.push(RecordQuery {
-            since: Some(since),
-            ..all.clone()
-        });
-    }
-    table.push(RecordQuery {
-        agents: Some(vec![AGENT]),
-        event_type: text("approval."),
-        ..all.clone()
-    });
-    table.push(RecordQuery {
-        action: text("stripe.*"),
-        actor: Some(DANA.to_string()),
-        ..all.clone()
-    });
-    table.push(RecordQuery {
-        since: Some(middle),
-        decision: text("allowed"),
-        action: text("*"),
-        ..all.clone()
-    });
-    table.push(RecordQuery {
-        subject: Some(OPEN.0),
-        since: Some(middle),
-        agents: Some(vec![OTHER_AGENT]),
-        ..all
-    });
+    let times = [START, middle, middle.plus(Micros(1)), last, last.plus(Micros(1))];
+    table.extend(times.map(|since| all(|q| q.since = Some(since))));
+    let together = |q: &mut RecordQuery| {
+        q.agents = Some(vec![AGENT]);
+        q.event_type = Some("approval.".into());
+    };
+    let people = |q: &mut RecordQuery| {
+        q.action = Some("stripe.*".into());
+        q.actor = Some(DANA.to_string());
+    };
+    let lately = |q: &mut RecordQuery| {
+        q.since = Some(middle);
+        q.decision = Some("allowed".into());
+        q.action = Some("*".into());
+    };
+    let nobody = |q: &mut RecordQuery| {
+        q.subject = Some(OPEN.0);
+        q.agents = Some(vec![OTHER_AGENT]);
+    };
+    table.extend([all(together), all(people), all(lately), all(nobody)]);
     table
 }
 

@@ -91,40 +91,23 @@ pub async fn folded_rows_stay_inside(subject: &dyn Subject) {
 pub async fn the_log_stays_inside(subject: &dyn Subject) {
     let store = subject.store();
     let (scribes, empty) = neighbours(store).await;
-    let all = RecordQuery {
-        limit: 1_000,
-        ..RecordQuery::default()
+    let all = |set: fn(&mut RecordQuery)| {
+        let mut query = RecordQuery {
+            limit: 1_000,
+            ..RecordQuery::default()
+        };
+        set(&mut query);
+        query
     };
     let queries = [
-        all.clone(),
-        RecordQuery {
-            subject: Some(OPEN.0),
-            ..all.clone()
-        },
-        RecordQuery {
-            agents: Some(vec![AGENT]),
-            ..all.clone()
-        },
-        RecordQuery {
-            action: Some("stripe.*".into()),
-            ..all.clone()
-        },
-        RecordQuery {
-            actor: Some(DANA.to_string()),
-            ..all.clone()
-        },
-        RecordQuery {
-            event_type: Some("approval.".into()),
-            ..all.clone()
-        },
-        RecordQuery {
-            decision: Some("allowed".into()),
-            ..all.clone()
-        },
-        RecordQuery {
-            since: Some(START),
-            ..all
-        },
+        all(|_| {}),
+        all(|q| q.subject = Some(OPEN.0)),
+        all(|q| q.agents = Some(vec![AGENT])),
+        all(|q| q.action = Some("stripe.*".into())),
+        all(|q| q.actor = Some(DANA.to_string())),
+        all(|q| q.event_type = Some("approval.".into())),
+        all(|q| q.decision = Some("allowed".into())),
+        all(|q| q.since = Some(START)),
     ];
     for query in queries {
         for scribe in &scribes {

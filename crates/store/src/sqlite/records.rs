@@ -154,20 +154,8 @@ fn push_filters(sql: &mut QueryBuilder<Sqlite>, workspace: WorkspaceId, query: &
         }
         sql.push(" AND actor = ").push_bind(actor.as_str());
     }
-    match &query.event_type {
-        Some(prefix) if prefix.ends_with('.') => {
-            // What begins so lies between the prefix and the same with the character after the full stop.
-            let end = format!("{}/", &prefix[..prefix.len() - 1]);
-            sql.push(" AND type >= ")
-                .push_bind(prefix.as_str())
-                .push(" AND type < ")
-                .push_bind(end);
-        }
-        Some(exact) => {
-            sql.push(" AND type IN (").push_bind(exact.as_str());
-            sql.push(", ").push_bind(format!("{exact}.v1")).push(")");
-        }
-        None => {}
+    if let Some(event_type) = &query.event_type {
+        push_type(sql, event_type);
     }
     if let Some(decision) = &query.decision {
         sql.push(" AND decision = ").push_bind(decision.as_str());
@@ -180,6 +168,28 @@ fn push_filters(sql: &mut QueryBuilder<Sqlite>, workspace: WorkspaceId, query: &
             .push_bind(since.0)
             .push(" ORDER BY time, seq LIMIT 1)");
     }
+}
+
+fn push_type(sql: &mut QueryBuilder<Sqlite>, wanted: &str) {
+    // What begins with a text lies between it and the same with its last character's successor.
+    let (start, end) = if let Some(group) = wanted.strip_suffix('.') {
+        (wanted.to_owned(), format!("{group}/"))
+    } else if has_version(wanted) {
+        sql.push(" AND type = ").push_bind(wanted);
+        return;
+    } else {
+        (format!("{wanted}.v"), format!("{wanted}.w"))
+    };
+    sql.push(" AND type >= ").push_bind(start);
+    sql.push(" AND type < ").push_bind(end);
+}
+
+/// Whether a type is named with its version, as in `approval.ended.v1`.
+fn has_version(event_type: &str) -> bool {
+    let last = event_type
+        .rsplit_once('.')
+        .and_then(|(_, last)| last.strip_prefix('v'));
+    last.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 pub(super) fn payloads_query(workspace: WorkspaceId, sequences: &[u64]) -> QueryBuilder<Sqlite> {

@@ -92,7 +92,11 @@ impl Store for SqliteStore {
         self.read_records_at(workspace, sequences).await
     }
 
-    async fn submissions(&self, workspace: WorkspaceId, subjects: &[RawId]) -> StoreResult<Vec<StoredRecord>> {
+    async fn submissions(
+        &self,
+        workspace: WorkspaceId,
+        subjects: &[RawId],
+    ) -> StoreResult<Vec<StoredRecord>> {
         self.read_submissions_of(workspace, subjects).await
     }
 

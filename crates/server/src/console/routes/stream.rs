@@ -21,7 +21,7 @@ use crate::api::Refused;
 
 /// Open pages that get news at once; further ones work, and are told to try again.
 const STREAMS_MAX: usize = 1_000;
-/// A silent stream says that it lives.
+/// A silent stream says that it lives: the page takes three missing words for a lost connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A stream ends after this and the browser comes back, which asks again who looks.
 const LIFETIME: Duration = Duration::from_secs(300);
@@ -44,7 +44,8 @@ pub(super) async fn stream(visitor: Visitor, headers: HeaderMap) -> Result<Respo
     let stopping = visitor.doors.stopping().clone();
     let feed = Feed { visitor, notices, stopping, until: Instant::now() + LIFETIME, _permit: permit };
     let events = stream::unfold(feed, |mut feed| async move { feed.next().await.map(|event| (Ok::<_, Infallible>(event), feed)) });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    let beat = KeepAlive::new().interval(KEEP_ALIVE).event(Event::default().event("beat").data(""));
+    Ok(Sse::new(events).keep_alive(beat).into_response())
 }
 
 impl Feed {

@@ -142,10 +142,9 @@ fn next_text(view: &ApprovalView) -> String {
             _ => String::new(),
         };
     };
-    let until = moment(run.run_by, view.now);
     match run.state {
         ExecutionState::Ready if run.run_by > view.now => {
-            format!("The agent was told yes and may act once, until {}.", until.exact)
+            format!("The agent was told yes and may act once within {}.", length(view.now.until(run.run_by)))
         }
         ExecutionState::Ready | ExecutionState::Lapsed => "The agent did not act in time; the permission has lapsed.".to_owned(),
         ExecutionState::Consumed | ExecutionState::Executing => "The agent has started.".to_owned(),

@@ -1,7 +1,7 @@
 //! The agent of the demonstration: checks, asks, waits, answers questions, and acts once if it may.
 
 use anyhow::Context;
-use serde_json::json;
+use serde_json::{Value, json};
 use signoff_api::action::{Accepts, Submit, Verdict, VerdictKind};
 use signoff_api::approval::{Answer, Approval, ApprovalStatus};
 use signoff_api::execution::{Outcome, Report};
@@ -207,18 +207,10 @@ async fn act(
     // Never repeated: whether a lost answer means a refund, only the payment service knows.
     let paid = upstream.refund(&execution.inputs).await;
     let (outcome, detail) = match &paid {
-        Ok(answer) => {
-            story.plain(&format!(
-                "  payment service: {} {}",
-                answer["id"], answer["status"]
-            ));
-            (Outcome::Success, format!("refund {}", answer["id"]))
-        }
-        Err(error) => {
-            story.plain(&format!("  payment service: {error:#}"));
-            (Outcome::Failure, format!("{error:#}"))
-        }
+        Ok(answer) => (Outcome::Success, said_by_the_service(answer)),
+        Err(error) => (Outcome::Failure, format!("{error:#}")),
     };
+    story.plain(&format!("  the payment service answers: {detail}"));
     let report = Report {
         outcome,
         detail: Some(detail),
@@ -230,4 +222,17 @@ async fn act(
     .await?;
     story.plain(&format!("  {AGENT} reports: {outcome}"));
     paid.map(drop)
+}
+
+/// Such as `re_1 succeeded, amount 500.00, customer cus_ABC123`.
+fn said_by_the_service(answer: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    let sent = &answer["echo"];
+    format!(
+        "{} {}, amount {}, customer {}",
+        text(&answer["id"]),
+        text(&answer["status"]),
+        text(&sent["amount"]),
+        text(&sent["customer"])
+    )
 }

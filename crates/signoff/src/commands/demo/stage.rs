@@ -75,7 +75,7 @@ impl Stage {
         story.blank();
         if let Some(link) = &running.demo_link {
             story.plain("  In the browser; the page signs you in:");
-            story.offer(link);
+            story.offer(&format!("{link}&next=/approvals/{approval}"));
         } else {
             story.plain("  In the browser, once you have signed in:");
             story.offer(&format!("{}/approvals/{approval}", running.url));

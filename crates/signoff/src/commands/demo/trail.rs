@@ -56,8 +56,9 @@ impl Trail {
         if verification.ok {
             let rows = verification.rows.unwrap_or_default();
             let events = verification.events;
-            let text =
-                format!("verified: {events} records, each bound to the one before; {rows} stored rows agree");
+            let text = format!(
+                "verified: {events} records, each bound to the one before; {rows} stored rows agree with them"
+            );
             story.verdict(true, &text);
             story.quiet(&format!(
                 "  head {} {}",

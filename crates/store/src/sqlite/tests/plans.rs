@@ -45,99 +45,75 @@ async fn check(connection: &mut SqliteConnection, sql: &str, index: &str, sorted
     assert!(text.contains(index), "no {index} in:\n{sql}\n{text}");
 }
 
+/// A page of fifty records, asked for as said.
+fn records_of(set: impl FnOnce(&mut RecordQuery)) -> RecordQuery {
+    let mut query = RecordQuery {
+        limit: 50,
+        ..RecordQuery::default()
+    };
+    set(&mut query);
+    query
+}
+
 #[tokio::test]
 async fn records_are_found_by_index() {
     let fixture = open().await;
     let mut connection = fixture.connect().await;
     let workspace = Scribe::new(1).workspace;
-    let all = RecordQuery {
-        limit: 50,
-        ..RecordQuery::default()
-    };
     let text = |text: &str| Some(text.to_owned());
-    let operator = Some(OperatorId(raw(1)).to_string());
     for (query, index, sorted) in [
-        (all.clone(), "sqlite_autoindex_events_1", true),
+        (records_of(|_| {}), "sqlite_autoindex_events_1", true),
         (
-            RecordQuery {
-                subject: Some(OPEN.0),
-                ..all.clone()
-            },
+            records_of(|q| q.subject = Some(OPEN.0)),
             "events_by_subject",
             true,
         ),
         (
-            RecordQuery {
-                agents: Some(vec![AGENT]),
-                ..all.clone()
-            },
+            records_of(|q| q.agents = Some(vec![AGENT])),
             "events_by_agent",
             false,
         ),
         (
-            RecordQuery {
-                action: text("stripe.refund"),
-                ..all.clone()
-            },
+            records_of(|q| q.action = text("stripe.refund")),
             "events_by_action",
             false,
         ),
         (
-            RecordQuery {
-                action: text("stripe.*"),
-                ..all.clone()
-            },
+            records_of(|q| q.action = text("stripe.*")),
             "events_by_action",
             false,
         ),
         (
-            RecordQuery {
-                action: text("*.refund"),
-                ..all.clone()
-            },
+            records_of(|q| q.action = text("*.refund")),
             "events_by_action",
             false,
         ),
         (
-            RecordQuery {
-                actor: operator,
-                ..all.clone()
-            },
+            records_of(|q| q.actor = Some(DANA.to_string())),
             "events_by_operator",
             true,
         ),
         (
-            RecordQuery {
-                event_type: text("approval.ended"),
-                ..all.clone()
-            },
+            records_of(|q| q.event_type = text("approval.ended.v1")),
+            "events_by_type",
+            true,
+        ),
+        (
+            records_of(|q| q.event_type = text("approval.ended")),
             "events_by_type",
             false,
         ),
         (
-            RecordQuery {
-                event_type: text("operator."),
-                ..all.clone()
-            },
+            records_of(|q| q.event_type = text("operator.")),
             "events_by_type",
             false,
         ),
         (
-            RecordQuery {
-                decision: text("denied"),
-                ..all.clone()
-            },
+            records_of(|q| q.decision = text("denied")),
             "events_by_decision",
             true,
         ),
-        (
-            RecordQuery {
-                since: Some(START),
-                ..all.clone()
-            },
-            "events_by_time",
-            true,
-        ),
+        (records_of(|q| q.since = Some(START)), "events_by_time", true),
     ] {
         for (newest_first, beyond) in [(false, None), (true, None), (false, Some(7)), (true, Some(7))] {
             let query = RecordQuery {
@@ -164,86 +140,56 @@ async fn records_are_found_by_index() {
     .await;
 }
 
-#[tokio::test]
-async fn approvals_are_found_by_index() {
-    let fixture = open().await;
-    let mut connection = fixture.connect().await;
-    let workspace = Scribe::new(1).workspace;
-    let all = ApprovalQuery {
+/// A page of fifty approvals, asked for as said.
+fn approvals_of(set: impl FnOnce(&mut ApprovalQuery)) -> ApprovalQuery {
+    let mut query = ApprovalQuery {
         limit: 50,
         ..ApprovalQuery::default()
     };
+    set(&mut query);
+    query
+}
+
+#[tokio::test]
+async fn approvals_are_found_by_index() {
     use ApprovalStatus::{Approved, Denied, InfoRequested, Pending};
+    let fixture = open().await;
+    let mut connection = fixture.connect().await;
+    let workspace = Scribe::new(1).workspace;
     for (query, index) in [
-        (all.clone(), "approvals_by_time"),
+        (approvals_of(|_| {}), "approvals_by_time"),
+        (approvals_of(|q| q.statuses = vec![Pending]), "approvals_open"),
         (
-            ApprovalQuery {
-                statuses: vec![Pending],
-                ..all.clone()
-            },
+            approvals_of(|q| q.statuses = vec![InfoRequested]),
             "approvals_open",
         ),
         (
-            ApprovalQuery {
-                statuses: vec![InfoRequested],
-                ..all.clone()
-            },
+            approvals_of(|q| q.statuses = vec![Pending, InfoRequested]),
             "approvals_open",
         ),
         (
-            ApprovalQuery {
-                statuses: vec![Pending, InfoRequested],
-                ..all.clone()
-            },
+            approvals_of(|q| q.statuses = vec![InfoRequested, Pending]),
             "approvals_open",
         ),
         (
-            ApprovalQuery {
-                statuses: vec![InfoRequested, Pending],
-                ..all.clone()
-            },
-            "approvals_open",
-        ),
-        (
-            ApprovalQuery {
-                statuses: vec![Approved, Denied],
-                ..all.clone()
-            },
+            approvals_of(|q| q.statuses = vec![Approved, Denied]),
             "approvals_by_time",
         ),
         (
-            ApprovalQuery {
-                agents: Some(vec![AGENT]),
-                ..all.clone()
-            },
+            approvals_of(|q| q.agents = Some(vec![AGENT])),
             "approvals_by_agent",
         ),
         (
-            ApprovalQuery {
-                priority: Some(Priority::High),
-                ..all.clone()
-            },
+            approvals_of(|q| q.priority = Some(Priority::High)),
+            "approvals_by_time",
+        ),
+        (approvals_of(|q| q.risk = Some(Risk::High)), "approvals_by_time"),
+        (
+            approvals_of(|q| q.action = Some("stripe.*".into())),
             "approvals_by_time",
         ),
         (
-            ApprovalQuery {
-                risk: Some(Risk::High),
-                ..all.clone()
-            },
-            "approvals_by_time",
-        ),
-        (
-            ApprovalQuery {
-                action: Some("stripe.*".into()),
-                ..all.clone()
-            },
-            "approvals_by_time",
-        ),
-        (
-            ApprovalQuery {
-                policy: Some("refunds".into()),
-                ..all
-            },
+            approvals_of(|q| q.policy = Some("refunds".into())),
             "approvals_by_time",
         ),
     ] {
@@ -262,10 +208,7 @@ async fn approvals_are_found_by_index() {
             .await;
         }
     }
-    let several = ApprovalQuery {
-        agents: Some(vec![AGENT, AgentId(raw(2))]),
-        ..ApprovalQuery::default()
-    };
+    let several = approvals_of(|q| q.agents = Some(vec![AGENT, AgentId(raw(2))]));
     check(
         &mut connection,
         approvals::page(workspace, &several).sql().as_str(),

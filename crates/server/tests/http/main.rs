@@ -1,0 +1,12 @@
+//! The router over real sockets, with a real engine on SQLite in a temporary directory.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
+
+mod authority;
+mod bad_input;
+mod document;
+mod examples;
+mod journeys;
+mod layers;
+mod stream;
+mod world;

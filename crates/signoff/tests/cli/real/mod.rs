@@ -1,0 +1,176 @@
+//! The real server, started and stopped as people start and stop it, with nothing but `SIGNOFF_ADMIN_KEY`.
+
+mod auto_approve;
+mod demo;
+mod journey;
+mod questions;
+mod record;
+mod restart;
+mod setup;
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::run::{Ran, finish, signoff};
+
+const ADMIN_KEY: &str = "an-admin-key-of-the-tests-0123456789";
+
+/// A server on a data directory of its own.
+struct Server {
+    directory: TempDir,
+    process: Child,
+    url: String,
+}
+
+impl Server {
+    /// With three policies and an agent `bot`, set up by the command line alone.
+    #[track_caller]
+    fn start() -> Self {
+        let server = Self::bare(&[]);
+        server.apply(&json!([
+            {"name": "small", "actions": ["stripe.refund"], "effect": "conditional",
+             "conditions": [{"field": "inputs.amount", "operator": "lte", "value": 50}],
+             "otherwise": "require_approval"},
+            {"name": "deploys", "actions": ["deploy.*"], "effect": "require_approval"},
+            {"name": "never", "actions": ["db.drop*"], "effect": "deny"},
+        ]));
+        server
+    }
+
+    /// With nothing in it.
+    #[track_caller]
+    fn bare(options: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        let (process, url) = serve(&data, "127.0.0.1:0", options);
+        Self {
+            directory,
+            process,
+            url,
+        }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Ends it as a power cut would.
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again on the same data and address.
+    #[track_caller]
+    fn restart(&mut self) {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let (process, url) = serve(&self.data(), address, &[]);
+        assert_eq!(url, self.url);
+        self.process = process;
+    }
+
+    fn command(&self, key: &str, arguments: &[&str]) -> Command {
+        let mut command = signoff(arguments);
+        command.env("SIGNOFF_URL", &self.url).env("SIGNOFF_API_KEY", key);
+        command
+    }
+
+    /// Runs as this key.
+    fn run(&self, key: &str, arguments: &[&str]) -> Ran {
+        finish(self.command(key, arguments))
+    }
+
+    /// Runs as the admin, must succeed, and gives the JSON.
+    #[track_caller]
+    fn admin(&self, arguments: &[&str]) -> Value {
+        let ran = finish(self.as_admin(&[arguments, &["--json"]].concat()));
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+        ran.json()
+    }
+
+    fn as_admin(&self, arguments: &[&str]) -> Command {
+        let mut command = signoff(arguments);
+        command
+            .env("SIGNOFF_URL", &self.url)
+            .env("SIGNOFF_ADMIN_KEY", ADMIN_KEY);
+        command
+    }
+
+    #[track_caller]
+    fn apply(&self, policies: &Value) -> Value {
+        let path = self.directory.path().join("policies.json");
+        std::fs::write(&path, json!({"policies": policies}).to_string()).unwrap();
+        self.admin(&["policy", "apply", path.to_str().unwrap()])
+    }
+
+    /// Makes an agent and gives its key.
+    #[track_caller]
+    fn agent(&self, name: &str) -> String {
+        let created = self.admin(&["agents", "create", name]);
+        created["api_key"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a person and gives their token.
+    #[track_caller]
+    fn person(&self, name: &str) -> String {
+        let email = format!("{name}@example.com");
+        self.admin(&["operators", "create", name, "--email", &email]);
+        let created = self.admin(&["operators", "create-token", &email]);
+        created["token"].as_str().unwrap().to_owned()
+    }
+
+    /// The one approval that waits, once there is one.
+    #[track_caller]
+    fn pending(&self) -> String {
+        for _ in 0..400 {
+            let page = self.admin(&["approvals", "list", "--status", "pending,info_requested"]);
+            if let Some(id) = page["items"][0]["id"].as_str() {
+                return id.to_owned();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(25));
+        }
+        panic!("nothing is pending");
+    }
+
+    #[track_caller]
+    fn status(&self, approval: &str) -> String {
+        let approval = self.admin(&["approvals", "show", approval]);
+        approval["status"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Perhaps the test has ended it already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Starts a server and waits until it says where it runs.
+#[track_caller]
+fn serve(data: &std::path::Path, listen: &str, options: &[&str]) -> (Child, String) {
+    let fixed = [
+        "serve",
+        "--json",
+        "--listen",
+        listen,
+        "--log",
+        "warn",
+        "--data",
+        data.to_str().unwrap(),
+    ];
+    let mut command = signoff(&[&fixed, options].concat());
+    command.env("SIGNOFF_ADMIN_KEY", ADMIN_KEY).stdout(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let said: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+    (process, said["url"].as_str().unwrap().to_owned())
+}
