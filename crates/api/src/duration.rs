@@ -155,7 +155,18 @@ mod tests {
             assert_eq!(text.parse(), Ok(Duration::Seconds(seconds)), "{text}");
         }
         assert_eq!("never".parse(), Ok(Duration::Never));
-        for text in ["", "m", "30x", "1m1h", "1m1m", "-5m", "1.5h", "5 m", "99999999999999999999s", "Never"] {
+        for text in [
+            "",
+            "m",
+            "30x",
+            "1m1h",
+            "1m1m",
+            "-5m",
+            "1.5h",
+            "5 m",
+            "99999999999999999999s",
+            "Never",
+        ] {
             assert!(text.parse::<Duration>().is_err(), "{text}");
         }
     }

@@ -26,7 +26,13 @@ struct Inner {
 impl Doors {
     /// Doors onto an engine. When `stopping` is cancelled, streams and long-polls end at once.
     pub fn new(engine: Engine, stopping: CancellationToken) -> Self {
-        Self { inner: Arc::new(Inner { engine, stopping, requests: RequestMetrics::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                engine,
+                stopping,
+                requests: RequestMetrics::new(),
+            }),
+        }
     }
 
     /// Where everything is decided.

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, EXPECT, REFERRER_POLICY, TRANSFER_ENCODING,
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, EXPECT, REFERRER_POLICY, TRANSFER_ENCODING,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -22,8 +22,8 @@ use signoff_api::limits::{POLICY_SET_BYTES_MAX, REQUEST_SECONDS_MAX, WAIT_SECOND
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
-use crate::Doors;
 use crate::api::Refused;
+use crate::{Doors, console};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest request id that is taken over from the outside, in characters.
@@ -50,12 +50,23 @@ pub(crate) fn wrap(routes: Router<Doors>, doors: Doors) -> Router {
         .with_state(doors)
 }
 
-async fn not_found() -> Refused {
-    Refused::new(Code::NotFound, "there is nothing at this path")
+async fn not_found(request: Request) -> Response {
+    refused(&request, Refused::new(Code::NotFound, "there is nothing at this path"))
 }
 
-async fn method_not_allowed() -> Refused {
-    Refused::new(Code::MethodNotAllowed, "this path does not take this method")
+async fn method_not_allowed(request: Request) -> Response {
+    refused(&request, Refused::new(Code::MethodNotAllowed, "this path does not take this method"))
+}
+
+/// A page for who reads pages outside the API, a problem document for everybody else.
+fn refused(request: &Request, refused: Refused) -> Response {
+    let accept = request.headers().get_all(ACCEPT).iter();
+    let reads_pages = accept.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"));
+    if reads_pages && !request.uri().path().starts_with("/v1/") {
+        console::refused(request.headers(), refused)
+    } else {
+        refused.into_response()
+    }
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {
@@ -68,7 +79,11 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 async fn observe(State(doors): State<Doors>, request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str)
+        .to_owned();
     let started = Instant::now();
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method, route);
     let mut response = next.run(request).instrument(span.clone()).await;
@@ -95,7 +110,10 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let plain = |id: &&HeaderValue| {
         (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
-            && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+            && id
+                .as_bytes()
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
     };
     if let Some(id) = headers.get(REQUEST_ID).filter(plain) {
         return id.clone();
@@ -111,9 +129,15 @@ async fn inert(request: Request, next: Next) -> Response {
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
         (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
     ] {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -134,7 +158,9 @@ async fn in_time(request: Request, next: Next) -> Response {
 /// connection on most clients.
 async fn drain(request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let length = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let small = match length {
         Some(bytes) => bytes <= DRAIN_FROM_BYTES,
         None => !headers.contains_key(TRANSFER_ENCODING),
@@ -176,7 +202,10 @@ impl Stream for Rest {
         self: std::pin::Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
     ) -> Poll<Option<Self::Item>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_next_unpin(context)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .poll_next_unpin(context)
     }
 }
 
@@ -192,7 +221,10 @@ mod tests {
         };
         assert_eq!(id("abc-1.2_3"), "abc-1.2_3");
         for given in ["", "a b", "a\"b", "x\u{7f}"] {
-            assert!(HeaderValue::from_str(given).is_err() || id(given).starts_with("req-"), "{given}");
+            assert!(
+                HeaderValue::from_str(given).is_err() || id(given).starts_with("req-"),
+                "{given}"
+            );
         }
         assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
     }

@@ -48,7 +48,9 @@ pub(crate) async fn action_submit(
 ) -> Answer<SubmitAnswer> {
     let seconds = wait_seconds(query.wait)?;
     let engine = doors.engine();
-    let submitted = engine.submit(&caller.caller, convert::submit(action)?, key.get()).await?;
+    let submitted = engine
+        .submit(&caller.caller, convert::submit(action)?, key.get())
+        .await?;
     let id = submitted.action_id;
     let url = || engine.approval_url(id.approval());
     if seconds > 0 && submitted.approval_id.is_some() {
@@ -58,7 +60,10 @@ pub(crate) async fn action_submit(
         // The waiting may have changed everything but the id.
         let now = engine.action(&caller.caller, id).await?;
         let approval = Some(convert::approval(&view, url()));
-        return Ok(Json(SubmitAnswer { approval, ..convert::submit_answer(&now.submitted, url) }));
+        return Ok(Json(SubmitAnswer {
+            approval,
+            ..convert::submit_answer(&now.submitted, url)
+        }));
     }
     Ok(Json(convert::submit_answer(&submitted, url)))
 }
@@ -114,7 +119,10 @@ pub(crate) async fn action_report(
     Body(report): Body<Report>,
 ) -> Answer<Execution> {
     let report = convert::report(report)?;
-    let execution = doors.engine().report(&caller.caller, id.execution(), report, key.get()).await?;
+    let execution = doors
+        .engine()
+        .report(&caller.caller, id.execution(), report, key.get())
+        .await?;
     Ok(Json(execution.to_wire()))
 }
 

@@ -28,7 +28,10 @@ pub(crate) fn router() -> OpenApiRouter<Doors> {
 }
 
 fn created(created: Created<AgentView>) -> AgentCreated {
-    AgentCreated { agent: created.made.to_wire(), api_key: convert::secret(created.secret) }
+    AgentCreated {
+        agent: created.made.to_wire(),
+        api_key: convert::secret(created.secret),
+    }
 }
 
 /// List agents
@@ -46,7 +49,9 @@ pub(crate) async fn agent_list(
 ) -> Answer<Page<Agent>> {
     let listing = Listing::new(caller.caller.workspace, "agents", &());
     let beyond = listing.read(query.cursor.as_deref())?;
-    let page = doors.engine().agents(&caller.caller, beyond, limit(query.limit)?)?;
+    let page = doors
+        .engine()
+        .agents(&caller.caller, beyond, limit(query.limit)?)?;
     Ok(Json(listing.page(page.items.to_wire(), page.next)))
 }
 
@@ -70,7 +75,10 @@ pub(crate) async fn agent_create(
         labels: given.labels.unwrap_or_default(),
         owner: given.owner,
     };
-    let made = doors.engine().create_agent(&caller.caller, create, key.get()).await?;
+    let made = doors
+        .engine()
+        .create_agent(&caller.caller, create, key.get())
+        .await?;
     Ok((StatusCode::CREATED, Json(created(made))))
 }
 
@@ -106,8 +114,18 @@ pub(crate) async fn agent_update(
     _: Query<NoQuery>,
     Body(given): Body<AgentUpdate>,
 ) -> Answer<Agent> {
-    let update = UpdateAgent { labels: given.labels, owner: given.owner, disabled: given.disabled };
-    Ok(Json(doors.engine().update_agent(&caller.caller, &name, update).await?.to_wire()))
+    let update = UpdateAgent {
+        labels: given.labels,
+        owner: given.owner,
+        disabled: given.disabled,
+    };
+    Ok(Json(
+        doors
+            .engine()
+            .update_agent(&caller.caller, &name, update)
+            .await?
+            .to_wire(),
+    ))
 }
 
 /// Give an agent a new key
@@ -127,6 +145,9 @@ pub(crate) async fn agent_rotate_key(
     key: IdempotencyKey,
     OptionalBody(Nothing {}): OptionalBody<Nothing>,
 ) -> Result<(StatusCode, Json<AgentCreated>), Refused> {
-    let made = doors.engine().rotate_agent_key(&caller.caller, &name, key.get()).await?;
+    let made = doors
+        .engine()
+        .rotate_agent_key(&caller.caller, &name, key.get())
+        .await?;
     Ok((StatusCode::CREATED, Json(created(made))))
 }

@@ -28,7 +28,10 @@ pub(crate) fn router() -> OpenApiRouter<Doors> {
 }
 
 fn created(created: Created<ApplicationView>) -> ApplicationCreated {
-    ApplicationCreated { application: created.made.to_wire(), api_key: convert::secret(created.secret) }
+    ApplicationCreated {
+        application: created.made.to_wire(),
+        api_key: convert::secret(created.secret),
+    }
 }
 
 /// List applications
@@ -46,7 +49,9 @@ pub(crate) async fn application_list(
 ) -> Answer<Page<Application>> {
     let listing = Listing::new(caller.caller.workspace, "applications", &());
     let beyond = listing.read(query.cursor.as_deref())?;
-    let page = doors.engine().applications(&caller.caller, beyond, limit(query.limit)?)?;
+    let page = doors
+        .engine()
+        .applications(&caller.caller, beyond, limit(query.limit)?)?;
     Ok(Json(listing.page(page.items.to_wire(), page.next)))
 }
 
@@ -70,7 +75,10 @@ pub(crate) async fn application_create(
         agents: given.agents,
         register_new: given.register_new.unwrap_or_default(),
     };
-    let made = doors.engine().create_application(&caller.caller, create, key.get()).await?;
+    let made = doors
+        .engine()
+        .create_application(&caller.caller, create, key.get())
+        .await?;
     Ok((StatusCode::CREATED, Json(created(made))))
 }
 
@@ -106,8 +114,18 @@ pub(crate) async fn application_update(
     _: Query<NoQuery>,
     Body(given): Body<ApplicationUpdate>,
 ) -> Answer<Application> {
-    let update = UpdateApplication { agents: given.agents, register_new: given.register_new, disabled: given.disabled };
-    Ok(Json(doors.engine().update_application(&caller.caller, &name, update).await?.to_wire()))
+    let update = UpdateApplication {
+        agents: given.agents,
+        register_new: given.register_new,
+        disabled: given.disabled,
+    };
+    Ok(Json(
+        doors
+            .engine()
+            .update_application(&caller.caller, &name, update)
+            .await?
+            .to_wire(),
+    ))
 }
 
 /// Give an application a new key
@@ -127,6 +145,9 @@ pub(crate) async fn application_rotate_key(
     key: IdempotencyKey,
     OptionalBody(Nothing {}): OptionalBody<Nothing>,
 ) -> Result<(StatusCode, Json<ApplicationCreated>), Refused> {
-    let made = doors.engine().rotate_application_key(&caller.caller, &name, key.get()).await?;
+    let made = doors
+        .engine()
+        .rotate_application_key(&caller.caller, &name, key.get())
+        .await?;
     Ok((StatusCode::CREATED, Json(created(made))))
 }

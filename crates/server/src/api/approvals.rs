@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use signoff_api::approval::{Answer as InfoAnswer, Approval, ApprovalQuery, Cancel as CancelBody, Decide as DecideBody, Order};
+use signoff_api::approval::{
+    Answer as InfoAnswer, Approval, ApprovalQuery, Cancel as CancelBody, Decide as DecideBody, Order,
+};
 use signoff_api::audit::Event;
 use signoff_api::limits::TEXT_CHARS_MAX;
 use signoff_api::stats::{Stats, StatsQuery};
@@ -58,7 +60,11 @@ pub(crate) async fn approval_list(
     State(doors): State<Doors>,
     Query(query): Query<ApprovalQuery>,
 ) -> Answer<Page<Approval>> {
-    let filters = ApprovalQuery { cursor: None, limit: None, ..query.clone() };
+    let filters = ApprovalQuery {
+        cursor: None,
+        limit: None,
+        ..query.clone()
+    };
     let listing = Listing::new(caller.caller.workspace, "approvals", &filters);
     let search = Search::new(query.q.as_deref())?;
     let filter = ApprovalFilter {
@@ -87,14 +93,19 @@ impl Search {
 
     fn new(words: Option<&str>) -> Result<Self, Refused> {
         if words.is_some_and(|words| words.chars().count() > Self::CHARS_MAX) {
-            return Err(Refused::parameter(format!("`q` has at most {} characters", Self::CHARS_MAX)));
+            return Err(Refused::parameter(format!(
+                "`q` has at most {} characters",
+                Self::CHARS_MAX
+            )));
         }
         Ok(Self(words.map(str::to_lowercase)))
     }
 
     fn finds(&self, view: &ApprovalView) -> bool {
         let has = |name: &str, words: &str| name.to_lowercase().contains(words);
-        self.0.as_deref().is_none_or(|words| has(&view.row.action, words) || has(&view.agent.name, words))
+        self.0
+            .as_deref()
+            .is_none_or(|words| has(&view.row.action, words) || has(&view.agent.name, words))
     }
 }
 
@@ -109,8 +120,13 @@ pub(crate) async fn approval_stats(
     State(doors): State<Doors>,
     Query(query): Query<StatsQuery>,
 ) -> Answer<Stats> {
-    let since = convert::since(query.since.as_deref().unwrap_or(STATS_SINCE), doors.engine().now())?;
-    Ok(Json(doors.engine().stats(&caller.caller, Some(since)).await?.to_wire()))
+    let since = convert::since(
+        query.since.as_deref().unwrap_or(STATS_SINCE),
+        doors.engine().now(),
+    )?;
+    Ok(Json(
+        doors.engine().stats(&caller.caller, Some(since)).await?.to_wire(),
+    ))
 }
 
 /// Read an approval, or wait for it
@@ -133,7 +149,9 @@ pub(crate) async fn approval_view(
         0 => doors.engine().approval(&caller.caller, id).await?,
         seconds => {
             let until = query.until.unwrap_or_default().to_core();
-            doors.wait(&caller.caller, id, until, Duration::from_secs(seconds)).await?
+            doors
+                .wait(&caller.caller, id, until, Duration::from_secs(seconds))
+                .await?
         }
     };
     Ok(Json(answered(&doors, &view)))
@@ -158,7 +176,10 @@ pub(crate) async fn approval_decide(
     Body(decide): Body<DecideBody>,
 ) -> Answer<Approval> {
     let decide = convert::decide(decide)?;
-    let view = doors.engine().decide(&caller.caller, id, decide, key.get()).await?;
+    let view = doors
+        .engine()
+        .decide(&caller.caller, id, decide, key.get())
+        .await?;
     Ok(Json(answered(&doors, &view)))
 }
 
@@ -178,9 +199,15 @@ pub(crate) async fn approval_answer(
     Body(InfoAnswer { answer }): Body<InfoAnswer>,
 ) -> Answer<Approval> {
     if answer.trim().is_empty() || answer.chars().count() > TEXT_CHARS_MAX {
-        return Err(Refused::invalid("/answer", format!("an answer has 1 to {TEXT_CHARS_MAX} characters")));
+        return Err(Refused::invalid(
+            "/answer",
+            format!("an answer has 1 to {TEXT_CHARS_MAX} characters"),
+        ));
     }
-    let view = doors.engine().answer(&caller.caller, id, answer, key.get()).await?;
+    let view = doors
+        .engine()
+        .answer(&caller.caller, id, answer, key.get())
+        .await?;
     Ok(Json(answered(&doors, &view)))
 }
 
@@ -199,10 +226,19 @@ pub(crate) async fn approval_cancel(
     key: IdempotencyKey,
     OptionalBody(CancelBody { reason }): OptionalBody<CancelBody>,
 ) -> Answer<Approval> {
-    if reason.as_ref().is_some_and(|reason| reason.chars().count() > TEXT_CHARS_MAX) {
-        return Err(Refused::invalid("/reason", format!("a reason has at most {TEXT_CHARS_MAX} characters")));
+    if reason
+        .as_ref()
+        .is_some_and(|reason| reason.chars().count() > TEXT_CHARS_MAX)
+    {
+        return Err(Refused::invalid(
+            "/reason",
+            format!("a reason has at most {TEXT_CHARS_MAX} characters"),
+        ));
     }
-    let view = doors.engine().cancel(&caller.caller, id, reason, key.get()).await?;
+    let view = doors
+        .engine()
+        .cancel(&caller.caller, id, reason, key.get())
+        .await?;
     Ok(Json(answered(&doors, &view)))
 }
 
@@ -224,5 +260,9 @@ pub(crate) async fn approval_events(
     let limit = limit(query.limit)?;
     let listing = Listing::new(caller.caller.workspace, "approval_events", &id);
     let events = doors.engine().approval_events(&caller.caller, id).await?;
-    Ok(Json(listing.slice(events.to_wire(), query.cursor.as_deref(), limit)?))
+    Ok(Json(listing.slice(
+        events.to_wire(),
+        query.cursor.as_deref(),
+        limit,
+    )?))
 }

@@ -47,7 +47,11 @@ pub(crate) async fn event_list(
     State(doors): State<Doors>,
     Query(query): Query<AuditQuery>,
 ) -> Answer<Page<Event>> {
-    let filters = AuditQuery { cursor: None, limit: None, ..query.clone() };
+    let filters = AuditQuery {
+        cursor: None,
+        limit: None,
+        ..query.clone()
+    };
     let listing = Listing::new(caller.caller.workspace, "events", &filters);
     let mut filter = convert::event_filter(&query, doors.engine().now())?;
     filter.beyond = listing.read(query.cursor.as_deref())?;
@@ -69,7 +73,9 @@ pub(crate) async fn event_view(
     At(sequence): At<u64>,
     _: Query<NoQuery>,
 ) -> Answer<Event> {
-    Ok(Json(doors.engine().event(&caller.caller, sequence).await?.to_wire()))
+    Ok(Json(
+        doors.engine().event(&caller.caller, sequence).await?.to_wire(),
+    ))
 }
 
 /// Verify the log
@@ -87,7 +93,9 @@ pub(crate) async fn audit_verify(
     Query(query): Query<VerifyQuery>,
 ) -> Answer<Verification> {
     let with_store = query.with_store.unwrap_or_default();
-    Ok(Json(doors.engine().verify(&caller.caller, with_store).await?.to_wire()))
+    Ok(Json(
+        doors.engine().verify(&caller.caller, with_store).await?.to_wire(),
+    ))
 }
 
 /// Export the log
@@ -104,7 +112,12 @@ pub(crate) async fn audit_export(
     State(doors): State<Doors>,
     _: Query<NoQuery>,
 ) -> Result<Response, Refused> {
-    let mut export = Export { doors, caller: caller.caller, last: 0, ready: VecDeque::new() };
+    let mut export = Export {
+        doors,
+        caller: caller.caller,
+        last: 0,
+        ready: VecDeque::new(),
+    };
     // The first read answers for itself; later failures can only break the transfer off.
     export.fill().await?;
     let lines = stream::unfold(Some(export), |export| async {
@@ -115,8 +128,10 @@ pub(crate) async fn audit_export(
             Err(error) => Some((Err(error), None)),
         }
     });
-    let headers =
-        [(CONTENT_TYPE, "application/jsonl"), (CONTENT_DISPOSITION, "attachment; filename=\"signoff-log.jsonl\"")];
+    let headers = [
+        (CONTENT_TYPE, "application/jsonl"),
+        (CONTENT_DISPOSITION, "attachment; filename=\"signoff-log.jsonl\""),
+    ];
     Ok((headers, Body::from_stream(lines)).into_response())
 }
 
@@ -130,7 +145,12 @@ struct Export {
 
 impl Export {
     async fn fill(&mut self) -> EngineResult<()> {
-        self.ready = self.doors.engine().exported(&self.caller, self.last, EXPORT_BATCH).await?.into();
+        self.ready = self
+            .doors
+            .engine()
+            .exported(&self.caller, self.last, EXPORT_BATCH)
+            .await?
+            .into();
         Ok(())
     }
 

@@ -69,13 +69,17 @@ fn is_json(given: &HeaderValue) -> bool {
     let kind = parts.next().unwrap_or_default();
     let subtype = kind.strip_prefix("application/").unwrap_or_default();
     let utf8 = parts.all(|part| {
-        part.strip_prefix("charset=").is_none_or(|set| matches!(set.trim_matches('"'), "utf-8" | "utf8"))
+        part.strip_prefix("charset=")
+            .is_none_or(|set| matches!(set.trim_matches('"'), "utf-8" | "utf8"))
     });
     utf8 && (subtype == "json" || (subtype.len() > 5 && subtype.ends_with("+json")))
 }
 
 async fn read(request: Request, max: usize) -> Result<Bytes, Refused> {
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > max as u64) {
         return Err(too_large(max));
     }
@@ -101,9 +105,14 @@ async fn collect(request: Request, max: usize) -> Result<Bytes, Refused> {
 
 fn too_large(max: usize) -> Refused {
     let mebibytes = max / (1024 * 1024);
-    Problem::new(Code::BodyTooLarge, format!("the body is larger than {mebibytes} MiB"))
-        .with_next(format!("send at most {mebibytes} MiB; keep large things elsewhere and link to them"))
-        .into()
+    Problem::new(
+        Code::BodyTooLarge,
+        format!("the body is larger than {mebibytes} MiB"),
+    )
+    .with_next(format!(
+        "send at most {mebibytes} MiB; keep large things elsewhere and link to them"
+    ))
+    .into()
 }
 
 #[cfg(test)]
@@ -112,10 +121,20 @@ mod tests {
 
     #[test]
     fn json_is_recognised_by_its_media_type() {
-        for given in ["application/json", "Application/JSON; charset=UTF-8", "application/problem+json"] {
+        for given in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/problem+json",
+        ] {
             assert!(is_json(&HeaderValue::from_static(given)), "{given}");
         }
-        for given in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "", "json"] {
+        for given in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/json; charset=latin1",
+            "",
+            "json",
+        ] {
             assert!(!is_json(&HeaderValue::from_static(given)), "{given}");
         }
     }

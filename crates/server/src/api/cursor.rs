@@ -18,14 +18,19 @@ impl Listing {
     /// The list of this name, as this workspace sees it through these filters (without cursor and limit).
     pub(crate) fn new(workspace: WorkspaceId, name: &str, filters: &impl Serialize) -> Self {
         let filters = serde_json::to_string(filters).unwrap_or_default();
-        Self { seed: format!("signoff.cursor.v1 {workspace} {name} {filters}") }
+        Self {
+            seed: format!("signoff.cursor.v1 {workspace} {name} {filters}"),
+        }
     }
 
     /// Where the page before ended.
     pub(crate) fn read(&self, cursor: Option<&str>) -> Result<Option<u64>, Refused> {
         let Some(cursor) = cursor else { return Ok(None) };
         self.position(cursor).map(Some).ok_or_else(|| {
-            Refused::new(Code::InvalidCursor, "the cursor is not one of this list with these filters")
+            Refused::new(
+                Code::InvalidCursor,
+                "the cursor is not one of this list with these filters",
+            )
         })
     }
 
@@ -39,7 +44,10 @@ impl Listing {
 
     /// A page with the cursor of the next one.
     pub(crate) fn page<T>(&self, items: Vec<T>, next: Option<u64>) -> Page<T> {
-        Page { items, next_cursor: next.map(|position| self.write(position)) }
+        Page {
+            items,
+            next_cursor: next.map(|position| self.write(position)),
+        }
     }
 
     /// A page of a list that is there as a whole.
@@ -61,7 +69,9 @@ impl Listing {
     /// FNV-1a over list, filters and position. No secret: a forged cursor is only another place of one's own list.
     fn seal(&self, position: u64) -> u64 {
         let bytes = self.seed.bytes().chain(position.to_be_bytes());
-        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
     }
 }
 
@@ -81,10 +91,27 @@ mod tests {
         let cursor = here.write(77);
         assert_eq!(here.read(Some(&cursor)).unwrap(), Some(77));
         assert_eq!(here.read(None).unwrap(), None);
-        for elsewhere in [listing(2, "agents", "a"), listing(1, "groups", "a"), listing(1, "agents", "b")] {
-            assert!(elsewhere.read(Some(&cursor)).unwrap_err().problem().is(Code::InvalidCursor));
+        for elsewhere in [
+            listing(2, "agents", "a"),
+            listing(1, "groups", "a"),
+            listing(1, "agents", "b"),
+        ] {
+            assert!(
+                elsewhere
+                    .read(Some(&cursor))
+                    .unwrap_err()
+                    .problem()
+                    .is(Code::InvalidCursor)
+            );
         }
-        for wrong in ["", "x", "5", "AAAAAAAAAAAAAAAAAAAAAA", &cursor[1..], &format!("{cursor}A")] {
+        for wrong in [
+            "",
+            "x",
+            "5",
+            "AAAAAAAAAAAAAAAAAAAAAA",
+            &cursor[1..],
+            &format!("{cursor}A"),
+        ] {
             assert!(here.read(Some(wrong)).is_err(), "{wrong}");
         }
     }
@@ -94,7 +121,9 @@ mod tests {
         let here = listing(1, "tokens", "");
         let first = here.slice(vec![1, 2, 3], None, 2).unwrap();
         assert_eq!(first.items, [1, 2]);
-        let second = here.slice(vec![1, 2, 3], first.next_cursor.as_deref(), 2).unwrap();
+        let second = here
+            .slice(vec![1, 2, 3], first.next_cursor.as_deref(), 2)
+            .unwrap();
         assert_eq!((second.items, second.next_cursor), (vec![3], None));
     }
 }

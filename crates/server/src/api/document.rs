@@ -5,7 +5,9 @@ use signoff_api::{PROBLEM_MEDIA_TYPE, Until, approval, stream};
 use utoipa::OpenApi as _;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{OpenApi, PathItem, Ref, RefOr, ResponseBuilder};
 
 use super::principal::OPEN;
@@ -54,12 +56,16 @@ pub(crate) fn head() -> OpenApi {
     let components = document.components.get_or_insert_default();
     let key = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("An agent's or application's key, an operator's personal token, or the admin key."))
+        .description(Some(
+            "An agent's or application's key, an operator's personal token, or the admin key.",
+        ))
         .build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(key));
     let header = ApiKeyValue::with_description("x-api-key", "The same key in another header.");
     components.add_security_scheme(API_KEY, SecurityScheme::ApiKey(ApiKey::Header(header)));
-    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name(PROBLEM))).build();
+    let problem = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name(PROBLEM)))
+        .build();
     let problem = ResponseBuilder::new()
         .description("What went wrong, and what to do next (RFC 9457)")
         .content(PROBLEM_MEDIA_TYPE, problem)
@@ -73,17 +79,29 @@ pub(crate) fn complete(document: &mut OpenApi) {
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
             let problem = RefOr::Ref(Ref::from_response_name(PROBLEM));
-            operation.responses.responses.insert("default".to_owned(), problem);
+            operation
+                .responses
+                .responses
+                .insert("default".to_owned(), problem);
             let open = authority(operation).is_none_or(|word| word == OPEN);
             let none: [&str; 0] = [];
-            let keys = [SecurityRequirement::new(BEARER, none), SecurityRequirement::new(API_KEY, none)];
+            let keys = [
+                SecurityRequirement::new(BEARER, none),
+                SecurityRequirement::new(API_KEY, none),
+            ];
             operation.security = Some(if open { Vec::new() } else { keys.to_vec() });
         }
     }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let all = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+    let all = [
+        &mut item.get,
+        &mut item.put,
+        &mut item.post,
+        &mut item.patch,
+        &mut item.delete,
+    ];
     all.into_iter().filter_map(Option::as_mut)
 }
 
@@ -116,7 +134,10 @@ mod tests {
     fn every_reference_leads_somewhere() {
         let text = crate::api::openapi().to_json().unwrap();
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let references = text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next());
+        let references = text
+            .split("\"$ref\":\"#")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
         for reference in references {
             assert!(document.pointer(reference).is_some(), "{reference}");
         }

@@ -36,7 +36,9 @@ pub(crate) async fn execution_view(
     At(id): At<ExecutionId>,
     _: Query<NoQuery>,
 ) -> Answer<Execution> {
-    Ok(Json(doors.engine().execution(&caller.caller, id).await?.to_wire()))
+    Ok(Json(
+        doors.engine().execution(&caller.caller, id).await?.to_wire(),
+    ))
 }
 
 /// Take a permission, once
@@ -57,7 +59,13 @@ pub(crate) async fn execution_consume(
     key: IdempotencyKey,
     OptionalBody(Nothing {}): OptionalBody<Nothing>,
 ) -> Answer<Execution> {
-    Ok(Json(doors.engine().consume(&caller.caller, id, key.get()).await?.to_wire()))
+    Ok(Json(
+        doors
+            .engine()
+            .consume(&caller.caller, id, key.get())
+            .await?
+            .to_wire(),
+    ))
 }
 
 /// Report how an execution went
@@ -76,7 +84,13 @@ pub(crate) async fn execution_report(
     Body(report): Body<Report>,
 ) -> Answer<Execution> {
     let report = convert::report(report)?;
-    Ok(Json(doors.engine().report(&caller.caller, id, report, key.get()).await?.to_wire()))
+    Ok(Json(
+        doors
+            .engine()
+            .report(&caller.caller, id, report, key.get())
+            .await?
+            .to_wire(),
+    ))
 }
 
 /// Settle an execution whose end is unknown
@@ -97,5 +111,11 @@ pub(crate) async fn execution_settle(
     Body(settle): Body<SettleBody>,
 ) -> Answer<Execution> {
     let settle = convert::settle(settle)?;
-    Ok(Json(doors.engine().settle(&caller.caller, id, settle, key.get()).await?.to_wire()))
+    Ok(Json(
+        doors
+            .engine()
+            .settle(&caller.caller, id, settle, key.get())
+            .await?
+            .to_wire(),
+    ))
 }

@@ -19,7 +19,9 @@ use super::{Answer, Refused};
 use crate::Doors;
 
 pub(crate) fn router() -> OpenApiRouter<Doors> {
-    OpenApiRouter::new().routes(routes!(group_list)).routes(routes!(group_put, group_remove))
+    OpenApiRouter::new()
+        .routes(routes!(group_list))
+        .routes(routes!(group_put, group_remove))
 }
 
 /// List groups
@@ -37,7 +39,9 @@ pub(crate) async fn group_list(
 ) -> Answer<Page<Group>> {
     let listing = Listing::new(caller.caller.workspace, "groups", &());
     let beyond = listing.read(query.cursor.as_deref())?;
-    let page = doors.engine().groups(&caller.caller, beyond, limit(query.limit)?)?;
+    let page = doors
+        .engine()
+        .groups(&caller.caller, beyond, limit(query.limit)?)?;
     Ok(Json(listing.page(page.items.to_wire(), page.next)))
 }
 
@@ -58,9 +62,18 @@ pub(crate) async fn group_put(
     Body(GroupPut { members }): Body<GroupPut>,
 ) -> Answer<Group> {
     if members.len() > GROUP_MEMBERS_MAX {
-        return Err(Refused::invalid("/members", format!("a group has at most {GROUP_MEMBERS_MAX} members")));
+        return Err(Refused::invalid(
+            "/members",
+            format!("a group has at most {GROUP_MEMBERS_MAX} members"),
+        ));
     }
-    Ok(Json(doors.engine().put_group(&caller.caller, &name, members).await?.to_wire()))
+    Ok(Json(
+        doors
+            .engine()
+            .put_group(&caller.caller, &name, members)
+            .await?
+            .to_wire(),
+    ))
 }
 
 /// Remove a group

@@ -12,7 +12,9 @@ use super::principal::OPEN;
 use crate::Doors;
 
 pub(crate) fn router() -> OpenApiRouter<Doors> {
-    OpenApiRouter::new().routes(routes!(health_view)).routes(routes!(readiness_view))
+    OpenApiRouter::new()
+        .routes(routes!(health_view))
+        .routes(routes!(readiness_view))
 }
 
 /// Whether the process is up
@@ -39,16 +41,30 @@ pub(crate) async fn health_view(State(doors): State<Doors>) -> Json<Health> {
     extensions(("x-signoff-operation" = json!(OPEN)))
 )]
 pub(crate) async fn readiness_view(State(doors): State<Doors>) -> (StatusCode, Json<Readiness>) {
-    let mut checks: Vec<_> = doors.engine().ready().await.into_iter().map(|check| ReadinessCheck {
-        name: check.name.to_owned(),
-        ok: check.ok,
-        detail: check.detail,
-    }).collect();
+    let mut checks: Vec<_> = doors
+        .engine()
+        .ready()
+        .await
+        .into_iter()
+        .map(|check| ReadinessCheck {
+            name: check.name.to_owned(),
+            ok: check.ok,
+            detail: check.detail,
+        })
+        .collect();
     if doors.stopping().is_cancelled() {
         let detail = Some("the server is going down".to_owned());
-        checks.push(ReadinessCheck { name: "server".to_owned(), ok: false, detail });
+        checks.push(ReadinessCheck {
+            name: "server".to_owned(),
+            ok: false,
+            detail,
+        });
     }
     let ready = checks.iter().all(|check| check.ok);
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(Readiness { ready, checks }))
 }

@@ -27,7 +27,13 @@ impl IdempotencyKey {
 pub(crate) struct IdempotencyParam {
     /// 1 to 255 visible ASCII characters. The same key with the same request gets the same answer; with another
     /// request it is refused.
-    #[param(rename = "idempotency-key", required = false, min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    #[param(
+        rename = "idempotency-key",
+        required = false,
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$"
+    )]
     idempotency_key: String,
 }
 
@@ -64,7 +70,10 @@ mod tests {
     fn given(values: &[&str]) -> Result<Option<String>, Refused> {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(IDEMPOTENCY_KEY_HEADER, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            headers.append(
+                IDEMPOTENCY_KEY_HEADER,
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
         }
         read(&headers)
     }

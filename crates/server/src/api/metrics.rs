@@ -24,7 +24,9 @@ use crate::Doors;
 
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Upper bounds of the time requests take, in seconds; long-polls reach the last ones.
-const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 60.0];
+const BUCKETS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 60.0,
+];
 
 pub(crate) fn router() -> OpenApiRouter<Doors> {
     OpenApiRouter::new().routes(routes!(metrics_view))
@@ -67,23 +69,48 @@ pub(crate) struct RequestMetrics {
 impl RequestMetrics {
     pub(crate) fn new() -> Self {
         let requests = Family::default();
-        let seconds =
-            Family::<RouteLabels, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
+        let seconds = Family::<RouteLabels, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
         let mut registry = Registry::with_prefix("signoff");
         registry.register("http_requests", "Requests that were answered", requests.clone());
-        registry.register("http_request_seconds", "Time that requests took, long-polls included", seconds.clone());
-        Self { registry, requests, seconds }
+        registry.register(
+            "http_request_seconds",
+            "Time that requests took, long-polls included",
+            seconds.clone(),
+        );
+        Self {
+            registry,
+            requests,
+            seconds,
+        }
     }
 
     /// Counts one answered request.
     pub(crate) fn count(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
         // Made-up methods must not make up labels.
-        let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
-        let method = if known.contains(method) { method.as_str() } else { "OTHER" };
+        let known = [
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::OPTIONS,
+        ];
+        let method = if known.contains(method) {
+            method.as_str()
+        } else {
+            "OTHER"
+        };
         let route = Word(route.to_owned());
-        let labels = RequestLabels { method: Word(method.to_owned()), route: route.clone(), status: status.as_u16() };
+        let labels = RequestLabels {
+            method: Word(method.to_owned()),
+            route: route.clone(),
+            status: status.as_u16(),
+        };
         self.requests.get_or_create(&labels).inc();
-        self.seconds.get_or_create(&RouteLabels { route }).observe(took.as_secs_f64());
+        self.seconds
+            .get_or_create(&RouteLabels { route })
+            .observe(took.as_secs_f64());
     }
 }
 
@@ -110,18 +137,32 @@ pub(crate) async fn metrics_view(State(doors): State<Doors>) -> Result<Response,
 fn registry(numbers: Numbers, pending: u64) -> Registry {
     let mut registry = Registry::with_prefix("signoff");
     let verdicts = Family::<VerdictLabels, Counter>::default();
-    for (verdict, count) in
-        [("allowed", numbers.allowed), ("denied", numbers.denied), ("pending_approval", numbers.asked)]
-    {
-        verdicts.get_or_create(&VerdictLabels { verdict: Word(verdict.to_owned()) }).inc_by(count);
+    for (verdict, count) in [
+        ("allowed", numbers.allowed),
+        ("denied", numbers.denied),
+        ("pending_approval", numbers.asked),
+    ] {
+        verdicts
+            .get_or_create(&VerdictLabels {
+                verdict: Word(verdict.to_owned()),
+            })
+            .inc_by(count);
     }
     registry.register("verdicts", "Submitted actions by what policy said", verdicts);
     for (name, help, count) in [
         ("decisions", "Votes and questions of approvers", numbers.decisions),
         ("batches", "Committed batches of the writer", numbers.batches),
-        ("commands", "Commands in committed batches; over batches it is their mean size", numbers.commands),
+        (
+            "commands",
+            "Commands in committed batches; over batches it is their mean size",
+            numbers.commands,
+        ),
         ("deliveries", "Messages that arrived", numbers.delivered),
-        ("delivery_failures", "Attempts to deliver that failed", numbers.delivery_failures),
+        (
+            "delivery_failures",
+            "Attempts to deliver that failed",
+            numbers.delivery_failures,
+        ),
     ] {
         let counter: Counter = Counter::default();
         counter.inc_by(count);
@@ -146,17 +187,35 @@ mod tests {
     fn numbers_and_requests_are_written_once_each() {
         let requests = RequestMetrics::new();
         requests.count(&Method::GET, "/v1/me", StatusCode::OK, Duration::from_millis(2));
-        requests.count(&Method::from_bytes(b"BREW").unwrap(), "none", StatusCode::NOT_FOUND, Duration::ZERO);
+        requests.count(
+            &Method::from_bytes(b"BREW").unwrap(),
+            "none",
+            StatusCode::NOT_FOUND,
+            Duration::ZERO,
+        );
         let mut text = String::new();
         encode_registry(&mut text, &requests.registry).unwrap();
-        encode_registry(&mut text, &registry(Numbers { allowed: 3, ..Numbers::default() }, 2)).unwrap();
+        encode_registry(
+            &mut text,
+            &registry(
+                Numbers {
+                    allowed: 3,
+                    ..Numbers::default()
+                },
+                2,
+            ),
+        )
+        .unwrap();
         for line in [
             "signoff_http_requests_total{method=\"GET\",route=\"/v1/me\",status=\"200\"} 1",
             "signoff_http_requests_total{method=\"OTHER\",route=\"none\",status=\"404\"} 1",
             "signoff_verdicts_total{verdict=\"allowed\"} 3",
             "signoff_approvals_pending 2",
         ] {
-            assert!(text.lines().any(|written| written == line), "{line} is not in\n{text}");
+            assert!(
+                text.lines().any(|written| written == line),
+                "{line} is not in\n{text}"
+            );
         }
     }
 }

@@ -47,7 +47,9 @@ pub(crate) async fn operator_list(
 ) -> Answer<Page<Operator>> {
     let listing = Listing::new(caller.caller.workspace, "operators", &());
     let beyond = listing.read(query.cursor.as_deref())?;
-    let page = doors.engine().operators(&caller.caller, beyond, limit(query.limit)?)?;
+    let page = doors
+        .engine()
+        .operators(&caller.caller, beyond, limit(query.limit)?)?;
     Ok(Json(listing.page(page.items.to_wire(), page.next)))
 }
 
@@ -65,7 +67,10 @@ pub(crate) async fn operator_create(
     Body(given): Body<OperatorCreate>,
 ) -> Result<(StatusCode, Json<Operator>), Refused> {
     let create = convert::operator_create(given)?;
-    let made = doors.engine().create_operator(&caller.caller, create, key.get()).await?;
+    let made = doors
+        .engine()
+        .create_operator(&caller.caller, create, key.get())
+        .await?;
     Ok((StatusCode::CREATED, Json(made.to_wire())))
 }
 
@@ -82,7 +87,9 @@ pub(crate) async fn operator_view(
     At(operator): At<String>,
     _: Query<NoQuery>,
 ) -> Answer<Operator> {
-    Ok(Json(doors.engine().operator(&caller.caller, &operator)?.to_wire()))
+    Ok(Json(
+        doors.engine().operator(&caller.caller, &operator)?.to_wire(),
+    ))
 }
 
 /// Change an operator
@@ -102,7 +109,13 @@ pub(crate) async fn operator_update(
     Body(given): Body<OperatorUpdate>,
 ) -> Answer<Operator> {
     let update = convert::operator_update(given)?;
-    Ok(Json(doors.engine().update_operator(&caller.caller, &operator, update).await?.to_wire()))
+    Ok(Json(
+        doors
+            .engine()
+            .update_operator(&caller.caller, &operator, update)
+            .await?
+            .to_wire(),
+    ))
 }
 
 /// List personal tokens
@@ -121,7 +134,11 @@ pub(crate) async fn token_list(
     let limit = limit(query.limit)?;
     let listing = Listing::new(caller.caller.workspace, "tokens", &operator);
     let tokens = doors.engine().tokens(&caller.caller, &operator).await?;
-    Ok(Json(listing.slice(tokens.to_wire(), query.cursor.as_deref(), limit)?))
+    Ok(Json(listing.slice(
+        tokens.to_wire(),
+        query.cursor.as_deref(),
+        limit,
+    )?))
 }
 
 /// Create a personal token
@@ -144,9 +161,15 @@ pub(crate) async fn token_create(
 ) -> Result<(StatusCode, Json<TokenCreated>), Refused> {
     let name = given.name.unwrap_or_else(|| TOKEN_NAME.to_owned());
     if name.chars().count() > TOKEN_NAME_CHARS_MAX {
-        return Err(Refused::invalid("/name", format!("a name has at most {TOKEN_NAME_CHARS_MAX} characters")));
+        return Err(Refused::invalid(
+            "/name",
+            format!("a name has at most {TOKEN_NAME_CHARS_MAX} characters"),
+        ));
     }
-    let created = doors.engine().create_token(&caller.caller, &operator, name, key.get()).await?;
+    let created = doors
+        .engine()
+        .create_token(&caller.caller, &operator, name, key.get())
+        .await?;
     let token = created.made.to_wire();
     let created = TokenCreated {
         id: token.id,
@@ -174,6 +197,9 @@ pub(crate) async fn token_revoke(
     At((operator, token)): At<(String, KeyId)>,
     _: Query<NoQuery>,
 ) -> Result<StatusCode, Refused> {
-    doors.engine().revoke_token(&caller.caller, &operator, token).await?;
+    doors
+        .engine()
+        .revoke_token(&caller.caller, &operator, token)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -61,7 +61,13 @@ pub(crate) async fn policy_apply(
     Body(set): Body<PolicyApply, POLICY_SET_BYTES_MAX>,
 ) -> Answer<PolicyApplied> {
     let set = convert::apply(set)?;
-    Ok(Json(doors.engine().apply_policies(&caller.caller, set, key.get()).await?.to_wire()))
+    Ok(Json(
+        doors
+            .engine()
+            .apply_policies(&caller.caller, set, key.get())
+            .await?
+            .to_wire(),
+    ))
 }
 
 /// Add a policy
@@ -78,7 +84,10 @@ pub(crate) async fn policy_create(
     Body(policy): Body<PolicyBody>,
 ) -> Result<(StatusCode, Json<Policy>), Refused> {
     let doc = convert::policy_doc(policy)?;
-    let policy = doors.engine().create_policy(&caller.caller, doc, key.get()).await?;
+    let policy = doors
+        .engine()
+        .create_policy(&caller.caller, doc, key.get())
+        .await?;
     Ok((StatusCode::CREATED, Json(policy.to_wire())))
 }
 
@@ -96,7 +105,12 @@ pub(crate) async fn policy_explain(
     _: Query<NoQuery>,
     Body(action): Body<Submit>,
 ) -> Answer<Explanation> {
-    Ok(Json(doors.engine().explain(&caller.caller, &convert::submit(action)?)?.to_wire()))
+    Ok(Json(
+        doors
+            .engine()
+            .explain(&caller.caller, &convert::submit(action)?)?
+            .to_wire(),
+    ))
 }
 
 /// Read a policy
@@ -131,7 +145,13 @@ pub(crate) async fn policy_update(
     Body(policy): Body<PolicyBody>,
 ) -> Answer<Policy> {
     let doc = convert::policy_doc(policy)?;
-    Ok(Json(doors.engine().put_policy(&caller.caller, &name, doc).await?.to_wire()))
+    Ok(Json(
+        doors
+            .engine()
+            .put_policy(&caller.caller, &name, doc)
+            .await?
+            .to_wire(),
+    ))
 }
 
 /// Remove a policy
@@ -150,7 +170,10 @@ pub(crate) async fn policy_remove(
     Query(query): Query<PolicyRemoveQuery>,
 ) -> Result<StatusCode, Refused> {
     let orphaned = query.orphaned.map(ToCore::to_core);
-    doors.engine().remove_policy(&caller.caller, &name, orphaned).await?;
+    doors
+        .engine()
+        .remove_policy(&caller.caller, &name, orphaned)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -172,5 +195,9 @@ pub(crate) async fn policy_versions(
     let limit = limit(query.limit)?;
     let listing = Listing::new(caller.caller.workspace, "policy_versions", &name);
     let versions = doors.engine().policy_versions(&caller.caller, &name).await?;
-    Ok(Json(listing.slice(versions.to_wire(), query.cursor.as_deref(), limit)?))
+    Ok(Json(listing.slice(
+        versions.to_wire(),
+        query.cursor.as_deref(),
+        limit,
+    )?))
 }

@@ -16,7 +16,9 @@ use super::query::{NoQuery, Query, limit};
 use crate::Doors;
 
 pub(crate) fn router() -> OpenApiRouter<Doors> {
-    OpenApiRouter::new().routes(routes!(policy_set_list)).routes(routes!(policy_set_view))
+    OpenApiRouter::new()
+        .routes(routes!(policy_set_list))
+        .routes(routes!(policy_set_view))
 }
 
 /// Versions of the policy set
@@ -35,7 +37,10 @@ pub(crate) async fn policy_set_list(
     let listing = Listing::new(caller.caller.workspace, "policy_sets", &());
     let beyond = listing.read(query.cursor.as_deref())?;
     let limit = limit(query.limit)?;
-    let page = doors.engine().policy_set_versions(&caller.caller, beyond, limit).await?;
+    let page = doors
+        .engine()
+        .policy_set_versions(&caller.caller, beyond, limit)
+        .await?;
     Ok(Json(listing.page(page.items.to_wire(), page.next)))
 }
 
@@ -52,5 +57,11 @@ pub(crate) async fn policy_set_view(
     At(version): At<u64>,
     _: Query<NoQuery>,
 ) -> Answer<PolicySet> {
-    Ok(Json(doors.engine().policy_set_at(&caller.caller, version).await?.to_wire()))
+    Ok(Json(
+        doors
+            .engine()
+            .policy_set_at(&caller.caller, version)
+            .await?
+            .to_wire(),
+    ))
 }

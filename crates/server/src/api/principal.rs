@@ -72,7 +72,10 @@ impl<A: Authority> FromRequestParts<Doors> for As<A> {
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Refused> {
         let caller = doors.engine().authenticate(key(&parts.headers)?)?;
         doors.engine().permit(&caller, A::OPERATION)?;
-        Ok(Self { caller, operation: PhantomData })
+        Ok(Self {
+            caller,
+            operation: PhantomData,
+        })
     }
 }
 
@@ -84,7 +87,12 @@ fn key(headers: &HeaderMap) -> Result<&str, Refused> {
         keys.push(bearer(value).ok_or_else(|| refused("`authorization` is not `Bearer KEY`"))?);
     }
     for value in headers.get_all(API_KEY) {
-        keys.push(value.to_str().map_err(|_| refused("`x-api-key` is not a key"))?.trim());
+        keys.push(
+            value
+                .to_str()
+                .map_err(|_| refused("`x-api-key` is not a key"))?
+                .trim(),
+        );
     }
     match keys.as_slice() {
         [] => Err(refused("no key was sent")),

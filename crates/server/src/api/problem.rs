@@ -29,21 +29,29 @@ impl Refused {
     /// A value that is out of range or of the wrong type, and where it stands in the body.
     pub(crate) fn invalid(pointer: impl Into<String>, why: impl Into<String>) -> Self {
         let why = why.into();
-        Problem::new(Code::InvalidRequest, why.clone()).with_error(pointer, why).into()
+        Problem::new(Code::InvalidRequest, why.clone())
+            .with_error(pointer, why)
+            .into()
     }
 
     /// A parameter or header that is not as it should be.
     pub(crate) fn parameter(why: impl Into<String>) -> Self {
-        Problem::new(Code::InvalidRequest, why).with_next("correct the parameter and send it again").into()
+        Problem::new(Code::InvalidRequest, why)
+            .with_next("correct the parameter and send it again")
+            .into()
     }
 
     /// Several places at fault in the body, at least one.
     pub(crate) fn faults(code: Code, faults: Vec<(String, String)>) -> Self {
-        let first = faults.first().map_or_else(|| code.title().to_owned(), |(_, why)| why.clone());
+        let first = faults
+            .first()
+            .map_or_else(|| code.title().to_owned(), |(_, why)| why.clone());
         let problem = Problem::new(code, first);
         faults
             .into_iter()
-            .fold(problem, |problem, (pointer, why)| problem.with_error(pointer, why))
+            .fold(problem, |problem, (pointer, why)| {
+                problem.with_error(pointer, why)
+            })
             .into()
     }
 
@@ -60,14 +68,16 @@ impl Refused {
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
-        Self { problem: Box::new(problem), retry_after_seconds: None }
+        Self {
+            problem: Box::new(problem),
+            retry_after_seconds: None,
+        }
     }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let status =
-            StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(&*self.problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_MEDIA_TYPE));
@@ -95,11 +105,17 @@ impl From<EngineError> for Refused {
             EngineError::Execution(refusal) => return execution(refusal),
             EngineError::RateLimited { retry_after_seconds } => {
                 let refused = Self::new(Code::RateLimited, detail);
-                return Self { retry_after_seconds: Some(retry_after_seconds), ..refused };
+                return Self {
+                    retry_after_seconds: Some(retry_after_seconds),
+                    ..refused
+                };
             }
             EngineError::Unavailable => {
                 let refused = Self::new(Code::Unavailable, detail);
-                return Self { retry_after_seconds: Some(UNAVAILABLE_RETRY_SECONDS), ..refused };
+                return Self {
+                    retry_after_seconds: Some(UNAVAILABLE_RETRY_SECONDS),
+                    ..refused
+                };
             }
             EngineError::Unauthorized | EngineError::WrongPassword => Code::Unauthorized,
             EngineError::Forbidden(_) => Code::Forbidden,
@@ -122,8 +138,11 @@ fn ended(status: ApprovalStatus, by: Option<&ActorView>, at: Option<&str>) -> Re
     let who = by.and_then(|by| by.name.clone().or_else(|| by.id.clone()));
     let who = who.map(|who| format!(" by {who}")).unwrap_or_default();
     let when = at.map(|at| format!(" at {at}")).unwrap_or_default();
-    let code =
-        if status == ApprovalStatus::Expired { Code::ApprovalExpired } else { Code::AlreadyDecided };
+    let code = if status == ApprovalStatus::Expired {
+        Code::ApprovalExpired
+    } else {
+        Code::AlreadyDecided
+    };
     Refused::new(code, format!("the approval is already {status}{who}{when}"))
 }
 
@@ -131,7 +150,8 @@ fn decision(refusal: &approval::Refusal) -> Refused {
     use approval::Refusal as R;
     let code = match refusal {
         R::Ended(status) => return ended(*status, None, None),
-        R::ReasonRequired => return Refused::invalid("/reason", refusal.to_string()),
+        // A denial never gets here without words: the door asks for its reason.
+        R::ReasonRequired => return Refused::invalid("/comment", refusal.to_string()),
         R::DeadlinePassed => Code::ApprovalExpired,
         R::DigestMismatch => Code::DigestMismatch,
         R::NotNamed | R::SelfApproval | R::NotAPerson => Code::RequirementNotMet,
@@ -168,20 +188,31 @@ mod tests {
             name: Some("Dana".into()),
         };
         let at = Some(signoff_core::time::Timestamp(0));
-        let ended = EngineError::Ended { status: ApprovalStatus::Denied, by: Some(by), at };
+        let ended = EngineError::Ended {
+            status: ApprovalStatus::Denied,
+            by: Some(by),
+            at,
+        };
         let refused = Refused::from(ended);
         assert!(refused.problem().is(Code::AlreadyDecided));
         assert_eq!(
             refused.problem().detail,
             "the approval is already denied by Dana at 1970-01-01T00:00:00.000000Z"
         );
-        let late = EngineError::Ended { status: ApprovalStatus::Expired, by: None, at: None };
+        let late = EngineError::Ended {
+            status: ApprovalStatus::Expired,
+            by: None,
+            at: None,
+        };
         assert!(Refused::from(late).problem().is(Code::ApprovalExpired));
     }
 
     #[test]
     fn the_answer_carries_media_type_and_hints() {
-        let response = Refused::from(EngineError::RateLimited { retry_after_seconds: 7 }).into_response();
+        let response = Refused::from(EngineError::RateLimited {
+            retry_after_seconds: 7,
+        })
+        .into_response();
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers()[RETRY_AFTER], "7");
         assert_eq!(response.headers()[CONTENT_TYPE], PROBLEM_MEDIA_TYPE);

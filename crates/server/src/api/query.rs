@@ -34,7 +34,9 @@ pub(crate) fn limit(given: Option<u32>) -> Result<u32, Refused> {
     match given {
         None => Ok(PAGE_DEFAULT),
         Some(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(limit),
-        Some(limit) => Err(Refused::parameter(format!("`limit` is {limit}; it goes from 1 to {PAGE_MAX}"))),
+        Some(limit) => Err(Refused::parameter(format!(
+            "`limit` is {limit}; it goes from 1 to {PAGE_MAX}"
+        ))),
     }
 }
 
@@ -43,9 +45,9 @@ pub(crate) fn wait_seconds(given: Option<u64>) -> Result<u64, Refused> {
     match given {
         None => Ok(0),
         Some(seconds) if seconds <= WAIT_SECONDS_MAX => Ok(seconds),
-        Some(seconds) => {
-            Err(Refused::parameter(format!("`wait` is {seconds}; it goes from 0 to {WAIT_SECONDS_MAX} seconds")))
-        }
+        Some(seconds) => Err(Refused::parameter(format!(
+            "`wait` is {seconds}; it goes from 0 to {WAIT_SECONDS_MAX} seconds"
+        ))),
     }
 }
 
@@ -61,12 +63,21 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, Refused> {
     }
     let pairs = pairs.into_iter().map(|(name, value)| (name, Word(value)));
     let map: MapDeserializer<'_, _, ValueError> = MapDeserializer::new(pairs);
-    serde_path_to_error::deserialize(map).map_err(|error| misfit(&error.path().to_string(), &error.inner().to_string()))
+    serde_path_to_error::deserialize(map)
+        .map_err(|error| misfit(&error.path().to_string(), &error.inner().to_string()))
 }
 
 fn misfit(parameter: &str, message: &str) -> Refused {
     let names = |lead: &str| -> Option<Vec<String>> {
-        Some(message.strip_prefix(lead)?.split('`').skip(1).step_by(2).map(str::to_owned).collect())
+        Some(
+            message
+                .strip_prefix(lead)?
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .map(str::to_owned)
+                .collect(),
+        )
     };
     if let Some(names) = names("unknown field ") {
         // The given name may hold backticks; the path has it whole.
@@ -93,9 +104,15 @@ impl IntoDeserializer<'_, ValueError> for Word {
 
 fn number<N: std::str::FromStr>(text: &str) -> Result<N, ValueError> {
     // `+5` parses as a number but is `" 5"` to whoever reads the query as a form.
-    text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit())).ok_or_else(|| {
-        serde::de::Error::custom(format!("`{}` is not a whole number that is not negative", shown(text)))
-    })
+    text.parse()
+        .ok()
+        .filter(|_| text.bytes().all(|b| b.is_ascii_digit()))
+        .ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "`{}` is not a whole number that is not negative",
+                shown(text)
+            ))
+        })
 }
 
 impl<'de> Deserializer<'de> for Word {
@@ -121,7 +138,10 @@ impl<'de> Deserializer<'de> for Word {
         match self.0.as_str() {
             "true" => visitor.visit_bool(true),
             "false" => visitor.visit_bool(false),
-            other => Err(serde::de::Error::custom(format!("`{}` is neither true nor false", shown(other)))),
+            other => Err(serde::de::Error::custom(format!(
+                "`{}` is neither true nor false",
+                shown(other)
+            ))),
         }
     }
 
@@ -154,22 +174,41 @@ mod tests {
 
     #[test]
     fn what_fits_is_read() {
-        let query: ApprovalQuery = read("status=pending%2Cdenied&limit=5&order=oldest&risk=high&q=a+b").unwrap();
+        let query: ApprovalQuery =
+            read("status=pending%2Cdenied&limit=5&order=oldest&risk=high&q=a+b").unwrap();
         assert_eq!(query.status.as_deref(), Some("pending,denied"));
         assert_eq!((query.limit, query.order), (Some(5), Some(Order::Oldest)));
         assert_eq!(query.q.as_deref(), Some("a b"));
-        assert_eq!(read::<VerifyQuery>("with_store=true").unwrap().with_store, Some(true));
+        assert_eq!(
+            read::<VerifyQuery>("with_store=true").unwrap().with_store,
+            Some(true)
+        );
         assert!(read::<NoQuery>("").is_ok());
     }
 
     #[test]
     fn what_does_not_fit_is_refused_by_name() {
-        assert_eq!(detail::<WaitQuery>("wiat=5"), "unknown parameter `wiat`, did you mean `wait`?");
-        assert_eq!(detail::<NoQuery>("x=1"), "unknown parameter `x`: none is known here");
+        assert_eq!(
+            detail::<WaitQuery>("wiat=5"),
+            "unknown parameter `wiat`, did you mean `wait`?"
+        );
+        assert_eq!(
+            detail::<NoQuery>("x=1"),
+            "unknown parameter `x`: none is known here"
+        );
         assert_eq!(detail::<WaitQuery>("wait=5&wait=6"), "`wait` is given twice");
-        assert_eq!(detail::<WaitQuery>("wait=-1"), "`wait`: `-1` is not a whole number that is not negative");
-        assert_eq!(detail::<WaitQuery>("until=never"), "`until` is one of: decided, changed");
-        assert_eq!(detail::<VerifyQuery>("with_store=yes"), "`with_store`: `yes` is neither true nor false");
+        assert_eq!(
+            detail::<WaitQuery>("wait=-1"),
+            "`wait`: `-1` is not a whole number that is not negative"
+        );
+        assert_eq!(
+            detail::<WaitQuery>("until=never"),
+            "`until` is one of: decided, changed"
+        );
+        assert_eq!(
+            detail::<VerifyQuery>("with_store=yes"),
+            "`with_store`: `yes` is neither true nor false"
+        );
         assert_eq!(detail::<ApprovalQuery>("q=%00"), "`q` is not plain text");
     }
 

@@ -5,9 +5,9 @@ mod page;
 use std::sync::LazyLock;
 
 use askama::Template;
+use axum::body::Bytes;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use axum::body::Bytes;
 use signoff_api::Code;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,7 +27,9 @@ static PAGE: LazyLock<Option<String>> = LazyLock::new(|| {
 });
 
 pub(crate) fn router() -> OpenApiRouter<Doors> {
-    OpenApiRouter::new().routes(routes!(openapi_view)).routes(routes!(docs_view))
+    OpenApiRouter::new()
+        .routes(routes!(openapi_view))
+        .routes(routes!(docs_view))
 }
 
 /// This document
@@ -48,7 +50,9 @@ pub(crate) async fn openapi_view() -> Response {
     extensions(("x-signoff-operation" = json!(OPEN)))
 )]
 pub(crate) async fn docs_view() -> Result<Response, Refused> {
-    let page = PAGE.as_deref().ok_or_else(|| Refused::new(Code::Internal, "the reference can't be written"))?;
+    let page = PAGE
+        .as_deref()
+        .ok_or_else(|| Refused::new(Code::Internal, "the reference can't be written"))?;
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CONTENT_SECURITY_POLICY, NO_SCRIPT),

@@ -25,8 +25,8 @@ pub(crate) fn read_json<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Refused> {
 }
 
 fn explain<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Refused> {
-    let value: Value = serde_json::from_slice(raw)
-        .map_err(|error| Refused::new(Code::InvalidJson, error.to_string()))?;
+    let value: Value =
+        serde_json::from_slice(raw).map_err(|error| Refused::new(Code::InvalidJson, error.to_string()))?;
     serde_path_to_error::deserialize(Strict(value))
         .map_err(|error| misfit(&pointer(error.path()), &error.inner().to_string()))
 }
@@ -35,7 +35,9 @@ fn explain<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Refused> {
 fn misfit(pointer: &str, message: &str) -> Refused {
     if let Some((field, known)) = quoted_list(message, "unknown field ") {
         let why = unknown("field", &field, &known);
-        return Problem::new(Code::UnknownField, why.clone()).with_error(pointer, why).into();
+        return Problem::new(Code::UnknownField, why.clone())
+            .with_error(pointer, why)
+            .into();
     }
     if let Some((field, _)) = quoted_list(message, "missing field ") {
         return Refused::invalid(join(pointer, &field), format!("`{field}` is missing"));
@@ -62,7 +64,9 @@ pub(crate) fn unknown(what: &str, given: &str, known: &[String]) -> String {
 
 fn nearest<'a>(given: &str, known: &'a [String]) -> Option<&'a str> {
     let given = given.to_ascii_lowercase();
-    let scored = known.iter().map(|name| (strsim::jaro_winkler(&given, name), name.as_str()));
+    let scored = known
+        .iter()
+        .map(|name| (strsim::jaro_winkler(&given, name), name.as_str()));
     scored
         .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
         .max_by(|left, right| left.0.total_cmp(&right.0))
@@ -73,8 +77,16 @@ fn nearest<'a>(given: &str, known: &'a [String]) -> Option<&'a str> {
 fn quoted_list(message: &str, lead: &str) -> Option<(String, Vec<String>)> {
     let rest = message.strip_prefix(lead)?.strip_prefix('`')?;
     // What was given may hold backticks itself; serde's own words follow the last part that it wrote.
-    let end = rest.rfind("`, expected ").max(rest.rfind("`, there are no ")).or_else(|| rest.rfind('`'))?;
-    let known = rest[end + 1..].split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    let end = rest
+        .rfind("`, expected ")
+        .max(rest.rfind("`, there are no "))
+        .or_else(|| rest.rfind('`'))?;
+    let known = rest[end + 1..]
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect();
     Some((rest[..end].to_owned(), known))
 }
 
@@ -83,7 +95,9 @@ fn plain(message: &str) -> String {
     let Some((given, expected)) = message.split_once(", expected ") else {
         return shown(message);
     };
-    let given = given.strip_prefix("invalid type: ").or_else(|| given.strip_prefix("invalid value: "));
+    let given = given
+        .strip_prefix("invalid type: ")
+        .or_else(|| given.strip_prefix("invalid value: "));
     let Some(given) = given else {
         return shown(message);
     };
@@ -108,7 +122,11 @@ fn kind(given: &str) -> String {
         "map" => "an object",
         "sequence" => "a list",
         "null" | "unit" => "null",
-        "integer" | "floating" => return given.replace("floating point", "number").replace("integer", "number"),
+        "integer" | "floating" => {
+            return given
+                .replace("floating point", "number")
+                .replace("integer", "number");
+        }
         "boolean" => return given.replace("boolean ", ""),
         "string" => return shown(&given.replacen("string", "text", 1)),
         _ => given,
@@ -149,12 +167,20 @@ mod tests {
     fn refused<T: DeserializeOwned + std::fmt::Debug>(raw: &str) -> (String, String, String) {
         let refused = read_json::<T>(raw.as_bytes()).unwrap_err();
         let problem = refused.problem();
-        let pointer = problem.errors.first().map(|error| error.pointer.clone()).unwrap_or_default();
+        let pointer = problem
+            .errors
+            .first()
+            .map(|error| error.pointer.clone())
+            .unwrap_or_default();
         (problem.code.clone(), pointer, problem.detail.clone())
     }
 
     fn check<T: DeserializeOwned + std::fmt::Debug>(raw: &str, code: Code, pointer: &str, detail: &str) {
-        assert_eq!(refused::<T>(raw), (code.to_string(), pointer.into(), detail.into()), "{raw}");
+        assert_eq!(
+            refused::<T>(raw),
+            (code.to_string(), pointer.into(), detail.into()),
+            "{raw}"
+        );
     }
 
     #[test]
@@ -184,16 +210,32 @@ mod tests {
         let submit = |raw, pointer, detail| check::<Submit>(raw, Code::InvalidRequest, pointer, detail);
         submit("{}", "/action", "`action` is missing");
         submit(r#"{"action":5}"#, "/action", "expected text, found number `5`");
-        submit(r#"{"action":"a","context":[1]}"#, "/context", "expected an object, found a list");
-        submit(r#"{"action":"a","inputs":"x"}"#, "/inputs", "expected an object, found text \"x\"");
+        submit(
+            r#"{"action":"a","context":[1]}"#,
+            "/context",
+            "expected an object, found a list",
+        );
+        submit(
+            r#"{"action":"a","inputs":"x"}"#,
+            "/inputs",
+            "expected an object, found text \"x\"",
+        );
         submit("[]", "", "expected an object, found a list");
-        submit(r#"{"action":"a","trace":{"run_id":true}}"#, "/trace/run_id", "expected text, found `true`");
+        submit(
+            r#"{"action":"a","trace":{"run_id":true}}"#,
+            "/trace/run_id",
+            "expected text, found `true`",
+        );
         submit(
             r#"{"action":"a","risk":"hgih"}"#,
             "/risk",
             "`hgih` is none of: minimal, low, medium, high, critical, did you mean `high`?",
         );
-        submit(r#"{"action":"a","risk":5}"#, "/risk", "expected one of its words as text, found number `5`");
+        submit(
+            r#"{"action":"a","risk":5}"#,
+            "/risk",
+            "expected one of its words as text, found number `5`",
+        );
         check::<PolicyApply>(
             r#"{"policies":[{"name":"a","effect":"alow"}]}"#,
             Code::InvalidRequest,
@@ -219,6 +261,12 @@ mod tests {
     #[test]
     fn null_for_an_optional_field_is_its_absence() {
         let submit: Submit = read_json(br#"{"action":"a","risk":null,"context":null}"#).unwrap();
-        assert_eq!(submit, Submit { action: "a".into(), ..Submit::default() });
+        assert_eq!(
+            submit,
+            Submit {
+                action: "a".into(),
+                ..Submit::default()
+            }
+        );
     }
 }

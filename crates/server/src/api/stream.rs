@@ -61,9 +61,13 @@ pub(crate) async fn stream_read(
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Refused> {
-    let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
+    let Some(value) = headers.get(LAST_EVENT_ID) else {
+        return Ok(None);
+    };
     let sequence = value.to_str().ok().and_then(|text| text.parse().ok());
-    sequence.map(Some).ok_or_else(|| Refused::parameter("`last-event-id` is the `id` of an event of this stream"))
+    sequence
+        .map(Some)
+        .ok_or_else(|| Refused::parameter("`last-event-id` is the `id` of an event of this stream"))
 }
 
 /// One reader's way through the log: first what it missed, then what comes.
@@ -84,7 +88,16 @@ impl Feed {
     fn open(doors: Doors, caller: Caller, after: Option<u64>) -> Result<Self, Refused> {
         let live = doors.engine().notices(&caller)?;
         let missed = VecDeque::new();
-        Ok(Self { doors, caller, live, resume: after, missed, told: 0, last_told: 0, greeted: false })
+        Ok(Self {
+            doors,
+            caller,
+            live,
+            resume: after,
+            missed,
+            told: 0,
+            last_told: 0,
+            greeted: false,
+        })
     }
 
     /// The next event; nothing when the server goes down, the log can't be read, or the key opens it no more.
@@ -102,7 +115,13 @@ impl Feed {
                     self.resume = None;
                     return Some(resync());
                 }
-                self.missed = self.doors.engine().notices_since(&self.caller, after, BACKLOG_BATCH).await.ok()?.into();
+                self.missed = self
+                    .doors
+                    .engine()
+                    .notices_since(&self.caller, after, BACKLOG_BATCH)
+                    .await
+                    .ok()?
+                    .into();
                 self.told += self.missed.len();
                 self.resume = self.missed.back().map(|last| last.seq);
                 continue;
@@ -126,7 +145,9 @@ impl Feed {
         // A key that was revoked meanwhile reads no further.
         self.doors.engine().me(&self.caller).ok()?;
         self.last_told = notice.seq;
-        let event = Event::default().id(notice.seq.to_string()).event(notice.event_type);
+        let event = Event::default()
+            .id(notice.seq.to_string())
+            .event(notice.event_type);
         event.json_data(notice.to_wire()).ok()
     }
 }

@@ -41,7 +41,9 @@ pub(crate) async fn webhook_list(
 ) -> Answer<Page<Webhook>> {
     let listing = Listing::new(caller.caller.workspace, "webhooks", &());
     let beyond = listing.read(query.cursor.as_deref())?;
-    let page = doors.engine().webhooks(&caller.caller, beyond, limit(query.limit)?)?;
+    let page = doors
+        .engine()
+        .webhooks(&caller.caller, beyond, limit(query.limit)?)?;
     Ok(Json(listing.page(page.items.to_wire(), page.next)))
 }
 
@@ -61,8 +63,14 @@ pub(crate) async fn webhook_create(
     Body(given): Body<WebhookCreate>,
 ) -> Result<(StatusCode, Json<WebhookCreated>), Refused> {
     let create = convert::webhook_create(given)?;
-    let created = doors.engine().create_webhook(&caller.caller, create, key.get()).await?;
-    let webhook = WebhookCreated { webhook: created.made.to_wire(), secret: convert::secret(created.secret) };
+    let created = doors
+        .engine()
+        .create_webhook(&caller.caller, create, key.get())
+        .await?;
+    let webhook = WebhookCreated {
+        webhook: created.made.to_wire(),
+        secret: convert::secret(created.secret),
+    };
     Ok((StatusCode::CREATED, Json(webhook)))
 }
 
@@ -116,6 +124,9 @@ pub(crate) async fn delivery_list(
 ) -> Answer<Page<Delivery>> {
     let listing = Listing::new(caller.caller.workspace, "deliveries", &id);
     let beyond = listing.read(query.cursor.as_deref())?;
-    let page = doors.engine().deliveries(&caller.caller, id, beyond, limit(query.limit)?).await?;
+    let page = doors
+        .engine()
+        .deliveries(&caller.caller, id, beyond, limit(query.limit)?)
+        .await?;
     Ok(Json(listing.page(page.items.to_wire(), page.next)))
 }

@@ -15,7 +15,9 @@ use super::query::{NoQuery, Query};
 use crate::Doors;
 
 pub(crate) fn router() -> OpenApiRouter<Doors> {
-    OpenApiRouter::new().routes(routes!(workspace_view, workspace_update)).routes(routes!(me_view))
+    OpenApiRouter::new()
+        .routes(routes!(workspace_view, workspace_update))
+        .routes(routes!(me_view))
 }
 
 /// Read the workspace
@@ -47,7 +49,13 @@ pub(crate) async fn workspace_update(
     Body(update): Body<WorkspaceUpdate>,
 ) -> Answer<Workspace> {
     let change = convert::settings(update)?;
-    Ok(Json(doors.engine().update_workspace(&caller.caller, change).await?.to_wire()))
+    Ok(Json(
+        doors
+            .engine()
+            .update_workspace(&caller.caller, change)
+            .await?
+            .to_wire(),
+    ))
 }
 
 /// Who the key is

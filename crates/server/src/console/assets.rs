@@ -30,7 +30,11 @@ static ASSETS: LazyLock<BTreeMap<String, Asset>> = LazyLock::new(|| {
             let hash = hex::encode(file.metadata.sha256_hash());
             let (stem, extension) = name.rsplit_once('.')?;
             let href = format!("/console/assets/{stem}.{}.{extension}", &hash[..HASH_DIGITS]);
-            let asset = Asset { href, content_type: content_type(extension), bytes: file.data.into_owned() };
+            let asset = Asset {
+                href,
+                content_type: content_type(extension),
+                bytes: file.data.into_owned(),
+            };
             Some((name.into_owned(), asset))
         })
         .collect()

@@ -123,7 +123,11 @@ impl Inert {
 
 /// A number of bytes as people read it.
 pub fn bytes_text(bytes: usize) -> String {
-    if bytes == 1 { "1 byte".to_owned() } else { format!("{} bytes", super::view::grouped(bytes)) }
+    if bytes == 1 {
+        "1 byte".to_owned()
+    } else {
+        format!("{} bytes", super::view::grouped(bytes))
+    }
 }
 
 /// The HTML of an inert text: escaped characters, `<span class=chip>`, `<mark>` and `<br>`; nothing from the text itself.

@@ -11,4 +11,5 @@ pub mod tree;
 pub mod url_shown;
 pub mod view;
 
+pub(crate) use routes::refused;
 pub use routes::router;

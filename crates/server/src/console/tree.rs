@@ -42,7 +42,12 @@ impl Tree {
     /// Lays a value out, whole or its start.
     pub fn new(value: &Value, show: Show) -> Self {
         let json = inert_json(value);
-        let mut tree = Self { rows: Vec::new(), bytes: value.to_string().len(), hidden_bytes: 0, json };
+        let mut tree = Self {
+            rows: Vec::new(),
+            bytes: value.to_string().len(),
+            hidden_bytes: 0,
+            json,
+        };
         tree.add_children(value, 0, show);
         tree
     }
@@ -59,7 +64,10 @@ impl Tree {
 
     /// Addresses that stand in its values.
     pub fn urls(&self) -> impl Iterator<Item = &super::url_shown::ShownUrl> {
-        self.rows.iter().filter_map(|row| row.value.as_ref()).flat_map(|value| value.urls.iter())
+        self.rows
+            .iter()
+            .filter_map(|row| row.value.as_ref())
+            .flat_map(|value| value.urls.iter())
     }
 
     fn add_children(&mut self, value: &Value, depth: usize, show: Show) {
@@ -90,11 +98,21 @@ impl Tree {
             Value::String(text) if text.is_empty() => ("text", None, "empty text".to_owned()),
             Value::String(text) => ("text", Some(Inert::new(text, show)), String::new()),
             Value::Number(number) => ("number", Some(Inert::all(&number.to_string())), String::new()),
-            Value::Bool(yes) => ("bool", Some(Inert::all(if *yes { "true" } else { "false" })), String::new()),
+            Value::Bool(yes) => (
+                "bool",
+                Some(Inert::all(if *yes { "true" } else { "false" })),
+                String::new(),
+            ),
             Value::Null => ("null", Some(Inert::all("null")), String::new()),
         };
         self.hidden_bytes += key.hidden_bytes + shown.as_ref().map_or(0, |value| value.hidden_bytes);
-        let row = TreeRow { depth: depth.min(DEPTH_MAX), key, value: shown, kind, note };
+        let row = TreeRow {
+            depth: depth.min(DEPTH_MAX),
+            key,
+            value: shown,
+            kind,
+            note,
+        };
         self.rows.push(row);
         if matches!(value, Value::Object(_) | Value::Array(_)) {
             self.add_children(value, depth + 1, show);
@@ -141,8 +159,15 @@ mod tests {
 
     #[test]
     fn rows_follow_the_value() {
-        let tree = Tree::new(&json!({"a": {"b": [1, "x"]}, "c": null, "d": "", "e": {}}), Show::Start);
-        let seen: Vec<_> = tree.rows.iter().map(|row| (row.depth, row.kind, row.note.as_str())).collect();
+        let tree = Tree::new(
+            &json!({"a": {"b": [1, "x"]}, "c": null, "d": "", "e": {}}),
+            Show::Start,
+        );
+        let seen: Vec<_> = tree
+            .rows
+            .iter()
+            .map(|row| (row.depth, row.kind, row.note.as_str()))
+            .collect();
         assert_eq!(
             seen,
             [
@@ -174,7 +199,12 @@ mod tests {
     fn copied_json_is_inert_and_equal() {
         let value = json!({"a\u{202E}": "x\u{200B}\u{E0041}é\u{7f}\n"});
         let tree = Tree::new(&value, Show::Start);
-        assert!(tree.json.contains("\\u202e") && tree.json.contains("\\udb40\\udc41") && tree.json.contains('é'));
-        assert_eq!(serde_json::from_str::<Value>(&tree.json).expect("still JSON"), value);
+        assert!(
+            tree.json.contains("\\u202e") && tree.json.contains("\\udb40\\udc41") && tree.json.contains('é')
+        );
+        assert_eq!(
+            serde_json::from_str::<Value>(&tree.json).expect("still JSON"),
+            value
+        );
     }
 }

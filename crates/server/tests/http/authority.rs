@@ -59,7 +59,11 @@ fn table() -> Table {
 }
 
 fn principal(who: Who) -> Option<Principal> {
-    let person = |role| Principal::Operator { id: OperatorId(RawId([3; 16])), role, auth: Auth::Token };
+    let person = |role| Principal::Operator {
+        id: OperatorId(RawId([3; 16])),
+        role,
+        auth: Auth::Token,
+    };
     Some(match who {
         Who::Stranger => return None,
         Who::Agent | Who::OtherAgent => Principal::Agent(AgentId(RawId([1; 16]))),
@@ -75,7 +79,11 @@ fn principal(who: Who) -> Option<Principal> {
 #[test]
 fn the_table_of_the_spec_is_the_table_of_core() {
     let table = table();
-    assert_eq!(table.operations.len(), OPERATIONS.len() + 1, "a row for each operation, and `open`");
+    assert_eq!(
+        table.operations.len(),
+        OPERATIONS.len() + 1,
+        "a row for each operation, and `open`"
+    );
     assert!(table.operations["open"].values().all(|cell| *cell == Cell::All));
     for (word, operation) in OPERATIONS {
         let row = &table.operations[word];
@@ -114,7 +122,11 @@ fn described() -> Vec<Described> {
 
 /// What somebody has who is not the caller.
 fn another(who: Who) -> Who {
-    if who == Who::OtherAgent { Who::Agent } else { Who::OtherAgent }
+    if who == Who::OtherAgent {
+        Who::Agent
+    } else {
+        Who::OtherAgent
+    }
 }
 
 /// Whose thing an operation is tried on first: the caller's own, or an agent's where the caller asks nothing.
@@ -128,7 +140,11 @@ fn owner(who: Who) -> Who {
 /// Something to look at, decide on or cancel needs an asker; tokens need a person.
 fn owner_of(operation: &str, who: Who) -> Who {
     let asks = matches!(who, Who::Agent | Who::OtherAgent | Who::Application);
-    if operation.starts_with("token") || asks { owner(who) } else { Who::Agent }
+    if operation.starts_with("token") || asks {
+        owner(who)
+    } else {
+        Who::Agent
+    }
 }
 
 async fn try_it(world: &World, described: &Described, who: Who, owner: Who) -> Reply {
@@ -136,32 +152,66 @@ async fn try_it(world: &World, described: &Described, who: Who, owner: Who) -> R
     let example = example.unwrap_or_else(|| panic!("no example covers `{}`: add one", described.id));
     let before = world.head().await;
     let reply = if described.id == "stream_read" {
-        let response = world.request(who, &described.method, &example.path).send().await.unwrap();
+        let response = world
+            .request(who, &described.method, &example.path)
+            .send()
+            .await
+            .unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         // A stream that was let in does not end by itself.
-        let text = if status.is_success() { String::new() } else { response.text().await.unwrap() };
-        Reply { status, headers, text }
+        let text = if status.is_success() {
+            String::new()
+        } else {
+            response.text().await.unwrap()
+        };
+        Reply {
+            status,
+            headers,
+            text,
+        }
     } else {
-        world.call(who, &described.method, &example.path, example.body.as_ref()).await
+        world
+            .call(who, &described.method, &example.path, example.body.as_ref())
+            .await
     };
     // I5: reading decides nothing. And what was refused changed nothing.
     if described.method == "GET" || !reply.status.is_success() {
-        assert_eq!(world.head().await, before, "{} by {who:?} left a record: {}", described.id, reply.text);
+        assert_eq!(
+            world.head().await,
+            before,
+            "{} by {who:?} left a record: {}",
+            described.id,
+            reply.text
+        );
     }
     reply
 }
 
 fn assert_allowed(described: &Described, who: Who, reply: &Reply) {
     let settled = described.id == "execution_settle" && reply.status == StatusCode::CONFLICT;
-    assert!(reply.status.is_success() || settled, "{} by {who:?}: {} {}", described.id, reply.status, reply.text);
+    assert!(
+        reply.status.is_success() || settled,
+        "{} by {who:?}: {} {}",
+        described.id,
+        reply.status,
+        reply.text
+    );
 }
 
 async fn walk(world: &World, described: &Described, cell: Cell, who: Who) {
     let reply = try_it(world, described, who, owner_of(&described.id, who)).await;
     match cell {
         Cell::Never => {
-            let expected = if who == Who::Stranger { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
-            assert_eq!(reply.status, expected, "{} by {who:?}: {}", described.id, reply.text);
+            let expected = if who == Who::Stranger {
+                StatusCode::UNAUTHORIZED
+            } else {
+                StatusCode::FORBIDDEN
+            };
+            assert_eq!(
+                reply.status, expected,
+                "{} by {who:?}: {}",
+                described.id, reply.text
+            );
             // I6: who asks and tries to decide is told so.
             let asks = matches!(who, Who::Agent | Who::Application);
             if described.row == "decide" && asks {
@@ -176,7 +226,13 @@ async fn walk(world: &World, described: &Described, cell: Cell, who: Who) {
                 .contains(&described.id.as_str());
             if names_one {
                 let reply = try_it(world, described, who, another(who)).await;
-                assert_eq!(reply.status, StatusCode::NOT_FOUND, "{} by {who:?}: {}", described.id, reply.text);
+                assert_eq!(
+                    reply.status,
+                    StatusCode::NOT_FOUND,
+                    "{} by {who:?}: {}",
+                    described.id,
+                    reply.text
+                );
                 assert_eq!(reply.code(), "not_found");
             }
         }
@@ -203,15 +259,28 @@ async fn every_operation_keeps_to_the_table() {
 async fn an_agent_sees_nothing_of_another_agent() {
     let world = World::new().await;
     let theirs = world.submit(Who::OtherAgent, "ask.it").await;
-    let (action, approval) = (theirs["action_id"].as_str().unwrap(), theirs["approval_id"].as_str().unwrap());
-    for path in [format!("/v1/actions/{action}"), format!("/v1/approvals/{approval}?wait=1")] {
+    let (action, approval) = (
+        theirs["action_id"].as_str().unwrap(),
+        theirs["approval_id"].as_str().unwrap(),
+    );
+    for path in [
+        format!("/v1/actions/{action}"),
+        format!("/v1/approvals/{approval}?wait=1"),
+    ] {
         let reply = world.get(Who::Agent, &path).await;
-        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::NOT_FOUND, "not_found"), "{path}");
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (StatusCode::NOT_FOUND, "not_found"),
+            "{path}"
+        );
         world.get(Who::OtherAgent, &path).await.ok();
     }
     for who in [Who::Agent, Who::Application] {
         let list = world.get(who, "/v1/approvals").await.ok().json();
         assert_eq!(list["items"].as_array().unwrap().len(), 0, "{who:?}");
     }
-    assert_eq!(world.get(Who::OtherAgent, "/v1/approvals").await.ok().json()["items"][0]["id"], approval);
+    assert_eq!(
+        world.get(Who::OtherAgent, "/v1/approvals").await.ok().json()["items"][0]["id"],
+        approval
+    );
 }

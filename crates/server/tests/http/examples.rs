@@ -13,11 +13,17 @@ pub(crate) struct Example {
 
 impl Example {
     fn get(path: impl Into<String>) -> Self {
-        Self { path: path.into(), body: None }
+        Self {
+            path: path.into(),
+            body: None,
+        }
     }
 
     fn with(path: impl Into<String>, body: Value) -> Self {
-        Self { path: path.into(), body: Some(body) }
+        Self {
+            path: path.into(),
+            body: Some(body),
+        }
     }
 }
 
@@ -43,7 +49,10 @@ fn fresh(prefix: &str) -> String {
 }
 
 fn text(value: &Value, field: &str) -> String {
-    value[field].as_str().unwrap_or_else(|| panic!("no `{field}` in {value}")).to_owned()
+    value[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("no `{field}` in {value}"))
+        .to_owned()
 }
 
 fn submitted(caller: Who) -> Value {
@@ -61,7 +70,9 @@ async fn action(world: &World, operation: &str, caller: Who, owner: Who) -> Opti
             let id = text(&world.submit(owner, "allow.it").await, "action_id");
             match operation {
                 "action_view" => Example::get(format!("/v1/actions/{id}")),
-                "action_report" => Example::with(format!("/v1/actions/{id}/outcome"), json!({"outcome": "success"})),
+                "action_report" => {
+                    Example::with(format!("/v1/actions/{id}/outcome"), json!({"outcome": "success"}))
+                }
                 "action_erase" => Example::with(format!("/v1/actions/{id}/erase"), json!({})),
                 _ => return None,
             }
@@ -74,9 +85,15 @@ async fn execution(world: &World, operation: &str, owner: Who) -> Option<Example
     Some(match operation {
         "execution_view" => Example::get(format!("/v1/executions/{id}")),
         "execution_consume" => Example::with(format!("/v1/executions/{id}/consume"), json!({})),
-        "execution_report" => Example::with(format!("/v1/executions/{id}/report"), json!({"outcome": "partial"})),
+        "execution_report" => Example::with(
+            format!("/v1/executions/{id}/report"),
+            json!({"outcome": "partial"}),
+        ),
         // Nothing is indeterminate in this version: who may settle learns that it is not ready for it.
-        "execution_settle" => Example::with(format!("/v1/executions/{id}/settle"), json!({"outcome": "executed"})),
+        "execution_settle" => Example::with(
+            format!("/v1/executions/{id}/settle"),
+            json!({"outcome": "executed"}),
+        ),
         _ => return None,
     })
 }
@@ -93,7 +110,10 @@ async fn approval(world: &World, operation: &str, owner: Who) -> Option<Example>
         "approval_view" => Example::get(path),
         "approval_decide" => {
             let digest = world.get(Who::Automation, &path).await.ok().text_of("digest");
-            Example::with(format!("{path}/decide"), json!({"decision": "approve", "digest": digest}))
+            Example::with(
+                format!("{path}/decide"),
+                json!({"decision": "approve", "digest": digest}),
+            )
         }
         "approval_answer" => {
             let ask = json!({"decision": "request_info", "question": "why?"});
@@ -110,7 +130,10 @@ async fn policy(world: &World, operation: &str, caller: Who) -> Option<Example> 
     let body = |name: &str| json!({"name": name, "actions": ["never.*"], "effect": "deny"});
     let made = async || {
         let name = fresh("policy");
-        world.post(Who::Automation, "/v1/policies", body(&name)).await.ok();
+        world
+            .post(Who::Automation, "/v1/policies", body(&name))
+            .await
+            .ok();
         name
     };
     Some(match operation {
@@ -181,8 +204,16 @@ async fn person(world: &World, operation: &str, caller: Who, owner: Who) -> Opti
         "token_list" => Example::get(format!("{person}/tokens")),
         "token_create" => Example::with(format!("{person}/tokens"), json!({"name": "t"})),
         "token_revoke" => {
-            let by = if person.ends_with("/me") { caller } else { Who::Automation };
-            let token = world.post(by, &format!("{person}/tokens"), json!({})).await.ok().text_of("id");
+            let by = if person.ends_with("/me") {
+                caller
+            } else {
+                Who::Automation
+            };
+            let token = world
+                .post(by, &format!("{person}/tokens"), json!({}))
+                .await
+                .ok()
+                .text_of("id");
             Example::get(format!("{person}/tokens/{token}"))
         }
         _ => return None,
@@ -200,7 +231,10 @@ async fn group_or_webhook(world: &World, operation: &str) -> Option<Example> {
         "group_put" => Example::with(format!("/v1/groups/{}", fresh("group")), json!({"members": []})),
         "group_remove" => {
             let path = format!("/v1/groups/{}", fresh("group"));
-            world.call(Who::Automation, "PUT", &path, Some(&json!({"members": []}))).await.ok();
+            world
+                .call(Who::Automation, "PUT", &path, Some(&json!({"members": []})))
+                .await
+                .ok();
             Example::get(path)
         }
         "webhook_list" => Example::get("/v1/webhooks"),

@@ -23,7 +23,10 @@ impl Reader {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut reader = Self { response, text: String::new() };
+        let mut reader = Self {
+            response,
+            text: String::new(),
+        };
         assert!(reader.message().await.unwrap().contains("retry: 2000"));
         reader
     }
@@ -47,9 +50,15 @@ impl Reader {
         let message = self.message().await.expect("the stream ended");
         let field = |name: &str| {
             let line = message.lines().find_map(|line| line.strip_prefix(name));
-            line.unwrap_or_else(|| panic!("no `{name}` in {message}")).trim().to_owned()
+            line.unwrap_or_else(|| panic!("no `{name}` in {message}"))
+                .trim()
+                .to_owned()
         };
-        (field("id:").parse().unwrap(), field("event:"), serde_json::from_str(&field("data:")).unwrap())
+        (
+            field("id:").parse().unwrap(),
+            field("event:"),
+            serde_json::from_str(&field("data:")).unwrap(),
+        )
     }
 }
 
@@ -61,7 +70,10 @@ async fn what_happens_is_told_and_resumed_without_a_gap() {
     let approval = world.submit(Who::Agent, "ask.it").await["approval_id"].clone();
     let (id, event, data) = reader.notice().await;
     assert_eq!((id, event.as_str()), (start + 1, "approval.requested.v1"));
-    assert_eq!((&data["sequence"], &data["status"]), (&json!(start + 1), &json!("pending")));
+    assert_eq!(
+        (&data["sequence"], &data["status"]),
+        (&json!(start + 1), &json!("pending"))
+    );
     drop(reader);
     let cancel = format!("/v1/approvals/{}/cancel", approval.as_str().unwrap());
     world.post(Who::Agent, &cancel, json!({})).await.ok();
@@ -72,7 +84,10 @@ async fn what_happens_is_told_and_resumed_without_a_gap() {
         Reader::open(&world, &format!("/v1/stream?after={}", start + 1), None).await,
     ] {
         let (id, event, data) = reader.notice().await;
-        assert_eq!((id, event.as_str(), &data["status"]), (start + 2, "approval.ended.v1", &json!("cancelled")));
+        assert_eq!(
+            (id, event.as_str(), &data["status"]),
+            (start + 2, "approval.ended.v1", &json!("cancelled"))
+        );
         assert_eq!(reader.notice().await.1, "action.allowed.v1");
     }
     let mut reader = Reader::open(&world, &format!("/v1/stream?after={start}"), None).await;
@@ -89,11 +104,17 @@ async fn a_stream_ends_with_the_key_and_with_the_server() {
     let mut reader = Reader::open(&world, "/v1/stream", None).await;
     let mut other = Reader::open(&world, "/v1/stream", None).await;
     let path = format!("/v1/operators/{}", world.operators[0]);
-    world.call(Who::Automation, "PATCH", &path, Some(&json!({"disabled": true}))).await.ok();
+    world
+        .call(Who::Automation, "PATCH", &path, Some(&json!({"disabled": true})))
+        .await
+        .ok();
     assert_eq!(reader.message().await, None, "a disabled operator reads on");
     assert_eq!(other.message().await, None);
     let path = format!("/v1/operators/{}", world.operators[0]);
-    world.call(Who::Automation, "PATCH", &path, Some(&json!({"disabled": false}))).await.ok();
+    world
+        .call(Who::Automation, "PATCH", &path, Some(&json!({"disabled": false})))
+        .await
+        .ok();
     let mut reader = Reader::open(&world, "/v1/stream", None).await;
     world.stopping.cancel();
     assert_eq!(reader.message().await, None);
@@ -103,10 +124,19 @@ async fn a_stream_ends_with_the_key_and_with_the_server() {
 async fn positions_that_are_none_are_refused() {
     let world = World::new().await;
     for path in ["/v1/stream?after=x", "/v1/stream?from=1"] {
-        assert_eq!(world.get(Who::Viewer, path).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+        assert_eq!(
+            world.get(Who::Viewer, path).await.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{path}"
+        );
     }
-    let request = world.request(Who::Viewer, "GET", "/v1/stream").header("last-event-id", "evt_1");
-    assert_eq!(request.send().await.unwrap().status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let request = world
+        .request(Who::Viewer, "GET", "/v1/stream")
+        .header("last-event-id", "evt_1");
+    assert_eq!(
+        request.send().await.unwrap().status(),
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
 }
 
 /// A reader that missed more than the server reads for it is told to look again.
@@ -118,7 +148,10 @@ async fn a_reader_from_long_ago_is_told_to_resync() {
         policies.push(json!({"name": format!("p{at}"), "actions": ["never.*"], "effect": "deny"}));
     }
     let set = json!({"policies": policies});
-    world.call(Who::Admin, "PUT", "/v1/policies", Some(&set)).await.ok();
+    world
+        .call(Who::Admin, "PUT", "/v1/policies", Some(&set))
+        .await
+        .ok();
     let mut reader = Reader::open(&world, "/v1/stream?after=0", None).await;
     let mut told = 0;
     loop {

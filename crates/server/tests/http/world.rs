@@ -54,7 +54,11 @@ pub(crate) struct Reply {
 impl Reply {
     pub(crate) async fn of(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
-        Self { status, headers, text: response.text().await.unwrap() }
+        Self {
+            status,
+            headers,
+            text: response.text().await.unwrap(),
+        }
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -63,11 +67,18 @@ impl Reply {
 
     /// One text of the answer, such as an id.
     pub(crate) fn text_of(&self, field: &str) -> String {
-        self.json()[field].as_str().unwrap_or_else(|| panic!("no `{field}` in {}", self.text)).to_owned()
+        self.json()[field]
+            .as_str()
+            .unwrap_or_else(|| panic!("no `{field}` in {}", self.text))
+            .to_owned()
     }
 
     pub(crate) fn code(&self) -> String {
-        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.text);
+        assert_eq!(
+            self.headers["content-type"], "application/problem+json",
+            "{}",
+            self.text
+        );
         self.text_of("code")
     }
 
@@ -81,7 +92,9 @@ impl Reply {
 impl World {
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(directory.path(), Arc::new(SystemClock)).await.unwrap();
+        let store = SqliteStore::open(directory.path(), Arc::new(SystemClock))
+            .await
+            .unwrap();
         let options = EngineOptions {
             store: Arc::new(store),
             master_key: SecretString::from("5a".repeat(32)),
@@ -96,7 +109,11 @@ impl World {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(20))
+            .build()
+            .unwrap();
         let mut world = Self {
             url,
             engine,
@@ -114,10 +131,19 @@ impl World {
     }
 
     async fn populate(&mut self) {
-        self.agent = self.admin("POST", "/v1/agents", json!({"name": "bot"})).await.text_of("api_key");
-        self.other_agent = self.admin("POST", "/v1/agents", json!({"name": "other"})).await.text_of("api_key");
+        self.agent = self
+            .admin("POST", "/v1/agents", json!({"name": "bot"}))
+            .await
+            .text_of("api_key");
+        self.other_agent = self
+            .admin("POST", "/v1/agents", json!({"name": "other"}))
+            .await
+            .text_of("api_key");
         let application = json!({"name": "app", "agents": ["app-*"], "register_new": true});
-        self.application = self.admin("POST", "/v1/applications", application).await.text_of("api_key");
+        self.application = self
+            .admin("POST", "/v1/applications", application)
+            .await
+            .text_of("api_key");
         for (at, role) in ["viewer", "member", "admin"].into_iter().enumerate() {
             let operator = json!({"name": role, "email": format!("{role}@example.com"), "role": role});
             self.operators[at] = self.admin("POST", "/v1/operators", operator).await.text_of("id");
@@ -158,7 +184,9 @@ impl World {
     pub(crate) async fn call(&self, who: Who, method: &str, path: &str, body: Option<&Value>) -> Reply {
         let request = self.request(who, method, path);
         let request = match body {
-            Some(body) => request.header("content-type", "application/json").body(body.to_string()),
+            Some(body) => request
+                .header("content-type", "application/json")
+                .body(body.to_string()),
             None => request,
         };
         Reply::of(request.send().await.unwrap()).await
@@ -187,7 +215,11 @@ impl World {
 
     /// Where the log stands.
     pub(crate) async fn head(&self) -> u64 {
-        let newest = self.get(Who::Automation, "/v1/audit/events?limit=1").await.ok().json();
+        let newest = self
+            .get(Who::Automation, "/v1/audit/events?limit=1")
+            .await
+            .ok()
+            .json();
         newest["items"][0]["sequence"].as_u64().unwrap()
     }
 }

@@ -100,7 +100,8 @@ fn filter_table() -> Vec<ApprovalQuery> {
     for statuses in statuses {
         table.push(all(|q| q.statuses = statuses.to_vec()));
         table.push(all(|q| {
-            (q.statuses, q.agents) = (statuses.to_vec(), Some(vec![AGENT]))
+            q.statuses = statuses.to_vec();
+            q.agents = Some(vec![AGENT]);
         }));
     }
     let agents = [

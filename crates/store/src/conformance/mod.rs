@@ -86,6 +86,8 @@ macro_rules! conformance {
                 pages_are_stable_while_records_arrive,
                 every_filter_in_both_directions,
                 in_globs_only_star_and_question_mark_are_special,
+                records_are_found_by_their_sequence,
+                a_request_is_found_by_its_first_record,
                 payloads_come_back,
                 an_erased_payload_is_gone_and_its_record_stays,
                 many_payloads_are_read_at_once,

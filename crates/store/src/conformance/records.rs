@@ -11,9 +11,9 @@ use signoff_core::{
 use super::{
     Subject, filters,
     scribe::{START, STEP, Scribe, facts, operator, raw},
-    world::{AGENT, ALLOWED, APPROVED, DANA, ERIN, OPEN, OTHER_AGENT, build},
+    world::{AGENT, ALLOWED, APPROVED, DANA, ERIN, OPEN, OTHER_AGENT, POLICY, build},
 };
-use crate::{RecordQuery, Store, StoredPayload, StoredRecord};
+use crate::{RecordQuery, Store, StoredPayload, StoredRecord, subject_digits};
 
 async fn read(store: &dyn Store, scribe: &Scribe, query: &RecordQuery) -> Vec<StoredRecord> {
     store.records(scribe.workspace, query).await.unwrap()
@@ -261,6 +261,68 @@ pub async fn in_globs_only_star_and_question_mark_are_special(subject: &dyn Subj
         let found = subject.store().approvals(scribe.workspace, &query).await.unwrap();
         assert_eq!(found, filters::approvals(&scribe, &query), "{glob}");
     }
+}
+
+/// Records by their places, in order, and only those that are there.
+pub async fn records_are_found_by_their_sequence(subject: &dyn Subject) {
+    let scribe = build(subject.store(), 1, "a").await;
+    let at = async |sequences: &[u64]| {
+        let found = subject
+            .store()
+            .records_at(scribe.workspace, sequences)
+            .await
+            .unwrap();
+        assert!(found.iter().all(|stored| stored.hash == hash_of(&stored.bytes)));
+        found.iter().map(|stored| stored.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(at(&[7, 2, 2, 999, 0]).await, [2, 7]);
+    assert_eq!(at(&[]).await, Vec::<u64>::new());
+    let many: Vec<u64> = (0..70_000).rev().collect();
+    assert_eq!(at(&many).await, (1..=scribe.head.seq).collect::<Vec<_>>());
+}
+
+/// Whatever became of a request, what was asked stands in its first record: allowed, denied or to be decided.
+pub async fn a_request_is_found_by_its_first_record(subject: &dyn Subject) {
+    let scribe = busy(subject.store(), 1).await;
+    let first = |id: &ActionId| {
+        scribe
+            .records
+            .iter()
+            .find(|record| subject_digits(&record.subject) == id.0)
+            .unwrap()
+    };
+    let asked = [
+        APPROVED,
+        ALLOWED,
+        OPEN,
+        ActionId(raw(0x102)),
+        ActionId(raw(0x201)),
+    ];
+    let mut subjects: Vec<_> = asked.iter().map(|id| id.0).collect();
+    // No requests: a person, a policy, nobody.
+    subjects.extend([DANA.0, POLICY.0, raw(0x9999)]);
+    let found = subject
+        .store()
+        .submissions(scribe.workspace, &subjects)
+        .await
+        .unwrap();
+    let mut expected: Vec<u64> = asked.iter().map(|id| first(id).seq).collect();
+    expected.sort_unstable();
+    assert_eq!(sequences(&found), expected);
+    assert_eq!(
+        subject.store().submissions(scribe.workspace, &[]).await.unwrap(),
+        []
+    );
+    let many: Vec<_> = (0..70_000_u128).map(raw).collect();
+    assert!(
+        subject
+            .store()
+            .submissions(scribe.workspace, &many)
+            .await
+            .unwrap()
+            .len()
+            > expected.len()
+    );
 }
 
 fn by_name(payloads: &[StoredPayload]) -> Vec<(u64, PayloadName, &[u8])> {

@@ -80,7 +80,7 @@ impl Scribe {
     }
 
     /// Appends a record, folds it, and answers its sequence.
-    pub fn record(&mut self, actor: Actor, subject: impl ToString, event: Event) -> u64 {
+    pub fn record(&mut self, actor: Actor, subject: impl std::fmt::Display, event: Event) -> u64 {
         self.record_with(actor, subject, event, &[])
     }
 
@@ -88,7 +88,7 @@ impl Scribe {
     pub fn record_with(
         &mut self,
         actor: Actor,
-        subject: impl ToString,
+        subject: impl std::fmt::Display,
         event: Event,
         payloads: &[(PayloadName, &[u8])],
     ) -> u64 {

@@ -129,6 +129,18 @@ pub async fn the_log_stays_inside(subject: &dyn Subject) {
         );
     }
     let sequences: Vec<u64> = (1..100).collect();
+    let subjects = [OPEN.0, ALLOWED.0, APPROVED.0];
+    for scribe in &scribes {
+        let at = store.records_at(scribe.workspace, &sequences).await.unwrap();
+        let asked = store.submissions(scribe.workspace, &subjects).await.unwrap();
+        assert_eq!((at.len() as u64, asked.len()), (scribe.head.seq, 3));
+        for stored in at.iter().chain(&asked) {
+            let record: Record = serde_json::from_slice(&stored.bytes).unwrap();
+            assert_eq!(record.workspace, scribe.workspace);
+        }
+    }
+    assert_eq!(store.records_at(empty.workspace, &sequences).await.unwrap(), []);
+    assert_eq!(store.submissions(empty.workspace, &subjects).await.unwrap(), []);
     for (scribe, mark) in scribes.iter().zip([b"a", b"b"]) {
         let payloads = store.payloads(scribe.workspace, &sequences).await.unwrap();
         assert_eq!(payloads.len(), 2);

@@ -79,9 +79,7 @@ pub(crate) fn raw_of(key: RowKey) -> RawId {
         RowKey::Application(id) => id.0,
         RowKey::Operator(id) => id.0,
         RowKey::Group(id) => id.0,
-        RowKey::Key(KeyId(id)) => id,
+        RowKey::Key(KeyId(id)) | RowKey::Approval(ApprovalId(id)) | RowKey::Execution(ExecutionId(id)) => id,
         RowKey::Channel(id) => id.0,
-        RowKey::Approval(ApprovalId(id)) => id,
-        RowKey::Execution(ExecutionId(id)) => id,
     }
 }

@@ -62,7 +62,8 @@ fn tighten(path: &Path) {
     let Ok(metadata) = std::fs::metadata(path) else {
         return;
     };
-    if metadata.permissions().mode() & 0o077 == 0 {
+    let of_others = metadata.permissions().mode() & 0o077;
+    if of_others == 0 {
         return;
     }
     // A file of somebody else's that we may write is no reason not to start.

@@ -30,14 +30,7 @@ impl SqliteStore {
     ) -> StoreResult<Vec<StoredRecord>> {
         let mut records = Vec::new();
         for sequences in sequences.chunks(ROWS_PER_STATEMENT) {
-            let mut sql =
-                QueryBuilder::<Sqlite>::new("SELECT seq, hash, bytes FROM events WHERE workspace = ");
-            sql.push_bind(blob(workspace)).push(" AND seq IN (");
-            let mut list = sql.separated(", ");
-            for seq in sequences {
-                list.push_bind(signed(*seq));
-            }
-            sql.push(")");
+            let mut sql = at_query(workspace, sequences);
             for row in sql.build().fetch_all(&self.read).await? {
                 records.push(record(&row)?);
             }
@@ -53,11 +46,7 @@ impl SqliteStore {
     ) -> StoreResult<Vec<StoredRecord>> {
         let mut records = Vec::new();
         for subjects in subjects.chunks(ROWS_PER_STATEMENT) {
-            let mut sql = QueryBuilder::<Sqlite>::new(
-                "SELECT seq, hash, bytes FROM events WHERE agent IS NOT NULL AND workspace = ",
-            );
-            sql.push_bind(blob(workspace));
-            push_ids(&mut sql, " AND subject IN (", subjects.iter().copied());
+            let mut sql = submissions_query(workspace, subjects);
             for row in sql.build().fetch_all(&self.read).await? {
                 records.push(record(&row)?);
             }
@@ -92,6 +81,26 @@ fn record(row: &SqliteRow) -> StoreResult<StoredRecord> {
         hash: Hash32(hash32(row.try_get("hash")?)?),
         bytes: row.try_get("bytes")?,
     })
+}
+
+pub(super) fn at_query(workspace: WorkspaceId, sequences: &[u64]) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::<Sqlite>::new("SELECT seq, hash, bytes FROM events WHERE workspace = ");
+    sql.push_bind(blob(workspace)).push(" AND seq IN (");
+    let mut list = sql.separated(", ");
+    for seq in sequences {
+        list.push_bind(signed(*seq));
+    }
+    sql.push(")");
+    sql
+}
+
+pub(super) fn submissions_query(workspace: WorkspaceId, subjects: &[RawId]) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::<Sqlite>::new("SELECT seq, hash, bytes FROM events WHERE workspace = ");
+    sql.push_bind(blob(workspace));
+    push_ids(&mut sql, " AND subject IN (", subjects.iter().copied());
+    // Only first records say whose request it is. The plus keeps SQLite to the index by subject.
+    sql.push(" AND +agent IS NOT NULL");
+    sql
 }
 
 pub(super) fn page(workspace: WorkspaceId, query: &RecordQuery) -> QueryBuilder<Sqlite> {

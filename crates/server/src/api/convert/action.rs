@@ -26,13 +26,19 @@ pub(crate) fn submit(given: wire::Submit) -> Result<Submit, Refused> {
     ] {
         faults.check_text(pointer, text.as_deref());
     }
-    faults.check_chars("/requested_by", given.requested_by.as_deref(), SHORT_TEXT_CHARS_MAX);
+    faults.check_chars(
+        "/requested_by",
+        given.requested_by.as_deref(),
+        SHORT_TEXT_CHARS_MAX,
+    );
     let trace = given.trace.map(|given| trace(&mut faults, given));
     let cost = given.estimated_cost.and_then(|cost| {
         let why = "a cost is a decimal number of US dollars such as \"500.00\", not negative, at most 40 characters";
         faults.keep("/estimated_cost", Cost::parse(cost.as_str()).map_err(|_| why))
     });
-    let timeout = given.timeout.and_then(|timeout| span(&mut faults, "/timeout", timeout));
+    let timeout = given
+        .timeout
+        .and_then(|timeout| span(&mut faults, "/timeout", timeout));
     let replaces = given.replaces.and_then(|id| faults.keep("/replaces", id.parse()));
     faults.done(Code::InvalidRequest)?;
     let action = Action {
@@ -53,7 +59,11 @@ pub(crate) fn submit(given: wire::Submit) -> Result<Submit, Refused> {
         require_approval: given.require_approval.unwrap_or_default(),
         accepts: accepts(&given.accepts.unwrap_or_default()),
     };
-    Ok(Submit { action, agent: given.agent, replaces })
+    Ok(Submit {
+        action,
+        agent: given.agent,
+        replaces,
+    })
 }
 
 fn trace(faults: &mut Faults, given: wire::Trace) -> Trace {
@@ -104,7 +114,9 @@ impl ToWire for Accepts {
             (self.info_requests, wire::Accepts::InfoRequests),
             (self.answers, wire::Accepts::Answers),
         ];
-        all.into_iter().filter_map(|(able, accepts)| able.then_some(accepts)).collect()
+        all.into_iter()
+            .filter_map(|(able, accepts)| able.then_some(accepts))
+            .collect()
     }
 }
 
@@ -125,7 +137,11 @@ impl ToWire for policy::PolicyRef {
     type Wire = PolicyRef;
 
     fn to_wire(&self) -> PolicyRef {
-        PolicyRef { id: self.id.to_string(), name: self.name.clone(), version: self.version }
+        PolicyRef {
+            id: self.id.to_string(),
+            name: self.name.clone(),
+            version: self.version,
+        }
     }
 }
 
@@ -173,7 +189,11 @@ pub(crate) fn submit_answer(submitted: &Submitted, url: impl Fn() -> String) -> 
         execution_id: submitted.execution_id.map(|id| id.to_string()),
         approval_id: submitted.approval_id.map(|id| id.to_string()),
         approval_url: submitted.approval_id.map(|_| url()),
-        expires_at: submitted.decide_by.filter(|_| asks).as_ref().map(Timestamp::to_string),
+        expires_at: submitted
+            .decide_by
+            .filter(|_| asks)
+            .as_ref()
+            .map(Timestamp::to_string),
         expires_in: submitted.expires_in.filter(|_| asks).map(seconds_left),
         timeout_cut: submitted.timeout_cut.then_some(true),
         policy: submitted.policy.to_wire(),
@@ -205,7 +225,11 @@ impl ToWire for Judged {
 
 /// An object of the request; null when it was erased.
 pub(super) fn object(content: &Content, map: &Map<String, Value>) -> Value {
-    if content.erased { Value::Null } else { Value::Object(map.clone()) }
+    if content.erased {
+        Value::Null
+    } else {
+        Value::Object(map.clone())
+    }
 }
 
 impl ToWire for ActionView {
@@ -245,7 +269,12 @@ mod tests {
 
     fn faults(given: wire::Submit) -> Vec<String> {
         let refused = submit(given).unwrap_err();
-        refused.problem().errors.iter().map(|error| error.pointer.clone()).collect()
+        refused
+            .problem()
+            .errors
+            .iter()
+            .map(|error| error.pointer.clone())
+            .collect()
     }
 
     #[test]
@@ -254,7 +283,10 @@ mod tests {
             action: "a".into(),
             reason: Some("x".repeat(4001)),
             requested_by: Some("x".repeat(321)),
-            trace: Some(wire::Trace { run_id: Some("x".repeat(201)), ..wire::Trace::default() }),
+            trace: Some(wire::Trace {
+                run_id: Some("x".repeat(201)),
+                ..wire::Trace::default()
+            }),
             estimated_cost: Some(Decimal("-1".into())),
             timeout: Some(Duration::Never),
             replaces: Some("apr_1".into()),
@@ -262,7 +294,14 @@ mod tests {
         };
         assert_eq!(
             faults(given),
-            ["/reason", "/requested_by", "/trace/run_id", "/estimated_cost", "/timeout", "/replaces"]
+            [
+                "/reason",
+                "/requested_by",
+                "/trace/run_id",
+                "/estimated_cost",
+                "/timeout",
+                "/replaces"
+            ]
         );
     }
 
@@ -279,7 +318,10 @@ mod tests {
         let expected = Action {
             cost: Some(Cost::parse("500.00").unwrap()),
             timeout: Some(Micros::seconds(90)),
-            accepts: Accepts { info_requests: true, ..Accepts::default() },
+            accepts: Accepts {
+                info_requests: true,
+                ..Accepts::default()
+            },
             ..Action::named("stripe.refund")
         };
         assert_eq!(submit.action, expected);

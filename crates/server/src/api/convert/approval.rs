@@ -19,9 +19,11 @@ const VIEW_CHARS_MAX: usize = 200;
 pub(crate) fn decide(given: wire::Decide) -> Result<Decide, Refused> {
     let mut faults = Faults::default();
     let seen = digest(&mut faults, "/digest", given.digest.as_deref());
-    for (pointer, text) in
-        [("/comment", &given.comment), ("/reason", &given.reason), ("/question", &given.question)]
-    {
+    for (pointer, text) in [
+        ("/comment", &given.comment),
+        ("/reason", &given.reason),
+        ("/question", &given.question),
+    ] {
         faults.check_text(pointer, text.as_deref());
     }
     let view = given.view.and_then(|view| view_of(&mut faults, view));
@@ -30,9 +32,15 @@ pub(crate) fn decide(given: wire::Decide) -> Result<Decide, Refused> {
     let (stray, decision) = match given.decision {
         DecisionKind::Approve => {
             if given.digest.is_none() {
-                faults.add("/digest", "`digest` is missing: an approval is for exactly what was shown");
+                faults.add(
+                    "/digest",
+                    "`digest` is missing: an approval is for exactly what was shown",
+                );
             }
-            let decision = seen.map(|digest| Decision::Approve { digest, comment: comment.or(reason) });
+            let decision = seen.map(|digest| Decision::Approve {
+                digest,
+                comment: comment.or(reason),
+            });
             ([("/question", question.is_some())].to_vec(), decision)
         }
         DecisionKind::Deny => {
@@ -77,7 +85,9 @@ pub(crate) fn statuses(given: Option<&str>) -> Result<Vec<ApprovalStatus>, Refus
     let Some(given) = given else { return Ok(Vec::new()) };
     let words = given.split(',').map(str::trim);
     let parsed = words.map(|word| word.parse::<wire::ApprovalStatus>().map(ToCore::to_core));
-    parsed.collect::<Result<_, _>>().map_err(|why| Refused::parameter(format!("`status`: {why}")))
+    parsed
+        .collect::<Result<_, _>>()
+        .map_err(|why| Refused::parameter(format!("`status`: {why}")))
 }
 
 /// An approval, with the link that only the engine can build.
@@ -90,7 +100,10 @@ pub(crate) fn approval(view: &ApprovalView, url: String) -> Approval {
         execution_id: view.execution.as_ref().map(|execution| execution.id.to_string()),
         status: row.status.to_wire(),
         is_terminal: !open,
-        has_result: view.execution.as_ref().is_some_and(|execution| execution.outcome.is_some()),
+        has_result: view
+            .execution
+            .as_ref()
+            .is_some_and(|execution| execution.outcome.is_some()),
         action: row.action.clone(),
         agent: view.agent.to_wire(),
         summary: view.sentence.text(),
@@ -115,12 +128,22 @@ pub(crate) fn approval(view: &ApprovalView, url: String) -> Approval {
         escalated: row.escalated_at.is_some(),
         created_at: row.created_at.to_wire(),
         decide_by: row.decide_by.to_wire(),
-        expires_in: row.decide_by.filter(|_| open).map(|at| seconds_left(view.now.until(at))),
+        expires_in: row
+            .decide_by
+            .filter(|_| open)
+            .map(|at| seconds_left(view.now.until(at))),
         decided_at: row.decided_at.to_wire(),
-        decided_by: view.decided_by.as_ref().filter(|by| by.kind != ActorKind::System).map(ToWire::to_wire),
+        decided_by: view
+            .decided_by
+            .as_ref()
+            .filter(|by| by.kind != ActorKind::System)
+            .map(ToWire::to_wire),
         decision_reason: view.decision_reason.clone().or_else(|| row.note.clone()),
         code: row.code.to_wire(),
-        run_by: view.execution.as_ref().map(|execution| execution.run_by.to_wire()),
+        run_by: view
+            .execution
+            .as_ref()
+            .map(|execution| execution.run_by.to_wire()),
         told: view.told.to_wire(),
     }
 }
@@ -141,7 +164,11 @@ impl ToWire for VoteView {
 
 fn voter(actor: &ActorView) -> wire::Voter {
     let actor = actor.to_wire();
-    wire::Voter { kind: actor.kind, name: actor.name.unwrap_or_else(|| actor.id.clone()), id: actor.id }
+    wire::Voter {
+        kind: actor.kind,
+        name: actor.name.unwrap_or_else(|| actor.id.clone()),
+        id: actor.id,
+    }
 }
 
 impl ToWire for InfoView {
@@ -179,12 +206,24 @@ mod tests {
     use super::*;
 
     fn given(decision: DecisionKind) -> wire::Decide {
-        wire::Decide { decision, digest: None, comment: None, reason: None, question: None, view: None }
+        wire::Decide {
+            decision,
+            digest: None,
+            comment: None,
+            reason: None,
+            question: None,
+            view: None,
+        }
     }
 
     fn pointers(given: wire::Decide) -> Vec<String> {
         let refused = decide(given).unwrap_err();
-        refused.problem().errors.iter().map(|error| error.pointer.clone()).collect()
+        refused
+            .problem()
+            .errors
+            .iter()
+            .map(|error| error.pointer.clone())
+            .collect()
     }
 
     /// I2: an approval names what was seen.
@@ -192,18 +231,34 @@ mod tests {
     fn i2_an_approval_needs_the_digest_of_what_was_shown() {
         assert_eq!(pointers(given(DecisionKind::Approve)), ["/digest"]);
         let digits = "ab".repeat(32);
-        for wrong in [digits.clone(), format!("sha256:{}", digits.to_uppercase()), "sha256:ab".into()] {
-            let approve = wire::Decide { digest: Some(wrong), ..given(DecisionKind::Approve) };
+        for wrong in [
+            digits.clone(),
+            format!("sha256:{}", digits.to_uppercase()),
+            "sha256:ab".into(),
+        ] {
+            let approve = wire::Decide {
+                digest: Some(wrong),
+                ..given(DecisionKind::Approve)
+            };
             assert_eq!(pointers(approve), ["/digest"]);
         }
-        let approve = wire::Decide { digest: Some(format!("sha256:{digits}")), ..given(DecisionKind::Approve) };
-        assert!(matches!(decide(approve).unwrap().decision, Decision::Approve { comment: None, .. }));
+        let approve = wire::Decide {
+            digest: Some(format!("sha256:{digits}")),
+            ..given(DecisionKind::Approve)
+        };
+        assert!(matches!(
+            decide(approve).unwrap().decision,
+            Decision::Approve { comment: None, .. }
+        ));
     }
 
     #[test]
     fn words_that_would_be_lost_or_are_missing_are_refused() {
         assert_eq!(pointers(given(DecisionKind::Deny)), ["/reason"]);
-        let blank = wire::Decide { reason: Some(" \n".into()), ..given(DecisionKind::Deny) };
+        let blank = wire::Decide {
+            reason: Some(" \n".into()),
+            ..given(DecisionKind::Deny)
+        };
         assert_eq!(pointers(blank), ["/reason"]);
         assert_eq!(pointers(given(DecisionKind::RequestInfo)), ["/question"]);
         let both = wire::Decide {

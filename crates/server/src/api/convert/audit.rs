@@ -27,7 +27,9 @@ pub(crate) fn event_filter(given: &wire::AuditQuery, now: Timestamp) -> Result<E
 
 /// `approval.ended.v1` is a type; `approval.ended` and `approval.*` are beginnings of types.
 fn event_type(text: &str) -> String {
-    let versioned = text.rsplit_once(".v").is_some_and(|(_, v)| v.bytes().all(|b| b.is_ascii_digit()) && !v.is_empty());
+    let versioned = text
+        .rsplit_once(".v")
+        .is_some_and(|(_, v)| v.bytes().all(|b| b.is_ascii_digit()) && !v.is_empty());
     match text.strip_suffix('*') {
         Some(start) => start.to_owned(),
         None if versioned || text.ends_with('.') => text.to_owned(),
@@ -90,7 +92,10 @@ impl ToWire for Verification {
             with_store: self.with_store,
             rows: self.with_store.then_some(self.rows),
             erased: self.erased,
-            head: wire::Head { sequence: self.head.seq, hash: self.head.hash.to_string() },
+            head: wire::Head {
+                sequence: self.head.seq,
+                hash: self.head.hash.to_string(),
+            },
             problems: self.faults.to_wire(),
         }
     }
@@ -147,7 +152,10 @@ mod tests {
     fn since_is_a_time_or_a_span_back_from_now() {
         let now = Timestamp(10_000_000_000);
         assert_eq!(since("1970-01-01T00:00:01Z", now).unwrap(), Timestamp(1_000_000));
-        assert_eq!(since("1h", now).unwrap(), Timestamp(10_000_000_000 - 3_600_000_000));
+        assert_eq!(
+            since("1h", now).unwrap(),
+            Timestamp(10_000_000_000 - 3_600_000_000)
+        );
         assert_eq!(since("30d", now).unwrap(), Timestamp(0));
         for wrong in ["", "-1h", "yesterday", "2026-01-31"] {
             assert!(since(wrong, now).is_err(), "{wrong}");

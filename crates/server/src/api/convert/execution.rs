@@ -15,7 +15,11 @@ pub(crate) fn report(given: wire::Report) -> Result<Report, Refused> {
     let mut faults = Faults::default();
     faults.check_text("/detail", given.detail.as_deref());
     faults.done(Code::InvalidRequest)?;
-    Ok(Report { outcome: given.outcome.to_core(), detail: given.detail, result: given.result })
+    Ok(Report {
+        outcome: given.outcome.to_core(),
+        detail: given.detail,
+        result: given.result,
+    })
 }
 
 /// A person's word on an indeterminate execution.
@@ -23,7 +27,10 @@ pub(crate) fn settle(given: wire::Settle) -> Result<Settle, Refused> {
     let mut faults = Faults::default();
     faults.check_text("/note", given.note.as_deref());
     faults.done(Code::InvalidRequest)?;
-    Ok(Settle { state: given.outcome.to_core(), note: given.note })
+    Ok(Settle {
+        state: given.outcome.to_core(),
+        note: given.note,
+    })
 }
 
 impl ToWire for ExecutionView {

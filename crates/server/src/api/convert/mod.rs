@@ -62,7 +62,10 @@ impl<Id: std::fmt::Display> ToWire for Named<Id> {
     type Wire = NamedRef;
 
     fn to_wire(&self) -> NamedRef {
-        NamedRef { id: self.id.to_string(), name: self.name.clone() }
+        NamedRef {
+            id: self.id.to_string(),
+            name: self.name.clone(),
+        }
     }
 }
 
@@ -72,7 +75,10 @@ impl ToWire for ActorView {
     fn to_wire(&self) -> Actor {
         Actor {
             kind: self.kind.to_wire(),
-            id: self.id.clone().unwrap_or_else(|| self.kind.to_wire().as_str().to_owned()),
+            id: self
+                .id
+                .clone()
+                .unwrap_or_else(|| self.kind.to_wire().as_str().to_owned()),
             name: self.name.clone(),
         }
     }
@@ -99,9 +105,14 @@ impl ToWire for Hash32 {
 
 /// Reads a digest of a body.
 fn digest(faults: &mut Faults, pointer: &str, text: Option<&str>) -> Option<Hash32> {
-    let parsed = text?.strip_prefix(DIGEST_PREFIX).and_then(|digits| digits.parse().ok());
+    let parsed = text?
+        .strip_prefix(DIGEST_PREFIX)
+        .and_then(|digits| digits.parse().ok());
     if parsed.is_none() {
-        faults.add(pointer, "a digest is `sha256:` and 64 lower-case hexadecimal digits");
+        faults.add(
+            pointer,
+            "a digest is `sha256:` and 64 lower-case hexadecimal digits",
+        );
     }
     parsed
 }
@@ -128,7 +139,10 @@ impl Faults {
     fn check_chars(&mut self, pointer: &str, text: Option<&str>, max: usize) {
         let chars = text.map_or(0, |text| text.chars().count());
         if chars > max {
-            self.add(pointer, format!("the text has {chars} characters; the limit is {max}"));
+            self.add(
+                pointer,
+                format!("the text has {chars} characters; the limit is {max}"),
+            );
         }
     }
 
@@ -144,6 +158,10 @@ impl Faults {
     }
 
     fn done(self, code: Code) -> Result<(), Refused> {
-        if self.0.is_empty() { Ok(()) } else { Err(Refused::faults(code, self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Refused::faults(code, self.0))
+        }
     }
 }

@@ -30,7 +30,9 @@ pub(crate) fn apply(given: wire::PolicyApply) -> Result<ApplyPolicies, Refused> 
     let mut faults = Faults::default();
     faults.check_count("/policies", given.policies.len(), POLICIES_MAX);
     let policies = given.policies.into_iter().enumerate();
-    let policies = policies.map(|(at, policy)| doc(&mut faults, &format!("/policies/{at}"), policy)).collect();
+    let policies = policies
+        .map(|(at, policy)| doc(&mut faults, &format!("/policies/{at}"), policy))
+        .collect();
     let change = given.settings.unwrap_or_default();
     let settings = SettingsChange {
         name: None,
@@ -69,7 +71,9 @@ fn doc(faults: &mut Faults, at: &str, given: wire::PolicyBody) -> PolicyDoc {
     faults.check_text(&format!("{at}/description"), given.description.as_deref());
     let conditions = given.conditions.unwrap_or_default();
     faults.check_count(&format!("{at}/conditions"), conditions.len(), CONDITIONS_MAX);
-    let valid_for = given.valid_for.and_then(|given| span(faults, &format!("{at}/valid_for"), given));
+    let valid_for = given
+        .valid_for
+        .and_then(|given| span(faults, &format!("{at}/valid_for"), given));
     PolicyDoc {
         name: given.name,
         description: given.description,
@@ -83,22 +87,37 @@ fn doc(faults: &mut Faults, at: &str, given: wire::PolicyBody) -> PolicyDoc {
         require_reason: given.require_reason.unwrap_or_default(),
         require_decision_reason: given.require_decision_reason.unwrap_or_default(),
         valid_for,
-        approval: terms(faults, &format!("{at}/approval"), given.approval.unwrap_or_default()),
+        approval: terms(
+            faults,
+            &format!("{at}/approval"),
+            given.approval.unwrap_or_default(),
+        ),
     }
 }
 
 fn condition(given: wire::Condition) -> Condition {
     let wire::Condition::Structured(given) = given;
-    Condition { field: given.field, operator: given.operator.to_core(), value: given.value }
+    Condition {
+        field: given.field,
+        operator: given.operator.to_core(),
+        value: given.value,
+    }
 }
 
 fn terms(faults: &mut Faults, at: &str, given: wire::ApprovalRule) -> ApprovalTerms {
     let escalate = given.escalate.and_then(|escalate| {
         let after = span(faults, &format!("{at}/escalate/after"), escalate.after)?;
-        Some(Escalation { after, to: escalate.to })
+        Some(Escalation {
+            after,
+            to: escalate.to,
+        })
     });
     ApprovalTerms {
-        approvers: approvers(faults, &format!("{at}/approvers"), &given.approvers.unwrap_or_default()),
+        approvers: approvers(
+            faults,
+            &format!("{at}/approvers"),
+            &given.approvers.unwrap_or_default(),
+        ),
         quorum: given.quorum,
         deny_quorum: given.deny_quorum,
         timeout: given.timeout.map(|timeout| match timeout {
@@ -114,7 +133,9 @@ fn terms(faults: &mut Faults, at: &str, given: wire::ApprovalRule) -> ApprovalTe
 fn approvers(faults: &mut Faults, pointer: &str, given: &[String]) -> Vec<Approver> {
     faults.check_count(pointer, given.len(), APPROVERS_MAX);
     let named = given.iter().enumerate();
-    named.filter_map(|(at, name)| faults.keep(&format!("{pointer}/{at}"), name.parse())).collect()
+    named
+        .filter_map(|(at, name)| faults.keep(&format!("{pointer}/{at}"), name.parse()))
+        .collect()
 }
 
 /// What is not said is left out, so that a policy reads back as it was written.
@@ -289,7 +310,10 @@ impl ToWire for Explanation {
     type Wire = wire::Explanation;
 
     fn to_wire(&self) -> wire::Explanation {
-        wire::Explanation { verdict: self.judged.to_wire(), matches: self.matches.to_wire() }
+        wire::Explanation {
+            verdict: self.judged.to_wire(),
+            matches: self.matches.to_wire(),
+        }
     }
 }
 
@@ -319,7 +343,10 @@ mod tests {
         assert_eq!(doc.check(), Ok(()));
         assert_eq!(serde_json::to_value(doc.to_wire()).unwrap(), written);
         let least = serde_json::json!({"name": "a", "effect": "deny"});
-        assert_eq!(serde_json::to_value(read(least.clone()).unwrap().to_wire()).unwrap(), least);
+        assert_eq!(
+            serde_json::to_value(read(least.clone()).unwrap().to_wire()).unwrap(),
+            least
+        );
     }
 
     #[test]
@@ -332,10 +359,19 @@ mod tests {
             "settings": {"default_approvers": ["role:viewer"]}
         });
         let refused = apply(serde_json::from_value(set).unwrap()).unwrap_err();
-        let pointers: Vec<_> = refused.problem().errors.iter().map(|error| error.pointer.as_str()).collect();
+        let pointers: Vec<_> = refused
+            .problem()
+            .errors
+            .iter()
+            .map(|error| error.pointer.as_str())
+            .collect();
         assert_eq!(
             pointers,
-            ["/policies/1/valid_for", "/policies/1/approval/approvers/1", "/settings/default_approvers/0"]
+            [
+                "/policies/1/valid_for",
+                "/policies/1/approval/approvers/1",
+                "/settings/default_approvers/0"
+            ]
         );
         assert!(refused.problem().is(Code::PolicyInvalid));
     }

@@ -5,7 +5,8 @@ use signoff_api::status::PrincipalStatus;
 use signoff_api::{Code, Secret, agent, application, group, operator, status, webhook, workspace};
 use signoff_engine::request::{CreateOperator, CreateWebhook, UpdateOperator};
 use signoff_engine::view::{
-    AgentView, ApplicationView, DeliveryView, GroupView, Me, OperatorView, TokenView, WebhookView, WorkspaceView,
+    AgentView, ApplicationView, DeliveryView, GroupView, Me, OperatorView, TokenView, WebhookView,
+    WorkspaceView,
 };
 
 use super::super::problem::Refused;
@@ -58,11 +59,19 @@ pub(crate) fn webhook_create(given: webhook::WebhookCreate) -> Result<CreateWebh
     let mut faults = Faults::default();
     faults.check_chars("/url", Some(&given.url), URL_CHARS_MAX);
     faults.done(Code::InvalidRequest)?;
-    Ok(CreateWebhook { name: given.name, url: given.url, events: given.events.unwrap_or_default() })
+    Ok(CreateWebhook {
+        name: given.name,
+        url: given.url,
+        events: given.events.unwrap_or_default(),
+    })
 }
 
 fn standing(disabled: bool) -> PrincipalStatus {
-    if disabled { PrincipalStatus::Disabled } else { PrincipalStatus::Active }
+    if disabled {
+        PrincipalStatus::Disabled
+    } else {
+        PrincipalStatus::Active
+    }
 }
 
 impl ToWire for AgentView {
@@ -188,7 +197,12 @@ impl ToWire for WorkspaceView {
             id: self.id.to_string(),
             name: self.settings.name.clone(),
             unmatched: self.settings.unmatched.to_wire(),
-            default_approvers: self.settings.default_approvers.iter().map(ToString::to_string).collect(),
+            default_approvers: self
+                .settings
+                .default_approvers
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             orphaned: self.settings.orphaned.to_wire(),
             policy_version: self.policy_set,
             created_at: self.created_at.to_wire(),

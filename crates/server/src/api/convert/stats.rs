@@ -53,19 +53,28 @@ impl ToWire for Stats {
                 .collect(),
             by_risk: Risk::ALL
                 .iter()
-                .map(|risk| wire::RiskStats { risk: risk.to_wire(), counts: of(self.by_risk.get(risk)) })
+                .map(|risk| wire::RiskStats {
+                    risk: risk.to_wire(),
+                    counts: of(self.by_risk.get(risk)),
+                })
                 .collect(),
             top_actions: self
                 .top_actions
                 .iter()
-                .map(|(action, counts)| wire::ActionStats { action: action.clone(), counts: counts.to_wire() })
+                .map(|(action, counts)| wire::ActionStats {
+                    action: action.clone(),
+                    counts: counts.to_wire(),
+                })
                 .collect(),
         }
     }
 }
 
 /// One count of two together, 0 to 1; nothing where both are none.
-#[expect(clippy::cast_precision_loss, reason = "a rate of more than 2^53 decisions may be off in the 16th digit")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a rate of more than 2^53 decisions may be off in the 16th digit"
+)]
 fn rate(of: u64, other: u64) -> Option<f64> {
     let all = of.checked_add(other)?;
     (all > 0).then(|| of as f64 / all as f64)

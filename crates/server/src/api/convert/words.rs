@@ -1,7 +1,9 @@
 //! Closed lists of words that wire and domain spell alike: a new one on either side fails to compile here.
 
 use signoff_api::{action, approval, common, execution, operator, policy, webhook};
-use signoff_core::{action as core_action, actor, condition, event, judge, policy as core_policy, requirement};
+use signoff_core::{
+    action as core_action, actor, condition, event, judge, policy as core_policy, requirement,
+};
 
 use super::{ToCore, ToWire};
 

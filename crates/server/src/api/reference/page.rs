@@ -72,8 +72,14 @@ impl Reference {
         Self {
             about: text(&document["info"]["description"]),
             version: text(&document["info"]["version"]),
-            sections: items(&document["tags"]).map(|tag| section(document, tag)).collect(),
-            types: schemas.into_iter().flatten().map(|(name, schema)| kind(name, schema)).collect(),
+            sections: items(&document["tags"])
+                .map(|tag| section(document, tag))
+                .collect(),
+            types: schemas
+                .into_iter()
+                .flatten()
+                .map(|(name, schema)| kind(name, schema))
+                .collect(),
             problems: Code::ALL.to_vec(),
             limits: bounds(),
         }
@@ -99,7 +105,11 @@ fn section(document: &Value, tag: &Value) -> Section {
         .filter(|(_, _, described)| items(&described["tags"]).any(|tag| *tag == name.as_str()))
         .map(|(path, method, described)| operation(path, method, described))
         .collect();
-    Section { about: text(&tag["description"]), operations, name }
+    Section {
+        about: text(&tag["description"]),
+        operations,
+        name,
+    }
 }
 
 fn operation(path: &str, method: &str, described: &Value) -> Operation {
@@ -110,7 +120,11 @@ fn operation(path: &str, method: &str, described: &Value) -> Operation {
         path: path.to_owned(),
         summary: text(&described["summary"]),
         description: text(&described["description"]),
-        authority: authority(described[super::super::document::AUTHORITY].as_str().unwrap_or_default()),
+        authority: authority(
+            described[super::super::document::AUTHORITY]
+                .as_str()
+                .unwrap_or_default(),
+        ),
         parameters: items(&described["parameters"]).map(parameter).collect(),
         body: content(&described["requestBody"]),
         answers: answers
@@ -151,7 +165,10 @@ fn content(described: &Value) -> Option<Shape> {
     let (media, content) = described["content"].as_object()?.iter().next()?;
     match media.as_str() {
         "application/json" => Some(shape(&content["schema"])),
-        other => Some(Shape { text: other.to_owned(), ..Shape::default() }),
+        other => Some(Shape {
+            text: other.to_owned(),
+            ..Shape::default()
+        }),
     }
 }
 
@@ -174,7 +191,11 @@ fn kind(name: &str, schema: &Value) -> Kind {
         about: text(&schema["description"]),
         fields: fields.collect(),
         words: words(schema),
-        parts: parts.iter().filter(|part| part.get("$ref").is_some()).map(|part| shape(part)).collect(),
+        parts: parts
+            .iter()
+            .filter(|part| part.get("$ref").is_some())
+            .map(|part| shape(part))
+            .collect(),
     }
 }
 
@@ -191,10 +212,17 @@ fn words(schema: &Value) -> Vec<(String, String)> {
 fn shape(schema: &Value) -> Shape {
     if let Some(reference) = schema["$ref"].as_str() {
         let name = reference.rsplit('/').next().unwrap_or_default();
-        return Shape { before: "", link: Some(name.to_owned()), text: name.to_owned() };
+        return Shape {
+            before: "",
+            link: Some(name.to_owned()),
+            text: name.to_owned(),
+        };
     }
     if schema["type"] == "array" || items(&schema["type"]).any(|kind| kind == "array") {
-        return Shape { before: "list of ", ..shape(&schema["items"]) };
+        return Shape {
+            before: "list of ",
+            ..shape(&schema["items"])
+        };
     }
     for choice in ["oneOf", "anyOf", "allOf"] {
         let other = items(&schema[choice]).find(|one| one["type"] != "null");
@@ -211,7 +239,11 @@ fn shape(schema: &Value) -> Shape {
         Some(other) => other,
         None => "any JSON",
     };
-    Shape { before: "", link: None, text: text.to_owned() }
+    Shape {
+        before: "",
+        link: None,
+        text: text.to_owned(),
+    }
 }
 
 /// The bounds of the wire; what is larger is refused, never cut in silence.
@@ -219,24 +251,60 @@ fn bounds() -> Vec<(&'static str, String)> {
     let mebibytes = |bytes: usize| format!("{} MiB", bytes / 1_048_576);
     vec![
         ("request body", mebibytes(limits::BODY_BYTES_MAX)),
-        ("body of a whole policy set", mebibytes(limits::POLICY_SET_BYTES_MAX)),
-        ("time for a body to arrive", format!("{} s", limits::BODY_SECONDS_MAX)),
-        ("`inputs` and `context`, each, as canonical JSON", "256 KiB".to_owned()),
+        (
+            "body of a whole policy set",
+            mebibytes(limits::POLICY_SET_BYTES_MAX),
+        ),
+        (
+            "time for a body to arrive",
+            format!("{} s", limits::BODY_SECONDS_MAX),
+        ),
+        (
+            "`inputs` and `context`, each, as canonical JSON",
+            "256 KiB".to_owned(),
+        ),
         ("nesting of objects and lists", "64".to_owned()),
-        ("name of an action or agent", format!("{} characters", limits::NAME_CHARS_MAX)),
-        ("reason, comment, question, answer and the like", format!("{} characters", limits::TEXT_CHARS_MAX)),
-        ("`requested_by`", format!("{} characters", limits::SHORT_TEXT_CHARS_MAX)),
-        ("each part of `trace`", format!("{} characters", limits::TRACE_CHARS_MAX)),
-        ("idempotency key", format!("{} visible ASCII characters", limits::IDEMPOTENCY_KEY_CHARS_MAX)),
+        (
+            "name of an action or agent",
+            format!("{} characters", limits::NAME_CHARS_MAX),
+        ),
+        (
+            "reason, comment, question, answer and the like",
+            format!("{} characters", limits::TEXT_CHARS_MAX),
+        ),
+        (
+            "`requested_by`",
+            format!("{} characters", limits::SHORT_TEXT_CHARS_MAX),
+        ),
+        (
+            "each part of `trace`",
+            format!("{} characters", limits::TRACE_CHARS_MAX),
+        ),
+        (
+            "idempotency key",
+            format!("{} visible ASCII characters", limits::IDEMPOTENCY_KEY_CHARS_MAX),
+        ),
         ("`wait` of a long-poll", format!("{} s", limits::WAIT_SECONDS_MAX)),
-        ("timeout of an approval", format!("{} days", limits::TIMEOUT_SECONDS_MAX / 86_400)),
-        ("items of a page", format!("{} (default {})", limits::PAGE_MAX, limits::PAGE_DEFAULT)),
+        (
+            "timeout of an approval",
+            format!("{} days", limits::TIMEOUT_SECONDS_MAX / 86_400),
+        ),
+        (
+            "items of a page",
+            format!("{} (default {})", limits::PAGE_MAX, limits::PAGE_DEFAULT),
+        ),
         ("policies of a set", limits::POLICIES_MAX.to_string()),
-        ("one policy, as canonical JSON", format!("{} KiB", limits::POLICY_BYTES_MAX / 1024)),
+        (
+            "one policy, as canonical JSON",
+            format!("{} KiB", limits::POLICY_BYTES_MAX / 1024),
+        ),
         ("conditions of a policy", limits::CONDITIONS_MAX.to_string()),
         ("approvers of a requirement", limits::APPROVERS_MAX.to_string()),
         ("members of a group", limits::GROUP_MEMBERS_MAX.to_string()),
-        ("password of an operator", format!("at least {} characters", limits::PASSWORD_CHARS_MIN)),
+        (
+            "password of an operator",
+            format!("at least {} characters", limits::PASSWORD_CHARS_MIN),
+        ),
     ]
 }
 
@@ -248,9 +316,18 @@ mod tests {
     fn the_page_shows_every_operation_type_and_code() {
         let document = serde_json::to_value(crate::api::openapi()).unwrap();
         let reference = Reference::of(&document);
-        let shown: usize = reference.sections.iter().map(|section| section.operations.len()).sum();
+        let shown: usize = reference
+            .sections
+            .iter()
+            .map(|section| section.operations.len())
+            .sum();
         let described = document["paths"].as_object().unwrap().values();
-        assert_eq!(shown, described.map(|item| item.as_object().unwrap().len()).sum::<usize>());
+        assert_eq!(
+            shown,
+            described
+                .map(|item| item.as_object().unwrap().len())
+                .sum::<usize>()
+        );
         let page = reference.render().unwrap();
         for name in document["components"]["schemas"].as_object().unwrap().keys() {
             assert!(page.contains(&format!("id=\"type-{name}\"")), "{name}");

@@ -31,7 +31,11 @@ fn shell(title: &str, part: &'static str) -> Shell {
     Shell {
         title: title.to_owned(),
         part,
-        viewer: Some(Viewer { name: Inert::all("Ada Lovelace"), email: Inert::all("ada@example.com"), role: "admin" }),
+        viewer: Some(Viewer {
+            name: Inert::all("Ada Lovelace"),
+            email: Inert::all("ada@example.com"),
+            role: "admin",
+        }),
         workspace: "default".to_owned(),
         waiting: 4,
         banner: None,
@@ -40,21 +44,44 @@ fn shell(title: &str, part: &'static str) -> Shell {
 }
 
 fn stranger(title: &str) -> Shell {
-    Shell { viewer: None, waiting: 0, ..shell(title, "") }
+    Shell {
+        viewer: None,
+        waiting: 0,
+        ..shell(title, "")
+    }
 }
 
 fn list(current: Option<&ApprovalView>) -> InboxList {
     let id = current.map(|view| view.row.id.to_string());
-    let views = [Ask::default().view(), hostile().view(), long().view(), critical().view(), asked()];
-    let tab = |label, href: &str, count, is_current| InboxTab { label, href: href.to_owned(), count, is_current };
+    let views = [
+        Ask::default().view(),
+        hostile().view(),
+        long().view(),
+        critical().view(),
+        asked(),
+    ];
+    let tab = |label, href: &str, count, is_current| InboxTab {
+        label,
+        href: href.to_owned(),
+        count,
+        is_current,
+    };
     InboxList {
         tabs: vec![
             tab("Waiting", "/", Some(4), true),
             tab("Decided", "/?show=decided", None, false),
             tab("All", "/?show=all", None, false),
         ],
-        rows: views.iter().map(|view| shown::inbox::row(view, "", id.as_deref())).collect(),
-        filter: InboxFilter { show: "waiting".to_owned(), order: "newest".to_owned(), clear_href: "/".to_owned(), ..InboxFilter::default() },
+        rows: views
+            .iter()
+            .map(|view| shown::inbox::row(view, "", id.as_deref()))
+            .collect(),
+        filter: InboxFilter {
+            show: "waiting".to_owned(),
+            order: "newest".to_owned(),
+            clear_href: "/".to_owned(),
+            ..InboxFilter::default()
+        },
         here_href: "/".to_owned(),
         next_href: None,
         first_href: None,
@@ -63,7 +90,12 @@ fn list(current: Option<&ApprovalView>) -> InboxList {
 }
 
 fn all_permitted() -> May {
-    May { approve: Ok(()), deny: Ok(()), request_info: Ok(()), cancel: true }
+    May {
+        approve: Ok(()),
+        deny: Ok(()),
+        request_info: Ok(()),
+        cancel: true,
+    }
 }
 
 fn approval(view: &ApprovalView, may: &May, show: Show, step: Step) -> Approval {
@@ -91,7 +123,14 @@ fn approval(view: &ApprovalView, may: &May, show: Show, step: Step) -> Approval 
         requirement: shown::people::requirement(view, |_| None),
         thread: shown::approval::thread(view),
         told: shown::approval::told(view),
-        history: vec![entry(40, "support-bot asked for stripe.refund; policy small-refunds asks a person", 184), entry(41, "webhook pager was told", 180)],
+        history: vec![
+            entry(
+                40,
+                "support-bot asked for stripe.refund; policy small-refunds asks a person",
+                184,
+            ),
+            entry(41, "webhook pager was told", 180),
+        ],
         may: shown::people::may(may),
         needs_words: view.row.requirement.require_decision_reason,
         step,
@@ -102,7 +141,13 @@ fn approval(view: &ApprovalView, may: &May, show: Show, step: Step) -> Approval 
 
 fn approval_page(view: &ApprovalView, approval: Approval) -> String {
     let title = approval.matter.sentence.text.clone();
-    ApprovalPage { shell: shell(&title, "inbox"), list: list(Some(view)), approval }.render().expect("renders")
+    ApprovalPage {
+        shell: shell(&title, "inbox"),
+        list: list(Some(view)),
+        approval,
+    }
+    .render()
+    .expect("renders")
 }
 
 fn approvals() -> Vec<(&'static str, String)> {
@@ -110,48 +155,134 @@ fn approvals() -> Vec<(&'static str, String)> {
     let page = |view: &ApprovalView, show, step| approval_page(view, approval(view, &may, show, step));
     let plain = Ask::default().view();
     let form = |kind: &str| Step::named(kind);
-    let refused = May { approve: Err(signoff_core::approval::Refusal::NotNamed), deny: Err(signoff_core::approval::Refusal::NotNamed), request_info: Err(signoff_core::approval::Refusal::NotNamed), cancel: false };
-    let late = ended(Ask::default().view(), ApprovalStatus::Denied, Some("Grace Hopper"), Some("The customer was refunded yesterday already, see SUP-4390."));
+    let refused = May {
+        approve: Err(signoff_core::approval::Refusal::NotNamed),
+        deny: Err(signoff_core::approval::Refusal::NotNamed),
+        request_info: Err(signoff_core::approval::Refusal::NotNamed),
+        cancel: false,
+    };
+    let late = ended(
+        Ask::default().view(),
+        ApprovalStatus::Denied,
+        Some("Grace Hopper"),
+        Some("The customer was refunded yesterday already, see SUP-4390."),
+    );
     let mut late_approval = approval(&late, &may, Show::Start, Step::Choose);
-    late_approval.kept = Some(Kept { problem: "Your approval came too late: Grace Hopper had denied it 1 min before. Nothing was changed.".to_owned(), text: "Fine with me, the photographs are convincing.".to_owned() });
+    late_approval.kept = Some(Kept {
+        problem: "Your approval came too late: Grace Hopper had denied it 1 min before. Nothing was changed."
+            .to_owned(),
+        text: "Fine with me, the photographs are convincing.".to_owned(),
+    });
     late_approval.next_href = Some("/approvals/apr_2".to_owned());
-    let typed = Step::Form(StepForm { kind: "deny", text: String::new(), problem: Some("Say why: the agent and the log need a reason.".to_owned()) });
+    let typed = Step::Form(StepForm {
+        kind: "deny",
+        text: String::new(),
+        problem: Some("Say why: the agent and the log need a reason.".to_owned()),
+    });
     vec![
         ("approval", page(&plain, Show::Start, Step::Choose)),
         ("approval-approve", page(&plain, Show::Start, form("approve"))),
         ("approval-deny", page(&plain, Show::Start, typed)),
         ("approval-ask", page(&plain, Show::Start, form("ask"))),
-        ("approval-hostile", page(&hostile().view(), Show::Start, Step::Choose)),
-        ("approval-hostile-approve", page(&hostile().view(), Show::All, form("approve"))),
+        (
+            "approval-hostile",
+            page(&hostile().view(), Show::Start, Step::Choose),
+        ),
+        (
+            "approval-hostile-approve",
+            page(&hostile().view(), Show::All, form("approve")),
+        ),
         ("approval-long", page(&long().view(), Show::Start, Step::Choose)),
-        ("approval-long-full", page(&long().view(), Show::All, form("approve"))),
+        (
+            "approval-long-full",
+            page(&long().view(), Show::All, form("approve")),
+        ),
         ("approval-quorum", page(&quorum(), Show::Start, Step::Choose)),
-        ("approval-quorum-approve", page(&quorum(), Show::Start, form("approve"))),
+        (
+            "approval-quorum-approve",
+            page(&quorum(), Show::Start, form("approve")),
+        ),
         ("approval-asked", page(&asked(), Show::Start, Step::Choose)),
-        ("approval-refused", approval_page(&plain, approval(&plain, &refused, Show::Start, Step::Choose))),
-        ("approval-approved", page(&ended(Ask::default().view(), ApprovalStatus::Approved, Some("Ada Lovelace"), None), Show::Start, Step::Choose)),
-        ("approval-expired", page(&ended(critical().view(), ApprovalStatus::Expired, None, None), Show::Start, Step::Choose)),
+        (
+            "approval-refused",
+            approval_page(&plain, approval(&plain, &refused, Show::Start, Step::Choose)),
+        ),
+        (
+            "approval-approved",
+            page(
+                &ended(
+                    Ask::default().view(),
+                    ApprovalStatus::Approved,
+                    Some("Ada Lovelace"),
+                    None,
+                ),
+                Show::Start,
+                Step::Choose,
+            ),
+        ),
+        (
+            "approval-expired",
+            page(
+                &ended(critical().view(), ApprovalStatus::Expired, None, None),
+                Show::Start,
+                Step::Choose,
+            ),
+        ),
         ("approval-late", approval_page(&late, late_approval)),
     ]
 }
 
 fn lists() -> Vec<(&'static str, String)> {
-    let empty = |empty| InboxList { rows: vec![], empty, ..list(None) };
-    let inbox = |list| InboxPage { shell: shell("Inbox", "inbox"), list }.render().expect("renders");
+    let empty = |empty| InboxList {
+        rows: vec![],
+        empty,
+        ..list(None)
+    };
+    let inbox = |list| {
+        InboxPage {
+            shell: shell("Inbox", "inbox"),
+            list,
+        }
+        .render()
+        .expect("renders")
+    };
     let mut banner = shell("Inbox", "inbox");
-    banner.banner = Some("Approvals are given automatically: this server was started with --auto-approve.".to_owned());
-    let filtered = InboxList { filter: InboxFilter { action: "stripe".to_owned(), clear_href: "/".to_owned(), ..InboxFilter::default() }, ..empty(EmptyInbox::NoMatch) };
+    banner.banner =
+        Some("Approvals are given automatically: this server was started with --auto-approve.".to_owned());
+    let filtered = InboxList {
+        filter: InboxFilter {
+            action: "stripe".to_owned(),
+            clear_href: "/".to_owned(),
+            ..InboxFilter::default()
+        },
+        ..empty(EmptyInbox::NoMatch)
+    };
     vec![
         ("inbox", inbox(list(None))),
         ("inbox-empty", inbox(empty(EmptyInbox::NothingYet))),
-        ("inbox-done", InboxPage { shell: banner, list: empty(EmptyInbox::AllDone) }.render().expect("renders")),
+        (
+            "inbox-done",
+            InboxPage {
+                shell: banner,
+                list: empty(EmptyInbox::AllDone),
+            }
+            .render()
+            .expect("renders"),
+        ),
         ("inbox-filtered", inbox(filtered)),
         ("log", log(events())),
         ("log-empty", log(vec![])),
         ("record", record()),
         ("figures", figures(&counts())),
         ("figures-empty", figures(&Stats::default())),
-        ("keys", KeysPage { shell: shell("Keyboard", "") }.render().expect("renders")),
+        (
+            "keys",
+            KeysPage {
+                shell: shell("Keyboard", ""),
+            }
+            .render()
+            .expect("renders"),
+        ),
     ]
 }
 
@@ -166,7 +297,8 @@ fn events() -> Vec<EventView> {
                 id: EventId(RawId([seq; 16])),
                 time: ago(i64::from(60 - seq) * 97),
                 event: serde_json::from_value(value).expect("an event"),
-                actor: serde_json::from_value(serde_json::json!({"kind": "system", "id": "clock"})).expect("an actor"),
+                actor: serde_json::from_value(serde_json::json!({"kind": "system", "id": "clock"}))
+                    .expect("an actor"),
                 subject: subject.to_owned(),
                 policy: None,
                 epochs: Epochs::default(),
@@ -184,18 +316,62 @@ fn events() -> Vec<EventView> {
     };
     let approval = format!("apr_{}", "01".repeat(16));
     vec![
-        event(44, "approval.info_answered.v1", &approval, "support-bot answered a question", Some("Yes, on 19 November.")),
-        event(43, "approval.info_requested.v1", &approval, "Ada Lovelace asked support-bot a question", Some("Was the label sent?")),
-        event(42, "operator.sign_in_failed.v1", "usr_x", "a sign-in failed", None),
-        event(41, "operator.signed_in.v1", "usr_x", "Ada Lovelace signed in\u{202e}", None),
-        event(40, "key.revoked.v1", "key_1", "a key of support-bot was revoked", None),
+        event(
+            44,
+            "approval.info_answered.v1",
+            &approval,
+            "support-bot answered a question",
+            Some("Yes, on 19 November."),
+        ),
+        event(
+            43,
+            "approval.info_requested.v1",
+            &approval,
+            "Ada Lovelace asked support-bot a question",
+            Some("Was the label sent?"),
+        ),
+        event(
+            42,
+            "operator.sign_in_failed.v1",
+            "usr_x",
+            "a sign-in failed",
+            None,
+        ),
+        event(
+            41,
+            "operator.signed_in.v1",
+            "usr_x",
+            "Ada Lovelace signed in\u{202e}",
+            None,
+        ),
+        event(
+            40,
+            "key.revoked.v1",
+            "key_1",
+            "a key of support-bot was revoked",
+            None,
+        ),
     ]
 }
 
 fn log(events: Vec<EventView>) -> String {
-    let rows = events.iter().map(|event| shown::record::row(event, NOW)).collect();
-    let filter = AuditFilter { agent: "support-bot".to_owned(), ..AuditFilter::default() };
-    AuditPage { shell: shell("Log", "log"), filter, rows, next_href: Some("/audit?beyond=40".to_owned()), first_href: None }.render().expect("renders")
+    let rows = events
+        .iter()
+        .map(|event| shown::record::row(event, NOW))
+        .collect();
+    let filter = AuditFilter {
+        agent: "support-bot".to_owned(),
+        ..AuditFilter::default()
+    };
+    AuditPage {
+        shell: shell("Log", "log"),
+        filter,
+        rows,
+        next_href: Some("/audit?beyond=40".to_owned()),
+        first_href: None,
+    }
+    .render()
+    .expect("renders")
 }
 
 fn record() -> String {
@@ -216,7 +392,12 @@ fn record() -> String {
 
 fn counts() -> Stats {
     use signoff_core::action::{Priority, Risk};
-    let of = |total| Counts { total, pending: 0, approved: total / 2, denied: total / 3 };
+    let of = |total| Counts {
+        total,
+        pending: 0,
+        approved: total / 2,
+        denied: total / 3,
+    };
     Stats {
         since: ago(2_592_000),
         until: NOW,
@@ -231,9 +412,25 @@ fn counts() -> Stats {
         superseded: 3,
         system_approved: 4,
         system_denied: 0,
-        by_priority: Priority::ALL.iter().zip([201, 902, 160, 21]).map(|(level, count)| (*level, of(count))).collect(),
-        by_risk: Risk::ALL.iter().zip([88, 310, 700, 171, 15]).map(|(level, count)| (*level, of(count))).collect(),
-        top_actions: [("stripe.refund", 611), ("email.send", 288), ("deploy.production", 140), ("db.drop_table", 12)].into_iter().map(|(name, count)| (name.to_owned(), of(count))).collect(),
+        by_priority: Priority::ALL
+            .iter()
+            .zip([201, 902, 160, 21])
+            .map(|(level, count)| (*level, of(count)))
+            .collect(),
+        by_risk: Risk::ALL
+            .iter()
+            .zip([88, 310, 700, 171, 15])
+            .map(|(level, count)| (*level, of(count)))
+            .collect(),
+        top_actions: [
+            ("stripe.refund", 611),
+            ("email.send", 288),
+            ("deploy.production", 140),
+            ("db.drop_table", 12),
+        ]
+        .into_iter()
+        .map(|(name, count)| (name.to_owned(), of(count)))
+        .collect(),
     }
 }
 
@@ -241,7 +438,11 @@ fn figures(stats: &Stats) -> String {
     let span = |label, href: &str, is_current| (label, href.to_owned(), is_current);
     StatsPage {
         shell: shell("Figures", "stats"),
-        spans: vec![span("24 hours", "/stats?since=24h", false), span("7 days", "/stats?since=7d", false), span("30 days", "/stats", true)],
+        spans: vec![
+            span("24 hours", "/stats?since=24h", false),
+            span("7 days", "/stats?since=7d", false),
+            span("30 days", "/stats", true),
+        ],
         figures: shown::stats::figures(stats),
         charts: shown::stats::charts(stats),
     }
@@ -250,9 +451,26 @@ fn figures(stats: &Stats) -> String {
 }
 
 fn gates() -> Vec<(&'static str, String)> {
-    let setup = SetupPage { shell: stranger("First run"), token: "t".repeat(64), name: "Ada".to_owned(), email: String::new(), problems: vec![("password", "At least 12 characters.".to_owned())] };
-    let sign_in = SignInPage { shell: stranger("Sign in"), next: "/approvals/apr_1".to_owned(), email: "ada@example.com".to_owned(), problem: Some("The address or the password is wrong.".to_owned()), notice: Some("Sign in to see the request.".to_owned()) };
-    let enter = EnterPage { shell: stranger("Enter"), token: "t".repeat(64), name: Some(Inert::all("Demo Operator")), next: "/".to_owned() };
+    let setup = SetupPage {
+        shell: stranger("First run"),
+        token: "t".repeat(64),
+        name: "Ada".to_owned(),
+        email: String::new(),
+        problems: vec![("password", "At least 12 characters.".to_owned())],
+    };
+    let sign_in = SignInPage {
+        shell: stranger("Sign in"),
+        next: "/approvals/apr_1".to_owned(),
+        email: "ada@example.com".to_owned(),
+        problem: Some("The address or the password is wrong.".to_owned()),
+        notice: Some("Sign in to see the request.".to_owned()),
+    };
+    let enter = EnterPage {
+        shell: stranger("Enter"),
+        token: "t".repeat(64),
+        name: Some(Inert::all("Demo Operator")),
+        next: "/".to_owned(),
+    };
     let problem = ProblemPage {
         shell: shell("Not found", ""),
         status: 404,

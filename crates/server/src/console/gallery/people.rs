@@ -29,8 +29,20 @@ pub(super) fn quorum() -> ApprovalView {
         at: ago(seconds),
     };
     view.votes = vec![
-        vote("Ada Lovelace", Ballot::Approve, true, Some("Changelog read, rollback tested on Tuesday."), 1500),
-        vote("Grace Hopper", Ballot::Deny, true, Some("Not on a Friday evening."), 1200),
+        vote(
+            "Ada Lovelace",
+            Ballot::Approve,
+            true,
+            Some("Changelog read, rollback tested on Tuesday."),
+            1500,
+        ),
+        vote(
+            "Grace Hopper",
+            Ballot::Deny,
+            true,
+            Some("Not on a Friday evening."),
+            1200,
+        ),
         vote("Former Colleague", Ballot::Approve, false, None, 900),
         vote("Katherine Johnson", Ballot::Approve, true, None, 400),
     ];
@@ -39,7 +51,11 @@ pub(super) fn quorum() -> ApprovalView {
 
 /// A question is open, another was answered.
 pub(super) fn asked() -> ApprovalView {
-    let mut view = Ask { number: 5, ..Ask::default() }.view();
+    let mut view = Ask {
+        number: 5,
+        ..Ask::default()
+    }
+    .view();
     Arc::make_mut(&mut view.row).status = ApprovalStatus::InfoRequested;
     let question = |text: &str, at, answer: Option<&str>| InfoView {
         question: Some(text.to_owned()),
@@ -49,7 +65,11 @@ pub(super) fn asked() -> ApprovalView {
         answered_at: answer.map(|_| ago(at - 30)),
     };
     view.info = vec![
-        question("Was the return label sent already?", 150, Some("Yes, on 19 November, tracking 1Z999.")),
+        question(
+            "Was the return label sent already?",
+            150,
+            Some("Yes, on 19 November, tracking 1Z999."),
+        ),
         question("Why the full amount, if one lamp works?", 60, None),
     ];
     view

@@ -27,7 +27,12 @@ pub(super) fn ago(seconds: i64) -> Timestamp {
 /// A person by name.
 pub(super) fn person(name: &str) -> ActorView {
     let id = format!("usr_{}", "5".repeat(32));
-    ActorView { kind: ActorKind::Operator, id: Some(id), auth: None, name: Some(name.to_owned()) }
+    ActorView {
+        kind: ActorKind::Operator,
+        id: Some(id),
+        auth: None,
+        name: Some(name.to_owned()),
+    }
 }
 
 /// A request and how it is told apart from the others.
@@ -74,10 +79,25 @@ impl Ask {
     pub(super) fn view(self) -> ApprovalView {
         let sentence = compose(self.agent, self.action, &self.inputs, &self.context, self.cost);
         let object = |value: Value| value.as_object().cloned().unwrap_or_default();
-        let conditions = vec![Report { expression: "context.amount <= 50".to_owned(), result: Outcome::False, saw: Some(json!("500.00")), error: None }];
-        let content = Content { inputs: object(self.inputs), context: object(self.context), claims: self.claims, conditions, erased: false };
+        let conditions = vec![Report {
+            expression: "context.amount <= 50".to_owned(),
+            result: Outcome::False,
+            saw: Some(json!("500.00")),
+            error: None,
+        }];
+        let content = Content {
+            inputs: object(self.inputs),
+            context: object(self.context),
+            claims: self.claims,
+            conditions,
+            erased: false,
+        };
         let raw = RawId([self.number; 16]);
-        let policy = self.policy.map(|name| PolicyRef { id: signoff_core::id::PolicyId(raw), name: name.to_owned(), version: 3 });
+        let policy = self.policy.map(|name| PolicyRef {
+            id: signoff_core::id::PolicyId(raw),
+            name: name.to_owned(),
+            version: 3,
+        });
         let agent = signoff_core::id::AgentId(RawId([7; 16]));
         let row = ApprovalRow {
             id: ApprovalId(raw),
@@ -88,11 +108,21 @@ impl Ask {
             priority: self.priority,
             risk: self.risk,
             cost: self.cost.map(|cost| Cost::parse(cost).expect("a cost")),
-            accepts: Accepts { edits: false, info_requests: true, answers: false },
+            accepts: Accepts {
+                edits: false,
+                info_requests: true,
+                answers: false,
+            },
             require_approval: false,
             timeout: None,
             policy,
-            requirement: Requirement { approvers: vec![Approver::Role(Role::Member)], quorum: 1, deny_quorum: 1, self_approval: false, require_decision_reason: false },
+            requirement: Requirement {
+                approvers: vec![Approver::Role(Role::Member)],
+                quorum: 1,
+                deny_quorum: 1,
+                self_approval: false,
+                require_decision_reason: false,
+            },
             valid_for: Micros::seconds(3600),
             escalate: None,
             notify: vec![],
@@ -115,7 +145,10 @@ impl Ask {
         };
         ApprovalView {
             row: Arc::new(row),
-            agent: Named { id: agent, name: self.agent.to_owned() },
+            agent: Named {
+                id: agent,
+                name: self.agent.to_owned(),
+            },
             owner: Some(person("Dana Okafor")),
             content: Arc::new(content),
             sentence,
@@ -131,7 +164,12 @@ impl Ask {
 }
 
 /// The same request after its end.
-pub(super) fn ended(mut view: ApprovalView, status: ApprovalStatus, by: Option<&str>, words: Option<&str>) -> ApprovalView {
+pub(super) fn ended(
+    mut view: ApprovalView,
+    status: ApprovalStatus,
+    by: Option<&str>,
+    words: Option<&str>,
+) -> ApprovalView {
     let row = Arc::make_mut(&mut view.row);
     row.status = status;
     row.decided_at = Some(ago(60));
@@ -195,14 +233,19 @@ pub(super) fn hostile() -> Ask {
 
 /// A request with far more text than a page can show at once.
 pub(super) fn long() -> Ask {
-    let log: Vec<Value> = (0..120).map(|step| json!({"step": step, "tool": "search", "query": format!("how to migrate table {step}")})).collect();
+    let log: Vec<Value> = (0..120)
+        .map(|step| json!({"step": step, "tool": "search", "query": format!("how to migrate table {step}")}))
+        .collect();
     Ask {
         number: 3,
         agent: "migration-agent",
         action: "db.drop_table",
         inputs: json!({"database": "billing", "table": "invoices_2019", "sql": "DROP TABLE invoices_2019 CASCADE; ".repeat(90)}),
         context: json!({"steps": log, "deep": {"a": {"b": {"c": {"d": {"e": {"f": "here"}}}}}}}),
-        claims: Claims { reason: Some("Old partition, not read for 400 days. ".repeat(40)), ..Claims::default() },
+        claims: Claims {
+            reason: Some("Old partition, not read for 400 days. ".repeat(40)),
+            ..Claims::default()
+        },
         risk: Risk::High,
         priority: Priority::High,
         cost: None,
@@ -220,7 +263,10 @@ pub(super) fn critical() -> Ask {
         action: "deploy.production",
         inputs: json!({}),
         context: json!({"version": "v2.1.0", "commit": "9f31c2a", "changes": 14}),
-        claims: Claims { reason: Some("Weekly release.".to_owned()), ..Claims::default() },
+        claims: Claims {
+            reason: Some("Weekly release.".to_owned()),
+            ..Claims::default()
+        },
         risk: Risk::Critical,
         priority: Priority::Critical,
         cost: None,

@@ -50,15 +50,32 @@ pub(super) async fn show(
     Asked(beside): Asked<ListQuery>,
 ) -> Result<Response, Trouble> {
     let view = find(&visitor, &id).await?;
-    let step = if view.row.status.is_terminal() { Step::Choose } else { Step::named(&place.step) };
-    answer(&visitor, &view, &place, &beside, Beside { step, kept: None }, StatusCode::OK).await
+    let step = if view.row.status.is_terminal() {
+        Step::Choose
+    } else {
+        Step::named(&place.step)
+    };
+    answer(
+        &visitor,
+        &view,
+        &place,
+        &beside,
+        Beside { step, kept: None },
+        StatusCode::OK,
+    )
+    .await
 }
 
 /// The approval by the id in the address.
 pub(super) async fn find(visitor: &Visitor, id: &str) -> Result<ApprovalView, Trouble> {
-    let parsed: ApprovalId =
-        id.parse().map_err(|_| visitor.trouble(Refused::not_found("approval", id)))?;
-    visitor.engine().approval(&visitor.caller, parsed).await.map_err(|error| visitor.trouble(error))
+    let parsed: ApprovalId = id
+        .parse()
+        .map_err(|_| visitor.trouble(Refused::not_found("approval", id)))?;
+    visitor
+        .engine()
+        .approval(&visitor.caller, parsed)
+        .await
+        .map_err(|error| visitor.trouble(error))
 }
 
 /// The page with a form open or words kept.
@@ -71,7 +88,8 @@ pub(super) async fn answer(
     status: StatusCode,
 ) -> Result<Response, Trouble> {
     let made = make(visitor, view, place, query, beside).await;
-    made.map(|shown| page(status, &shown)).map_err(|error| visitor.trouble(error))
+    made.map(|shown| page(status, &shown))
+        .map_err(|error| visitor.trouble(error))
 }
 
 async fn make(
@@ -91,7 +109,12 @@ async fn make(
         tracing::error!(%error, "a page could not be rendered");
         EngineError::Internal
     })?;
-    let name_of = |id: &str| engine.operator(&visitor.caller, id).ok().map(|operator| operator.name);
+    let name_of = |id: &str| {
+        engine
+            .operator(&visitor.caller, id)
+            .ok()
+            .map(|operator| operator.name)
+    };
     let next_waiting = list.rows.iter().find(|row| row.id != id && row.status.is_open());
     let approval = Approval {
         href: format!("/approvals/{id}"),
@@ -116,5 +139,9 @@ async fn make(
         seen,
     };
     let shell = visitor.shell(&approval.matter.sentence.text, "inbox").await?;
-    Ok(ApprovalPage { shell, list, approval })
+    Ok(ApprovalPage {
+        shell,
+        list,
+        approval,
+    })
 }

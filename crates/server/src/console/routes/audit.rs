@@ -64,7 +64,8 @@ impl LogQuery {
 
 /// The list.
 pub(super) async fn list(visitor: Visitor, Asked(asked): Asked<LogQuery>) -> Result<Response, Trouble> {
-    let since = since(&asked.since, visitor.now()).map_err(|refused| visitor.trouble(refused).with_link("To the log", "/audit"))?;
+    let since = since(&asked.since, visitor.now())
+        .map_err(|refused| visitor.trouble(refused).with_link("To the log", "/audit"))?;
     let filter = EventFilter {
         agent: given(&asked.agent),
         action: given(&asked.action),
@@ -78,12 +79,20 @@ pub(super) async fn list(visitor: Visitor, Asked(asked): Asked<LogQuery>) -> Res
         limit: ROWS,
     };
     let trouble = |error: EngineError| visitor.trouble(error).with_link("To the log", "/audit");
-    let found = visitor.engine().events(&visitor.caller, &filter).await.map_err(trouble)?;
+    let found = visitor
+        .engine()
+        .events(&visitor.caller, &filter)
+        .await
+        .map_err(trouble)?;
     let shell = visitor.shell("Log", "log").await.map_err(trouble)?;
     Ok(page::ok(&AuditPage {
         shell,
         filter: asked.shown(),
-        rows: found.items.iter().map(|event| shown::record::row(event, visitor.now())).collect(),
+        rows: found
+            .items
+            .iter()
+            .map(|event| shown::record::row(event, visitor.now()))
+            .collect(),
         next_href: found.next.map(|seq| asked.href(Some(seq))),
         first_href: asked.beyond.map(|_| asked.href(None)),
     }))
@@ -91,15 +100,26 @@ pub(super) async fn list(visitor: Visitor, Asked(asked): Asked<LogQuery>) -> Res
 
 /// One record.
 pub(super) async fn record(visitor: Visitor, Path(sequence): Path<String>) -> Result<Response, Trouble> {
-    let unknown = || visitor.trouble(Refused::not_found("record", &sequence)).with_link("To the log", "/audit");
+    let unknown = || {
+        visitor
+            .trouble(Refused::not_found("record", &sequence))
+            .with_link("To the log", "/audit")
+    };
     let seq: u64 = sequence.parse().map_err(|_| unknown())?;
     let trouble = |error: EngineError| visitor.trouble(error).with_link("To the log", "/audit");
-    let event = visitor.engine().event(&visitor.caller, seq).await.map_err(trouble)?;
+    let event = visitor
+        .engine()
+        .event(&visitor.caller, seq)
+        .await
+        .map_err(trouble)?;
     let has_next = match seq.checked_add(1) {
         Some(next) => visitor.engine().event(&visitor.caller, next).await.is_ok(),
         None => false,
     };
-    let shell = visitor.shell(&format!("Record {seq}"), "log").await.map_err(trouble)?;
+    let shell = visitor
+        .shell(&format!("Record {seq}"), "log")
+        .await
+        .map_err(trouble)?;
     Ok(page::ok(&RecordPage {
         shell,
         row: shown::record::row(&event, visitor.now()),

@@ -21,7 +21,10 @@ use crate::console::view::approval::{Kept, Step, StepForm};
 /// Reloading after a decision leads back to the page.
 pub(super) async fn back(_: Visitor, Path(id): Path<String>, OriginalUri(uri): OriginalUri) -> Redirect {
     let path: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
-    Redirect::to(&href(&format!("/approvals/{path}"), uri.query().unwrap_or_default()))
+    Redirect::to(&href(
+        &format!("/approvals/{path}"),
+        uri.query().unwrap_or_default(),
+    ))
 }
 
 /// Approves, denies, asks or cancels.
@@ -38,20 +41,34 @@ pub(super) async fn decide(
     let visitor = visitor.map_err(|trouble| trouble.keeping(&typed))?;
     from_here.map_err(|trouble| trouble.keeping(&typed))?;
     let Filled(form) = form?;
-    let view = find(&visitor, &id).await.map_err(|trouble| trouble.keeping(&typed))?;
+    let view = find(&visitor, &id)
+        .await
+        .map_err(|trouble| trouble.keeping(&typed))?;
     let Err(problem) = carry_out(&visitor, &view, &form).await else {
         return Ok(Redirect::to(&href(&format!("/approvals/{id}"), &query.carry())).into_response());
     };
-    let now = find(&visitor, &id).await.map_err(|trouble| trouble.keeping(&typed))?;
+    let now = find(&visitor, &id)
+        .await
+        .map_err(|trouble| trouble.keeping(&typed))?;
     let (status, beside) = match problem {
         Stopped::Field(problem) => {
             let kind = form.kind().unwrap_or("approve");
-            let step = Step::Form(StepForm { kind, text: typed, problem: Some(problem) });
+            let step = Step::Form(StepForm {
+                kind,
+                text: typed,
+                problem: Some(problem),
+            });
             (StatusCode::UNPROCESSABLE_ENTITY, Beside { step, kept: None })
         }
         Stopped::Late(problem) => {
             let kept = Some(Kept { problem, text: typed });
-            (StatusCode::CONFLICT, Beside { step: Step::Choose, kept })
+            (
+                StatusCode::CONFLICT,
+                Beside {
+                    step: Step::Choose,
+                    kept,
+                },
+            )
         }
         Stopped::Other(trouble) => return Err(trouble.keeping(&typed)),
     };
@@ -74,7 +91,9 @@ async fn carry_out(visitor: &Visitor, view: &ApprovalView, form: &DecisionForm) 
     if view.row.status.is_terminal() && form.kind().is_some() {
         return Err(Stopped::Late(too_late(form, view)));
     }
-    let wish = form.wish(view).map_err(|objection| objected(visitor, objection))?;
+    let wish = form
+        .wish(view)
+        .map_err(|objection| objected(visitor, objection))?;
     let done = match wish {
         Wish::Decide(decide) => visitor.engine().decide(&visitor.caller, id, decide, None).await,
         Wish::Cancel(reason) => visitor.engine().cancel(&visitor.caller, id, reason, None).await,
@@ -86,12 +105,21 @@ async fn carry_out(visitor: &Visitor, view: &ApprovalView, form: &DecisionForm) 
             let now = now.map_err(|error| Stopped::Other(visitor.trouble(error)))?;
             Err(Stopped::Late(too_late(form, &now)))
         }
-        Err(EngineError::Decision(Refusal::ReasonRequired)) => Err(Stopped::Field("A reason is needed.".to_owned())),
-        Err(EngineError::Decision(Refusal::DigestMismatch)) => Err(Stopped::Late(CHANGED.to_owned())),
-        Err(EngineError::Decision(refusal)) => {
-            Err(Stopped::Late(format!("{} Nothing was changed.", shown::people::refused(&refusal))))
+        Err(EngineError::Decision(Refusal::ReasonRequired)) => {
+            Err(Stopped::Field("A reason is needed.".to_owned()))
         }
-        Err(EngineError::Invalid(faults)) => Err(Stopped::Field(faults.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("; "))),
+        Err(EngineError::Decision(Refusal::DigestMismatch)) => Err(Stopped::Late(CHANGED.to_owned())),
+        Err(EngineError::Decision(refusal)) => Err(Stopped::Late(format!(
+            "{} Nothing was changed.",
+            shown::people::refused(&refusal)
+        ))),
+        Err(EngineError::Invalid(faults)) => Err(Stopped::Field(
+            faults
+                .into_iter()
+                .map(|(_, why)| why)
+                .collect::<Vec<_>>()
+                .join("; "),
+        )),
         Err(other) => Err(Stopped::Other(visitor.trouble(other))),
     }
 }
@@ -103,8 +131,12 @@ fn objected(visitor: &Visitor, objection: Objection) -> Stopped {
     match objection {
         Objection::Field(why) => Stopped::Field(why),
         Objection::Changed => Stopped::Late(CHANGED.to_owned()),
-        Objection::Hidden => Stopped::Late("Not everything was shown, so nothing was approved. Show everything first.".to_owned()),
-        Objection::Unknown => Stopped::Other(visitor.trouble(Refused::parameter("the form says neither approve, deny, ask nor cancel"))),
+        Objection::Hidden => Stopped::Late(
+            "Not everything was shown, so nothing was approved. Show everything first.".to_owned(),
+        ),
+        Objection::Unknown => Stopped::Other(visitor.trouble(Refused::parameter(
+            "the form says neither approve, deny, ask nor cancel",
+        ))),
     }
 }
 
@@ -116,7 +148,11 @@ fn too_late(form: &DecisionForm, view: &ApprovalView) -> String {
         Some("ask") => "Your question",
         _ => "Your cancellation",
     };
-    let when = view.row.decided_at.map(|at| format!(", {}", shown::moment(at, view.now).relative)).unwrap_or_default();
+    let when = view
+        .row
+        .decided_at
+        .map(|at| format!(", {}", shown::moment(at, view.now).relative))
+        .unwrap_or_default();
     let what = shown::approval::end_text(view);
     let mut letters = what.chars();
     let first = letters.next().map(char::to_lowercase).into_iter().flatten();

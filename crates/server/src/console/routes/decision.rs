@@ -51,7 +51,9 @@ pub(super) enum Objection {
 impl DecisionForm {
     /// The step that the form belongs to.
     pub(super) fn kind(&self) -> Option<&'static str> {
-        ["approve", "deny", "ask", "cancel"].into_iter().find(|kind| *kind == self.decision)
+        ["approve", "deny", "ask", "cancel"]
+            .into_iter()
+            .find(|kind| *kind == self.decision)
     }
 
     /// What was typed, with the line breaks that people meant.
@@ -64,7 +66,9 @@ impl DecisionForm {
         let words = self.words();
         let kind = self.kind().ok_or(Objection::Unknown)?;
         if words.chars().count() > TEXT_CHARS_MAX {
-            return Err(Objection::Field(format!("This is too long: {TEXT_CHARS_MAX} characters are the limit.")));
+            return Err(Objection::Field(format!(
+                "This is too long: {TEXT_CHARS_MAX} characters are the limit."
+            )));
         }
         let said = (!words.is_empty()).then(|| words.clone());
         if kind == "cancel" {
@@ -81,14 +85,22 @@ impl DecisionForm {
                 }
                 Decision::Approve { digest, comment }
             }
-            ("deny", Some(reason)) => Decision::Deny { digest: Some(digest), reason },
+            ("deny", Some(reason)) => Decision::Deny {
+                digest: Some(digest),
+                reason,
+            },
             ("deny", None) => {
-                return Err(Objection::Field("Say why: the agent and the log need a reason.".to_owned()));
+                return Err(Objection::Field(
+                    "Say why: the agent and the log need a reason.".to_owned(),
+                ));
             }
             (_, Some(question)) => Decision::RequestInfo { question },
             (_, None) => return Err(Objection::Field("Write the question.".to_owned())),
         };
-        Ok(Wish::Decide(Decide { decision, view: Some(seen) }))
+        Ok(Wish::Decide(Decide {
+            decision,
+            view: Some(seen),
+        }))
     }
 
     /// The rendering that the sender looked at: one of the two that are valid now.
@@ -98,7 +110,14 @@ impl DecisionForm {
             let Ok(seen) = matter.seen() else { continue };
             if seen.digest == self.view {
                 let digest = seen.digest.parse().map_err(|_| Objection::Changed)?;
-                return Ok((matter, View { digest, build: BUILD.to_owned(), locale: LOCALE.to_owned() }));
+                return Ok((
+                    matter,
+                    View {
+                        digest,
+                        build: BUILD.to_owned(),
+                        locale: LOCALE.to_owned(),
+                    },
+                ));
             }
         }
         Err(Objection::Changed)

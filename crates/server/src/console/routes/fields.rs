@@ -39,7 +39,9 @@ impl<T: DeserializeOwned> FromRequest<Doors> for Filled<T> {
         let refused = match Form::from_request(request, doors).await {
             Ok(Form(form)) => return Ok(Self(form)),
             Err(rejection) => match rejection.into_response().status() {
-                StatusCode::PAYLOAD_TOO_LARGE => Refused::new(Code::BodyTooLarge, "the form is larger than 64 KiB"),
+                StatusCode::PAYLOAD_TOO_LARGE => {
+                    Refused::new(Code::BodyTooLarge, "the form is larger than 64 KiB")
+                }
                 StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                     Refused::new(Code::UnsupportedMediaType, "send the form as a browser does")
                 }
@@ -60,7 +62,9 @@ pub(super) fn since(text: &str, now: Timestamp) -> Result<Option<Timestamp>, Ref
     }
     match Micros::parse(text) {
         Ok(back) => Ok(Some(now.plus(Micros(back.0.saturating_neg())))),
-        Err(_) => Err(Refused::parameter("“since” is neither a time nor a duration such as 24h")),
+        Err(_) => Err(Refused::parameter(
+            "“since” is neither a time nor a duration such as 24h",
+        )),
     }
 }
 
@@ -81,5 +85,9 @@ pub(super) fn query(parts: &[(&str, &str)]) -> String {
 
 /// A path with a query, if there is one.
 pub(super) fn href(path: &str, query: &str) -> String {
-    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    if query.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{query}")
+    }
 }

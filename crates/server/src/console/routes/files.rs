@@ -9,7 +9,11 @@ use crate::console::assets;
 
 /// One file.
 pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Refused> {
-    let asset = assets::at(&format!("/console/assets/{name}")).ok_or_else(|| Refused::not_found("asset", &name))?;
-    let headers = [(CONTENT_TYPE, asset.content_type), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    let asset =
+        assets::at(&format!("/console/assets/{name}")).ok_or_else(|| Refused::not_found("asset", &name))?;
+    let headers = [
+        (CONTENT_TYPE, asset.content_type),
+        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
     Ok((headers, asset.bytes.as_slice()).into_response())
 }

@@ -70,7 +70,13 @@ impl ListQuery {
             _ => WAITING.to_vec(),
         };
         // People type a part of a name; whoever writes a glob means it.
-        let action = given(&self.action).map(|text| if text.contains(['*', '?']) { text } else { format!("*{text}*") });
+        let action = given(&self.action).map(|text| {
+            if text.contains(['*', '?']) {
+                text
+            } else {
+                format!("*{text}*")
+            }
+        });
         ApprovalFilter {
             statuses,
             agent: given(&self.agent),
@@ -92,20 +98,39 @@ pub(super) async fn show(visitor: Visitor, Asked(asked): Asked<ListQuery>) -> Re
         "all" => "All requests",
         _ => "Inbox",
     };
-    let list = list(&visitor, &asked, None).await.map_err(|error| visitor.trouble(error))?;
-    let shell = visitor.shell(title, "inbox").await.map_err(|error| visitor.trouble(error))?;
+    let list = list(&visitor, &asked, None)
+        .await
+        .map_err(|error| visitor.trouble(error))?;
+    let shell = visitor
+        .shell(title, "inbox")
+        .await
+        .map_err(|error| visitor.trouble(error))?;
     Ok(page::ok(&InboxPage { shell, list }))
 }
 
 /// The list, with the approval that is open beside it marked.
-pub(super) async fn list(visitor: &Visitor, asked: &ListQuery, current: Option<&str>) -> EngineResult<InboxList> {
+pub(super) async fn list(
+    visitor: &Visitor,
+    asked: &ListQuery,
+    current: Option<&str>,
+) -> EngineResult<InboxList> {
     let engine = visitor.engine();
     let found = engine.approvals(&visitor.caller, &asked.filter(ROWS)).await?;
     let carry = asked.carry();
-    let rows: Vec<_> = found.items.iter().map(|view| shown::inbox::row(view, &carry, current)).collect();
+    let rows: Vec<_> = found
+        .items
+        .iter()
+        .map(|view| shown::inbox::row(view, &carry, current))
+        .collect();
     let filter = filter_shown(asked);
-    let empty = if rows.is_empty() { why_empty(visitor, &filter, asked).await? } else { EmptyInbox::default() };
-    let next = found.next.map(|seq| href("/", &asked.carry_with(&asked.show, Some(seq))));
+    let empty = if rows.is_empty() {
+        why_empty(visitor, &filter, asked).await?
+    } else {
+        EmptyInbox::default()
+    };
+    let next = found
+        .next
+        .map(|seq| href("/", &asked.carry_with(&asked.show, Some(seq))));
     let waiting = engine.pending().await?;
     Ok(InboxList {
         tabs: tabs(asked, usize::try_from(waiting).unwrap_or(usize::MAX)),
@@ -113,7 +138,9 @@ pub(super) async fn list(visitor: &Visitor, asked: &ListQuery, current: Option<&
         filter,
         here_href: href("/", &carry),
         next_href: next,
-        first_href: asked.beyond.map(|_| href("/", &asked.carry_with(&asked.show, None))),
+        first_href: asked
+            .beyond
+            .map(|_| href("/", &asked.carry_with(&asked.show, None))),
         empty,
     })
 }
@@ -135,8 +162,16 @@ async fn why_empty(visitor: &Visitor, filter: &InboxFilter, asked: &ListQuery) -
     if filter.is_set() || asked.beyond.is_some() {
         return Ok(EmptyInbox::NoMatch);
     }
-    let any = ApprovalFilter { limit: 1, ..ApprovalFilter::default() };
-    let was_any = !visitor.engine().approvals(&visitor.caller, &any).await?.items.is_empty();
+    let any = ApprovalFilter {
+        limit: 1,
+        ..ApprovalFilter::default()
+    };
+    let was_any = !visitor
+        .engine()
+        .approvals(&visitor.caller, &any)
+        .await?
+        .items
+        .is_empty();
     Ok(match (was_any, asked.show.as_str()) {
         (true, "decided") => EmptyInbox::NothingDecided,
         (true, _) => EmptyInbox::AllDone,
@@ -145,7 +180,11 @@ async fn why_empty(visitor: &Visitor, filter: &InboxFilter, asked: &ListQuery) -
 }
 
 fn tabs(asked: &ListQuery, waiting: usize) -> Vec<InboxTab> {
-    let shown = if matches!(asked.show.as_str(), "decided" | "all") { asked.show.as_str() } else { "" };
+    let shown = if matches!(asked.show.as_str(), "decided" | "all") {
+        asked.show.as_str()
+    } else {
+        ""
+    };
     [("Waiting", ""), ("Decided", "decided"), ("All", "all")]
         .into_iter()
         .map(|(label, show)| InboxTab {

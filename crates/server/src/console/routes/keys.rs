@@ -9,5 +9,7 @@ use crate::console::view::problem::KeysPage;
 
 /// The page of keys.
 pub(super) async fn show(visitor: Visitor) -> Result<Response, Trouble> {
-    Ok(page::ok(&KeysPage { shell: visitor.shell("Keyboard", "").await? }))
+    Ok(page::ok(&KeysPage {
+        shell: visitor.shell("Keyboard", "").await?,
+    }))
 }

@@ -3,10 +3,12 @@
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::response::Redirect;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
 use crate::Doors;
+use crate::api::Refused;
 
 mod approval;
 mod audit;
@@ -45,4 +47,9 @@ pub fn router() -> Router<Doors> {
         .route("/console/stream", get(stream::stream))
         .route("/console/assets/{name}", get(files::asset))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+}
+
+/// A refusal of a path or method that no door knows, in the form that the asker reads.
+pub(crate) fn refused(headers: &HeaderMap, refused: Refused) -> Response {
+    trouble::Trouble::new(headers, refused).into_response()
 }

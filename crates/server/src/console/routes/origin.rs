@@ -22,8 +22,12 @@ impl FromRequestParts<Doors> for FromHere {
         if comes_from(&parts.headers, public_url) {
             return Ok(Self);
         }
-        let detail = format!("this was not sent from a page of {public_url}; open the console there and do it again");
-        Err(Trouble::new(&parts.headers, Refused::new(Code::OriginRefused, detail)).with_link("Open the console", public_url))
+        let detail =
+            format!("this was not sent from a page of {public_url}; open the console there and do it again");
+        Err(
+            Trouble::new(&parts.headers, Refused::new(Code::OriginRefused, detail))
+                .with_link("Open the console", public_url),
+        )
     }
 }
 
@@ -32,14 +36,18 @@ fn comes_from(headers: &HeaderMap, public_url: &str) -> bool {
     match (origins.next(), origins.next()) {
         (Some(origin), None) => origin.to_str().is_ok_and(|origin| is_same(origin, public_url)),
         // A browser that sends no Origin but says that the page is our own.
-        (None, _) => headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin"),
+        (None, _) => headers
+            .get("sec-fetch-site")
+            .is_some_and(|site| site == "same-origin"),
         _ => false,
     }
 }
 
 /// Whether two addresses have the same origin; on loopback the names of one port are one.
 fn is_same(origin: &str, public_url: &str) -> bool {
-    let (Ok(origin), Ok(public)) = (Url::parse(origin), Url::parse(public_url)) else { return false };
+    let (Ok(origin), Ok(public)) = (Url::parse(origin), Url::parse(public_url)) else {
+        return false;
+    };
     let same_host = origin.host() == public.host() || (is_loopback(&origin) && is_loopback(&public));
     matches!(origin.scheme(), "http" | "https")
         && origin.scheme() == public.scheme()
@@ -65,13 +73,21 @@ mod tests {
     fn only_our_own_pages_write() {
         for (origin, public, expected) in [
             ("https://signoff.example.com", "https://signoff.example.com", true),
-            ("https://signoff.example.com:443", "https://signoff.example.com/", true),
+            (
+                "https://signoff.example.com:443",
+                "https://signoff.example.com/",
+                true,
+            ),
             ("http://localhost:7070", "http://127.0.0.1:7070", true),
             ("http://[::1]:7070", "http://localhost:7070", true),
             ("http://localhost:7071", "http://127.0.0.1:7070", false),
             ("http://signoff.example.com", "https://signoff.example.com", false),
             ("https://evil.example", "https://signoff.example.com", false),
-            ("https://signoff.example.com.evil.example", "https://signoff.example.com", false),
+            (
+                "https://signoff.example.com.evil.example",
+                "https://signoff.example.com",
+                false,
+            ),
             ("null", "https://signoff.example.com", false),
             ("", "https://signoff.example.com", false),
         ] {

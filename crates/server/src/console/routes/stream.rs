@@ -38,13 +38,34 @@ struct Feed {
 
 /// The stream.
 pub(super) async fn stream(visitor: Visitor, headers: HeaderMap) -> Result<Response, Trouble> {
-    let full = || Trouble::new(&headers, Refused::new(Code::Unavailable, "too many pages are open; this one does not move by itself"));
+    let full = || {
+        Trouble::new(
+            &headers,
+            Refused::new(
+                Code::Unavailable,
+                "too many pages are open; this one does not move by itself",
+            ),
+        )
+    };
     let permit = Arc::clone(&STREAMS).try_acquire_owned().map_err(|_| full())?;
-    let notices = visitor.engine().notices(&visitor.caller).map_err(|error| Trouble::new(&headers, error))?;
+    let notices = visitor
+        .engine()
+        .notices(&visitor.caller)
+        .map_err(|error| Trouble::new(&headers, error))?;
     let stopping = visitor.doors.stopping().clone();
-    let feed = Feed { visitor, notices, stopping, until: Instant::now() + LIFETIME, _permit: permit };
-    let events = stream::unfold(feed, |mut feed| async move { feed.next().await.map(|event| (Ok::<_, Infallible>(event), feed)) });
-    let beat = KeepAlive::new().interval(KEEP_ALIVE).event(Event::default().event("beat").data(""));
+    let feed = Feed {
+        visitor,
+        notices,
+        stopping,
+        until: Instant::now() + LIFETIME,
+        _permit: permit,
+    };
+    let events = stream::unfold(feed, |mut feed| async move {
+        feed.next().await.map(|event| (Ok::<_, Infallible>(event), feed))
+    });
+    let beat = KeepAlive::new()
+        .interval(KEEP_ALIVE)
+        .event(Event::default().event("beat").data(""));
     Ok(Sse::new(events).keep_alive(beat).into_response())
 }
 
@@ -57,7 +78,9 @@ impl Feed {
                 notice = self.notices.recv() => notice,
             };
             match notice {
-                Ok(notice) if notice.workspace == self.visitor.caller.workspace && concerns_pages(&notice) => {
+                Ok(notice)
+                    if notice.workspace == self.visitor.caller.workspace && concerns_pages(&notice) =>
+                {
                     return Some(Event::default().event("notice").data(notice.subject));
                 }
                 Ok(_) => {}
@@ -70,5 +93,7 @@ impl Feed {
 
 /// Whether a page may look otherwise after it.
 fn concerns_pages(notice: &Notice) -> bool {
-    ["approval.", "execution.", "payload."].iter().any(|kind| notice.event_type.starts_with(kind))
+    ["approval.", "execution.", "payload."]
+        .iter()
+        .any(|kind| notice.event_type.starts_with(kind))
 }

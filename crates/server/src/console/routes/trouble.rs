@@ -35,14 +35,23 @@ impl Trouble {
     /// A refusal in the form that the asker reads.
     pub(super) fn new(headers: &HeaderMap, refused: impl Into<Refused>) -> Self {
         let refused = refused.into();
-        if wants_document(headers) { Self::Document(refused) } else { Self::for_people(refused) }
+        if wants_document(headers) {
+            Self::Document(refused)
+        } else {
+            Self::for_people(refused)
+        }
     }
 
     /// A refusal as a page.
     pub(super) fn for_people(refused: impl Into<Refused>) -> Self {
         let refused = refused.into();
         let links = vec![("To the inbox".to_owned(), "/".to_owned())];
-        Self::Page(Box::new(Explained { refused, viewer: None, typed: None, links }))
+        Self::Page(Box::new(Explained {
+            refused,
+            viewer: None,
+            typed: None,
+            links,
+        }))
     }
 
     /// The same for somebody who is signed in.
@@ -79,7 +88,11 @@ impl From<EngineError> for Trouble {
 /// Whether the asker is a program: it sent a key or JSON, or it reads JSON and no pages.
 pub(super) fn wants_document(headers: &HeaderMap) -> bool {
     let has = |name, word: &str| {
-        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains(word))
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.contains(word))
     };
     super::visitor::key(headers).is_some()
         || has(CONTENT_TYPE, "json")
@@ -91,7 +104,9 @@ impl IntoResponse for Trouble {
         match self {
             Self::Document(refused) => refused.into_response(),
             Self::SignIn(next) => {
-                let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
+                let query = url::form_urlencoded::Serializer::new(String::new())
+                    .append_pair("next", &next)
+                    .finish();
                 Redirect::to(&format!("/sign-in?{query}")).into_response()
             }
             Self::Page(explained) => explained.into_response(),
@@ -129,7 +144,11 @@ fn capital(sentence: &str) -> String {
     let mut letters = sentence.chars();
     let first = letters.next().map(char::to_uppercase).into_iter().flatten();
     let text: String = first.chain(letters).collect();
-    if text.is_empty() || text.ends_with('.') { text } else { format!("{text}.") }
+    if text.is_empty() || text.ends_with('.') {
+        text
+    } else {
+        format!("{text}.")
+    }
 }
 
 /// What happened, as a heading for people.

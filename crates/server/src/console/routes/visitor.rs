@@ -86,7 +86,11 @@ impl FromRequestParts<Doors> for Visitor {
             None => Err(EngineError::Unauthorized),
         };
         match caller.and_then(|caller| Ok((engine.me(&caller)?, caller))) {
-            Ok((me, caller)) => Ok(Self { doors: doors.clone(), caller, me }),
+            Ok((me, caller)) => Ok(Self {
+                doors: doors.clone(),
+                caller,
+                me,
+            }),
             Err(EngineError::Unauthorized) => Err(stranger(parts)),
             Err(other) => Err(Trouble::new(&parts.headers, other)),
         }
@@ -110,7 +114,10 @@ pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
         let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
-    let plain = headers.get_all("x-api-key").iter().filter_map(|value| value.to_str().ok());
+    let plain = headers
+        .get_all("x-api-key")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     bearer.chain(plain).next()
 }
 
@@ -118,9 +125,10 @@ pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
 fn key_refused(engine: &Engine, key: &str) -> Refused {
     match engine.authenticate(key).map(|caller| caller.principal) {
         Ok(Principal::Agent(_) | Principal::Application(_)) => EngineError::AskersNeverDecide.into(),
-        Ok(Principal::Operator { .. } | Principal::Automation(_)) => {
-            Refused::new(Code::Forbidden, "the console takes no keys; programs use the paths under /v1")
-        }
+        Ok(Principal::Operator { .. } | Principal::Automation(_)) => Refused::new(
+            Code::Forbidden,
+            "the console takes no keys; programs use the paths under /v1",
+        ),
         Err(error) => error.into(),
     }
 }
@@ -140,7 +148,8 @@ fn cookie_name(public_url: &str) -> String {
 /// The session's cookie, as the browser sent it.
 pub(super) fn cookie_value(headers: &HeaderMap, engine: &Engine) -> Option<String> {
     let jar = CookieJar::from_headers(headers);
-    jar.get(&cookie_name(engine.public_url())).map(|cookie| cookie.value().to_owned())
+    jar.get(&cookie_name(engine.public_url()))
+        .map(|cookie| cookie.value().to_owned())
 }
 
 /// The cookie of a new session, as a header. Lax, so that a link in a mail opens what it points at.
@@ -156,7 +165,11 @@ pub(super) fn no_cookie(engine: &Engine) -> String {
 
 fn set_cookie(public_url: &str, value: &str, seconds: i64) -> String {
     let name = cookie_name(public_url);
-    let secure = if name.starts_with("__Host-") { "; Secure" } else { "" };
+    let secure = if name.starts_with("__Host-") {
+        "; Secure"
+    } else {
+        ""
+    };
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
 }
 
@@ -178,8 +191,16 @@ mod tests {
 
     #[test]
     fn keys_are_seen_in_either_header_and_passwords_of_proxies_are_not_keys() {
-        let headers = |name: &'static str, value: &'static str| HeaderMap::from_iter([(axum::http::HeaderName::from_static(name), axum::http::HeaderValue::from_static(value))]);
-        assert_eq!(key(&headers("authorization", "bearer sgo_agt_1")), Some("sgo_agt_1"));
+        let headers = |name: &'static str, value: &'static str| {
+            HeaderMap::from_iter([(
+                axum::http::HeaderName::from_static(name),
+                axum::http::HeaderValue::from_static(value),
+            )])
+        };
+        assert_eq!(
+            key(&headers("authorization", "bearer sgo_agt_1")),
+            Some("sgo_agt_1")
+        );
         assert_eq!(key(&headers("x-api-key", "sgo_agt_1")), Some("sgo_agt_1"));
         assert_eq!(key(&headers("authorization", "Basic dXNlcjpwYXNz")), None);
     }

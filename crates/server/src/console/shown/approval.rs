@@ -40,10 +40,20 @@ pub fn matter(view: &ApprovalView, show: Show) -> Matter {
 
 fn facts(view: &ApprovalView) -> Vec<Fact> {
     let row = &view.row;
-    let fact = |label, text: &str| Fact { label, value: Inert::all(text), note: None };
-    let owner = view.owner.as_ref().map(|owner| format!("owned by {}", signoff_core::sentence::tame(&who_text(owner))));
+    let fact = |label, text: &str| Fact {
+        label,
+        value: Inert::all(text),
+        note: None,
+    };
+    let owner = view
+        .owner
+        .as_ref()
+        .map(|owner| format!("owned by {}", signoff_core::sentence::tame(&who_text(owner))));
     let mut facts = vec![
-        Fact { note: owner, ..fact("Agent", &view.agent.name) },
+        Fact {
+            note: owner,
+            ..fact("Agent", &view.agent.name)
+        },
         fact("Action", &row.action),
     ];
     if let Some(application) = row.application {
@@ -66,7 +76,10 @@ fn claims(view: &ApprovalView, show: Show) -> Vec<Claim> {
     let mut claims = Vec::new();
     let mut add = |label, text: Option<&str>| {
         if let Some(text) = text.filter(|text| !text.is_empty()) {
-            claims.push(Claim { label, text: Inert::new(text, show) });
+            claims.push(Claim {
+                label,
+                text: Inert::new(text, show),
+            });
         }
     };
     add("Reason", said.reason.as_deref());
@@ -137,16 +150,23 @@ pub fn end_text(view: &ApprovalView) -> String {
 fn next_text(view: &ApprovalView) -> String {
     let Some(run) = &view.execution else {
         return match view.row.status {
-            ApprovalStatus::Denied | ApprovalStatus::Expired => "The agent was told no. It may ask again.".to_owned(),
+            ApprovalStatus::Denied | ApprovalStatus::Expired => {
+                "The agent was told no. It may ask again.".to_owned()
+            }
             ApprovalStatus::Superseded => "Decide on the newer request instead.".to_owned(),
             _ => String::new(),
         };
     };
     match run.state {
         ExecutionState::Ready if run.run_by > view.now => {
-            format!("The agent was told yes and may act once within {}.", length(view.now.until(run.run_by)))
+            format!(
+                "The agent was told yes and may act once within {}.",
+                length(view.now.until(run.run_by))
+            )
         }
-        ExecutionState::Ready | ExecutionState::Lapsed => "The agent did not act in time; the permission has lapsed.".to_owned(),
+        ExecutionState::Ready | ExecutionState::Lapsed => {
+            "The agent did not act in time; the permission has lapsed.".to_owned()
+        }
         ExecutionState::Consumed | ExecutionState::Executing => "The agent has started.".to_owned(),
         ExecutionState::Reported => match run.outcome {
             Some(outcome) => format!("The agent acted and reports: {outcome}."),
@@ -154,7 +174,9 @@ fn next_text(view: &ApprovalView) -> String {
         },
         ExecutionState::Executed => "It was carried out.".to_owned(),
         ExecutionState::Failed => "It was not carried out: the call failed before it was sent.".to_owned(),
-        ExecutionState::Indeterminate => "Whether it was carried out is not known; an admin must settle it.".to_owned(),
+        ExecutionState::Indeterminate => {
+            "Whether it was carried out is not known; an admin must settle it.".to_owned()
+        }
         ExecutionState::Revoked => "The permission was taken back before the agent acted.".to_owned(),
     }
 }
@@ -189,7 +211,10 @@ pub fn thread(view: &ApprovalView) -> Vec<Question> {
             asked_by: who(&info.asked_by),
             asked_at: moment(info.asked_at, view.now),
             answer: info.answered_at.map(|at| {
-                (Inert::all(info.answer.as_deref().unwrap_or("(erased)")), moment(at, view.now))
+                (
+                    Inert::all(info.answer.as_deref().unwrap_or("(erased)")),
+                    moment(at, view.now),
+                )
             }),
         })
         .collect()
@@ -212,7 +237,13 @@ pub fn told(view: &ApprovalView) -> Vec<Told> {
                 Some("info_answered" | "answered") => "the answer",
                 _ => "how it ended",
             };
-            Told { channel: Inert::all(&told.channel.name), what, word, tone, at: moment(told.at, view.now) }
+            Told {
+                channel: Inert::all(&told.channel.name),
+                what,
+                word,
+                tone,
+                at: moment(told.at, view.now),
+            }
         })
         .collect()
 }

@@ -11,7 +11,11 @@ use crate::console::view::{Level, SentenceView, Status, TimeLeft};
 /// What is left of an approval's time; none when it has ended or never runs out.
 pub fn time_left(view: &ApprovalView) -> Option<TimeLeft> {
     let until = view.row.decide_by.filter(|_| !view.row.status.is_terminal())?;
-    Some(TimeLeft::new(instant(view.row.created_at), instant(until), instant(view.now)))
+    Some(TimeLeft::new(
+        instant(view.row.created_at),
+        instant(until),
+        instant(view.now),
+    ))
 }
 
 /// One row; `carry` is the list's filter as a query, `current` the approval that is open beside the list.

@@ -12,8 +12,16 @@ use crate::console::view::approval::{May, Requirement};
 /// Who must decide, and who has. `name_of` knows people by their id.
 pub fn requirement(view: &ApprovalView, name_of: impl Fn(&str) -> Option<String>) -> Requirement {
     let needs = &view.row.requirement;
-    let so_far = view.votes.iter().filter(|vote| vote.counted && vote.ballot == Ballot::Approve).count();
-    let approvers = needs.approvers.iter().map(|approver| Inert::all(&approver_text(approver, &name_of))).collect();
+    let so_far = view
+        .votes
+        .iter()
+        .filter(|vote| vote.counted && vote.ballot == Ballot::Approve)
+        .count();
+    let approvers = needs
+        .approvers
+        .iter()
+        .map(|approver| Inert::all(&approver_text(approver, &name_of)))
+        .collect();
     let mut rules = Vec::new();
     if needs.deny_quorum > 1 {
         rules.push(format!("{} denials end it.", needs.deny_quorum));
@@ -59,7 +67,12 @@ pub fn may(may: &view::May) -> May {
         ask: may.request_info.is_ok(),
         cancel: may.cancel,
         why_not: may.approve.as_ref().err().map(|refusal| refused(refusal)),
-        why_not_ask: may.request_info.as_ref().err().map(|refusal| refused(refusal)).unwrap_or_default(),
+        why_not_ask: may
+            .request_info
+            .as_ref()
+            .err()
+            .map(|refusal| refused(refusal))
+            .unwrap_or_default(),
     }
 }
 
@@ -70,8 +83,12 @@ pub fn refused(refusal: &Refusal) -> String {
         Refusal::DeadlinePassed => "The time to decide has passed.".to_owned(),
         Refusal::NotDue => "The time has not come.".to_owned(),
         Refusal::DigestMismatch => "What would run is not what was shown. Look again.".to_owned(),
-        Refusal::NotNamed => "You are not among those who decide this; they stand under “Who decides”.".to_owned(),
-        Refusal::SelfApproval => "You own this agent, or it asks on your behalf, so you can’t approve it.".to_owned(),
+        Refusal::NotNamed => {
+            "You are not among those who decide this; they stand under “Who decides”.".to_owned()
+        }
+        Refusal::SelfApproval => {
+            "You own this agent, or it asks on your behalf, so you can’t approve it.".to_owned()
+        }
         Refusal::AlreadyVoted => "You have voted. Others decide now.".to_owned(),
         Refusal::NotAPerson => "This needs several people, and a machine does not count.".to_owned(),
         Refusal::ReasonRequired => "A reason is needed.".to_owned(),

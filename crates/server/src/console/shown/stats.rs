@@ -11,11 +11,34 @@ pub fn figures(stats: &Stats) -> Vec<Figure> {
     let decided = stats.approved + stats.denied;
     let figure = |label, value: String, note: String| Figure { label, value, note };
     vec![
-        figure("Asked", grouped(stats.total), format!("{} still open", grouped(stats.pending))),
-        figure("Approved", percent(stats.approved, decided), format!("{} of {} decided", grouped(stats.approved), grouped(decided))),
-        figure("Denied", percent(stats.denied, decided), format!("{} of {} decided", grouped(stats.denied), grouped(decided))),
-        figure("Time to decide", seconds(stats.decision_seconds_average), format!("on average; nine of ten within {}", seconds(stats.decision_seconds_p90))),
-        figure("Ran out of time", grouped(stats.expired), "nobody decided".to_owned()),
+        figure(
+            "Asked",
+            grouped(stats.total),
+            format!("{} still open", grouped(stats.pending)),
+        ),
+        figure(
+            "Approved",
+            percent(stats.approved, decided),
+            format!("{} of {} decided", grouped(stats.approved), grouped(decided)),
+        ),
+        figure(
+            "Denied",
+            percent(stats.denied, decided),
+            format!("{} of {} decided", grouped(stats.denied), grouped(decided)),
+        ),
+        figure(
+            "Time to decide",
+            seconds(stats.decision_seconds_average),
+            format!(
+                "on average; nine of ten within {}",
+                seconds(stats.decision_seconds_p90)
+            ),
+        ),
+        figure(
+            "Ran out of time",
+            grouped(stats.expired),
+            "nobody decided".to_owned(),
+        ),
         figure(
             "Ended otherwise",
             grouped(stats.cancelled + stats.superseded + stats.system_approved + stats.system_denied),
@@ -38,7 +61,10 @@ fn percent(part: u64, whole: u64) -> String {
     format!("{}.{} %", permille / 10, permille % 10)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a float saturates, and seconds of centuries are shown as they come")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a float saturates, and seconds of centuries are shown as they come"
+)]
 fn seconds(seconds: Option<f64>) -> String {
     match seconds {
         None => "–".to_owned(),
@@ -50,10 +76,21 @@ fn seconds(seconds: Option<f64>) -> String {
 /// The tables with bars.
 pub fn charts(stats: &Stats) -> Vec<Chart> {
     let total = |counts: &Counts| counts.total;
-    let actions = stats.top_actions.iter().map(|(name, counts)| (Inert::all(name), total(counts))).collect();
-    let risks = stats.by_risk.iter().map(|(risk, counts)| (Inert::all(risk.as_str()), total(counts))).collect();
-    let priorities =
-        stats.by_priority.iter().map(|(priority, counts)| (Inert::all(priority.as_str()), total(counts))).collect();
+    let actions = stats
+        .top_actions
+        .iter()
+        .map(|(name, counts)| (Inert::all(name), total(counts)))
+        .collect();
+    let risks = stats
+        .by_risk
+        .iter()
+        .map(|(risk, counts)| (Inert::all(risk.as_str()), total(counts)))
+        .collect();
+    let priorities = stats
+        .by_priority
+        .iter()
+        .map(|(priority, counts)| (Inert::all(priority.as_str()), total(counts)))
+        .collect();
     vec![
         Chart::new("Most asked actions", "Action", actions),
         Chart::new("By risk", "Risk", risks),

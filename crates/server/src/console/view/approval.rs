@@ -91,14 +91,28 @@ impl Approval {
 
     /// The list this approval was opened from.
     pub fn list_href(&self) -> String {
-        if self.carry.is_empty() { "/".to_owned() } else { format!("/?{}", self.carry) }
+        if self.carry.is_empty() {
+            "/".to_owned()
+        } else {
+            format!("/?{}", self.carry)
+        }
     }
 
     fn address(&self, tail: &str, is_full: bool, step: &str) -> String {
-        let full = if is_full { "full=1".to_owned() } else { String::new() };
-        let step = if step.is_empty() { String::new() } else { format!("step={step}") };
-        let query: Vec<&str> =
-            [self.carry.as_str(), &full, &step].into_iter().filter(|part| !part.is_empty()).collect();
+        let full = if is_full {
+            "full=1".to_owned()
+        } else {
+            String::new()
+        };
+        let step = if step.is_empty() {
+            String::new()
+        } else {
+            format!("step={step}")
+        };
+        let query: Vec<&str> = [self.carry.as_str(), &full, &step]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect();
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{}{tail}{mark}{}", self.href, query.join("&"))
     }
@@ -194,14 +208,17 @@ impl Matter {
         self.sentence.pieces.iter().any(|(_, text)| text.is_suspicious())
             || self.facts.iter().any(|fact| fact.value.is_suspicious())
             || self.claims.iter().any(|claim| claim.text.is_suspicious())
-            || rows.any(|row| {
-                row.key.is_suspicious() || row.value.as_ref().is_some_and(Inert::is_suspicious)
-            })
+            || rows.any(|row| row.key.is_suspicious() || row.value.as_ref().is_some_and(Inert::is_suspicious))
     }
 
     /// Whether the action's verb takes something away for good.
     pub fn is_destructive(&self) -> bool {
-        let last = self.action.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        let last = self
+            .action
+            .rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         DESTRUCTIVE_VERBS.iter().any(|verb| last.starts_with(verb))
     }
 
@@ -245,14 +262,31 @@ impl Matter {
     pub fn seen(&self) -> Result<Seen, askama::Error> {
         let matter = self.render()?;
         let details = Details { matter: self }.render()?;
-        let hash = Sha256::new().chain_update(&matter).chain_update([0]).chain_update(&details);
-        Ok(Seen { digest: hex::encode(hash.finalize()), matter, details })
+        let hash = Sha256::new()
+            .chain_update(&matter)
+            .chain_update([0])
+            .chain_update(&details);
+        Ok(Seen {
+            digest: hex::encode(hash.finalize()),
+            matter,
+            details,
+        })
     }
 }
 
 /// Verbs that take something away for good, as an action's last word begins.
-const DESTRUCTIVE_VERBS: &[&str] =
-    &["delete", "remove", "drop", "destroy", "purge", "truncate", "erase", "wipe", "terminate", "revoke"];
+const DESTRUCTIVE_VERBS: &[&str] = &[
+    "delete",
+    "remove",
+    "drop",
+    "destroy",
+    "purge",
+    "truncate",
+    "erase",
+    "wipe",
+    "terminate",
+    "revoke",
+];
 
 /// The policy that asks.
 #[derive(Debug, Clone)]
@@ -332,7 +366,9 @@ const PIPS_MAX: u64 = 12;
 impl Requirement {
     /// One pip per approval needed, filled for those that are there.
     pub fn pips(&self) -> Vec<bool> {
-        (0..self.needed.min(PIPS_MAX)).map(|index| index < self.so_far).collect()
+        (0..self.needed.min(PIPS_MAX))
+            .map(|index| index < self.so_far)
+            .collect()
     }
 
     /// How far it is, in words.
@@ -455,8 +491,14 @@ pub struct StepForm {
 impl Step {
     /// A form without anything typed; the buttons for a name that no form has.
     pub fn named(kind: &str) -> Self {
-        match ["approve", "deny", "ask", "cancel"].into_iter().find(|known| *known == kind) {
-            Some(kind) => Self::Form(StepForm { kind, ..StepForm::default() }),
+        match ["approve", "deny", "ask", "cancel"]
+            .into_iter()
+            .find(|known| *known == kind)
+        {
+            Some(kind) => Self::Form(StepForm {
+                kind,
+                ..StepForm::default()
+            }),
             None => Self::Choose,
         }
     }

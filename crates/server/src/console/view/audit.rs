@@ -44,7 +44,17 @@ pub struct AuditFilter {
 impl AuditFilter {
     /// Whether anything narrows the list.
     pub fn is_set(&self) -> bool {
-        [&self.agent, &self.action, &self.operator, &self.decision, &self.kind, &self.subject, &self.since].iter().any(|part| !part.is_empty())
+        [
+            &self.agent,
+            &self.action,
+            &self.operator,
+            &self.decision,
+            &self.kind,
+            &self.subject,
+            &self.since,
+        ]
+        .iter()
+        .any(|part| !part.is_empty())
     }
 }
 

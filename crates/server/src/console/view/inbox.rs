@@ -90,7 +90,16 @@ impl InboxFilter {
 
     /// How many parts narrow the list.
     pub fn count(&self) -> usize {
-        [&self.agent, &self.action, &self.policy, &self.risk, &self.priority].iter().filter(|part| !part.is_empty()).count()
+        [
+            &self.agent,
+            &self.action,
+            &self.policy,
+            &self.risk,
+            &self.priority,
+        ]
+        .iter()
+        .filter(|part| !part.is_empty())
+        .count()
     }
 }
 

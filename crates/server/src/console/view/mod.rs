@@ -92,10 +92,20 @@ impl TimeLeft {
     pub fn new(since: Timestamp, until: Timestamp, now: Timestamp) -> Self {
         let whole = since.duration_until(until).as_secs().max(1);
         let left = now.duration_until(until).as_secs().max(0);
-        let text = if left == 0 { "time is up".to_owned() } else { format!("{} left", span(left)) };
+        let text = if left == 0 {
+            "time is up".to_owned()
+        } else {
+            format!("{} left", span(left))
+        };
         let permille = (left.saturating_mul(1000) / whole).clamp(0, 1000);
         let is_short = left < 120 || (permille < 150 && left < 3600);
-        Self { until: Moment::new(until, now), since: Moment::new(since, now), text, permille, is_short }
+        Self {
+            until: Moment::new(until, now),
+            since: Moment::new(since, now),
+            text,
+            permille,
+            is_short,
+        }
     }
 }
 
@@ -148,13 +158,24 @@ impl Level {
 
     /// A priority by its name; an unknown one is shown as the highest.
     pub fn priority(name: &str) -> Self {
-        Self { is_high: false, ..Self::of(name, &["low", "medium", "high", "critical"], 4) }
+        Self {
+            is_high: false,
+            ..Self::of(name, &["low", "medium", "high", "critical"], 4)
+        }
     }
 
     fn of(name: &str, names: &[&'static str], high_from: usize) -> Self {
-        let index = names.iter().position(|known| *known == name).unwrap_or(names.len() - 1);
+        let index = names
+            .iter()
+            .position(|known| *known == name)
+            .unwrap_or(names.len() - 1);
         let step = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
-        Self { name: names[index], step: step(index + 1), of: step(names.len()), is_high: index + 1 >= high_from }
+        Self {
+            name: names[index],
+            step: step(index + 1),
+            of: step(names.len()),
+            is_high: index + 1 >= high_from,
+        }
     }
 }
 
@@ -171,20 +192,60 @@ pub struct Status {
 
 impl Status {
     const ALL: &'static [Self] = &[
-        Self { code: "pending", word: "Waiting", tone: "open" },
-        Self { code: "info_requested", word: "Question asked", tone: "open" },
-        Self { code: "approved", word: "Approved", tone: "good" },
-        Self { code: "answered", word: "Answered", tone: "good" },
-        Self { code: "denied", word: "Denied", tone: "bad" },
-        Self { code: "expired", word: "Ran out of time", tone: "still" },
-        Self { code: "cancelled", word: "Cancelled", tone: "still" },
-        Self { code: "superseded", word: "Replaced", tone: "still" },
+        Self {
+            code: "pending",
+            word: "Waiting",
+            tone: "open",
+        },
+        Self {
+            code: "info_requested",
+            word: "Question asked",
+            tone: "open",
+        },
+        Self {
+            code: "approved",
+            word: "Approved",
+            tone: "good",
+        },
+        Self {
+            code: "answered",
+            word: "Answered",
+            tone: "good",
+        },
+        Self {
+            code: "denied",
+            word: "Denied",
+            tone: "bad",
+        },
+        Self {
+            code: "expired",
+            word: "Ran out of time",
+            tone: "still",
+        },
+        Self {
+            code: "cancelled",
+            word: "Cancelled",
+            tone: "still",
+        },
+        Self {
+            code: "superseded",
+            word: "Replaced",
+            tone: "still",
+        },
     ];
 
     /// A status by its name on the wire.
     pub fn new(code: &str) -> Self {
-        let unknown = Self { code: "unknown", word: "Unknown", tone: "still" };
-        Self::ALL.iter().copied().find(|status| status.code == code).unwrap_or(unknown)
+        let unknown = Self {
+            code: "unknown",
+            word: "Unknown",
+            tone: "still",
+        };
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|status| status.code == code)
+            .unwrap_or(unknown)
     }
 
     /// The symbol of its mark.
@@ -220,8 +281,15 @@ impl From<&Sentence> for SentenceView {
             Weight::Plain => "plain",
             Weight::Key => "key",
         };
-        let pieces = sentence.parts.iter().map(|part| (class(part.weight), Inert::all(&part.text))).collect();
-        Self { pieces, text: sentence.text() }
+        let pieces = sentence
+            .parts
+            .iter()
+            .map(|part| (class(part.weight), Inert::all(&part.text)))
+            .collect();
+        Self {
+            pieces,
+            text: sentence.text(),
+        }
     }
 }
 
@@ -248,9 +316,15 @@ mod tests {
 
     #[test]
     fn times_read_as_people_say_them() {
-        for (ago, expected) in
-            [(3, "just now"), (60, "1 min ago"), (3_600, "1 h ago"), (5_400, "1 h 30 min ago"), (90_000, "25 h ago"), (-600, "in 10 min"), (864_000, "10 days ago")]
-        {
+        for (ago, expected) in [
+            (3, "just now"),
+            (60, "1 min ago"),
+            (3_600, "1 h ago"),
+            (5_400, "1 h 30 min ago"),
+            (90_000, "25 h ago"),
+            (-600, "in 10 min"),
+            (864_000, "10 days ago"),
+        ] {
             assert_eq!(Moment::new(at(-ago), at(0)).relative, expected);
         }
         assert_eq!(Moment::new(at(0), at(0)).iso, "2027-01-15T08:00:00.000000Z");
@@ -259,9 +333,15 @@ mod tests {
     #[test]
     fn time_left_never_runs_below_nothing() {
         let left = TimeLeft::new(at(-900), at(900), at(0));
-        assert_eq!((left.text.as_str(), left.permille, left.is_short), ("15 min left", 500, false));
+        assert_eq!(
+            (left.text.as_str(), left.permille, left.is_short),
+            ("15 min left", 500, false)
+        );
         let late = TimeLeft::new(at(-900), at(-1), at(0));
-        assert_eq!((late.text.as_str(), late.permille, late.is_short), ("time is up", 0, true));
+        assert_eq!(
+            (late.text.as_str(), late.permille, late.is_short),
+            ("time is up", 0, true)
+        );
     }
 
     /// What the console does not know is shown as the worst, never as harmless.

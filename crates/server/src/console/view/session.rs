@@ -24,7 +24,10 @@ pub struct SetupPage {
 impl SetupPage {
     /// What was wrong with a field.
     pub fn problem(&self, field: &str) -> Option<&str> {
-        self.problems.iter().find(|(name, _)| *name == field).map(|(_, text)| text.as_str())
+        self.problems
+            .iter()
+            .find(|(name, _)| *name == field)
+            .map(|(_, text)| text.as_str())
     }
 }
 

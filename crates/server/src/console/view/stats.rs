@@ -48,7 +48,14 @@ impl Chart {
     /// A table from labels and counts; the longest bar fills the width.
     pub fn new(title: &'static str, column: &'static str, counts: Vec<(Inert, u64)>) -> Self {
         let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
-        let bars = counts.into_iter().map(|(label, count)| Bar { label, count, width: count * BAR_WIDTH / most }).collect();
+        let bars = counts
+            .into_iter()
+            .map(|(label, count)| Bar {
+                label,
+                count,
+                width: count * BAR_WIDTH / most,
+            })
+            .collect();
         Self { title, column, bars }
     }
 }

@@ -4,7 +4,7 @@ use signoff_core::{
     action::{Priority, Risk},
     event::ApprovalStatus,
     fold::RowKey,
-    id::{ActionId, AgentId, OperatorId},
+    id::{ActionId, AgentId},
 };
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
@@ -117,8 +117,8 @@ async fn records_are_found_by_index() {
     ] {
         for (newest_first, beyond) in [(false, None), (true, None), (false, Some(7)), (true, Some(7))] {
             let query = RecordQuery {
-                newest_first,
                 beyond,
+                newest_first,
                 ..query.clone()
             };
             check(
@@ -130,6 +130,16 @@ async fn records_are_found_by_index() {
             .await;
         }
     }
+    let sql = records::at_query(workspace, &[1, 2, 3]);
+    check(
+        &mut connection,
+        sql.sql().as_str(),
+        "sqlite_autoindex_events_1",
+        true,
+    )
+    .await;
+    let sql = records::submissions_query(workspace, &[OPEN.0, raw(7)]);
+    check(&mut connection, sql.sql().as_str(), "events_by_subject", true).await;
     let sql = records::payloads_query(workspace, &[1, 2, 3]);
     check(
         &mut connection,
@@ -195,8 +205,8 @@ async fn approvals_are_found_by_index() {
     ] {
         for (oldest_first, beyond) in [(false, None), (true, None), (false, Some(7)), (true, Some(7))] {
             let query = ApprovalQuery {
-                oldest_first,
                 beyond,
+                oldest_first,
                 ..query.clone()
             };
             check(

@@ -1,0 +1,151 @@
+//! What somebody with the database file changes shows: every byte of the log, every folded row, every secret.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod common;
+
+use common::{House, policy};
+use signoff_core::{policy::PolicyEffect, requirement::Role};
+use signoff_engine::{request::CreateWebhook, view::Verification};
+use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+
+async fn database(house: &House) -> SqliteConnection {
+    let path = house.directory.path().join(signoff_store::sqlite::FILE_NAME);
+    SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path)).await.unwrap()
+}
+
+async fn lived_in() -> House {
+    let house = House::new().await;
+    house.apply(vec![policy("refunds", &["stripe.*"], PolicyEffect::RequireApproval)]).await;
+    let (agent, dana) = (house.agent("a").await, house.operator("dana", Role::Member).await);
+    house.engine.put_group(&house.admin, "finance", vec!["dana@example.com".into()]).await.unwrap();
+    let webhook = CreateWebhook { name: "ops".into(), url: "https://example.com/hook".into(), events: Vec::new() };
+    house.engine.create_webhook(&house.admin, webhook, None).await.unwrap();
+    house.ask(&agent, "stripe.refund").await;
+    let id = house.ask(&agent, "stripe.refund").await;
+    house.approve(&dana, id).await.unwrap();
+    house.engine.consume(&agent, id.action().execution(), None).await.unwrap();
+    house.assert_verifies().await;
+    house
+}
+
+async fn verify(house: &House) -> Verification {
+    house.engine.verify(&house.admin, true).await.unwrap()
+}
+
+async fn execute(database: &mut SqliteConnection, sql: &str) {
+    let done = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(database).await.unwrap();
+    assert!(done.rows_affected() > 0, "nothing was changed by {sql}");
+}
+
+/// I1: one byte changed anywhere in the stored log is named.
+#[tokio::test]
+async fn i1_a_changed_byte_of_the_log_is_named() {
+    let house = lived_in().await;
+    let mut database = database(&house).await;
+    let records = sqlx::query("SELECT seq, bytes FROM events ORDER BY seq").fetch_all(&mut database).await.unwrap();
+    for (at, record) in records.iter().enumerate() {
+        let (seq, bytes): (i64, Vec<u8>) = (record.get("seq"), record.get("bytes"));
+        // A different place in each record, so that all parts of a record come up.
+        let mut changed = bytes.clone();
+        let place = (at * 37 + 11) % changed.len();
+        changed[place] ^= 1;
+        sqlx::query("UPDATE events SET bytes = ? WHERE seq = ?").bind(&changed).bind(seq).execute(&mut database).await.unwrap();
+        let verification = verify(&house).await;
+        let named = verification.faults.iter().any(|fault| fault.seq == u64::try_from(seq).ok());
+        assert!(!verification.ok && named, "record {seq}, byte {place}: {:?}", verification.faults);
+        assert!(!house.engine.verify(&house.admin, false).await.unwrap().ok);
+        sqlx::query("UPDATE events SET bytes = ? WHERE seq = ?").bind(&bytes).bind(seq).execute(&mut database).await.unwrap();
+    }
+    house.assert_verifies().await;
+}
+
+#[tokio::test]
+async fn records_taken_out_or_put_on_top_are_named() {
+    let house = lived_in().await;
+    let mut database = database(&house).await;
+    execute(&mut database, "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events)").await;
+    assert!(!verify(&house).await.ok, "the last record was taken out");
+    let house = lived_in().await;
+    let mut database = self::database(&house).await;
+    execute(&mut database, "DELETE FROM events WHERE seq = 3").await;
+    let faults = verify(&house).await.faults;
+    assert_eq!(faults[0].seq, Some(3), "{faults:?}");
+}
+
+/// I1: a folded row or an index column changed behind the log's back is named.
+#[tokio::test]
+async fn i1_a_changed_row_is_named() {
+    for (table, sql) in [
+        ("policies", "UPDATE policies SET row = replace(row, 'require_approval', 'allow')"),
+        ("operators", "UPDATE operators SET row = replace(row, 'member', 'admin')"),
+        ("agents", "UPDATE agents SET row = replace(row, '\"name\":\"a\"', '\"name\":\"b\"')"),
+        ("groups", "UPDATE groups SET row = replace(row, 'finance', 'finanze')"),
+        ("approvals", "UPDATE approvals SET row = replace(row, '\"quorum\":1', '\"quorum\":2')"),
+        ("approvals", "DELETE FROM approvals WHERE status = 'pending'"),
+        ("executions", "UPDATE executions SET row = replace(row, 'consumed', 'reported')"),
+        ("counters", "UPDATE counters SET row = replace(row, '\"pending\":1', '\"pending\":0')"),
+        ("workspaces", "UPDATE workspaces SET row = replace(row, 'deny', 'allow')"),
+        ("keys", "DELETE FROM keys"),
+        ("channels", "UPDATE channels SET row = replace(row, 'example.com', 'evil.example')"),
+    ] {
+        let house = lived_in().await;
+        let mut database = database(&house).await;
+        execute(&mut database, &sql.replace("(row,", "(CAST(row AS TEXT),").replace("replace(", "CAST(replace(").replace("')", "') AS BLOB)")).await;
+        let verification = verify(&house).await;
+        let named = verification.faults.iter().any(|fault| fault.table.as_deref() == Some(table) || fault.detail.contains(table));
+        assert!(!verification.ok && named, "{sql}: {:?}", verification.faults);
+    }
+    for sql in [
+        "UPDATE approvals SET status = 'approved' WHERE status = 'pending'",
+        "UPDATE approvals SET next_at = NULL WHERE next_at IS NOT NULL",
+        "UPDATE events SET actor = 'usr_nobody' WHERE seq = 5",
+        "UPDATE events SET time = time + 1 WHERE seq = 5",
+        "UPDATE heads SET authority_epoch = authority_epoch + 1",
+        "UPDATE heads SET seq = seq - 1",
+    ] {
+        let house = lived_in().await;
+        let mut database = database(&house).await;
+        execute(&mut database, sql).await;
+        assert!(!verify(&house).await.ok, "{sql}");
+    }
+}
+
+/// Swapping a stored hash shows, and opens nothing.
+#[tokio::test]
+async fn a_swapped_secret_is_named_and_opens_nothing() {
+    let house = lived_in().await;
+    let mut database = database(&house).await;
+    execute(&mut database, "UPDATE secrets SET value = zeroblob(32) WHERE kind = 'key'").await;
+    let faults = verify(&house).await.faults;
+    assert!(faults.iter().all(|fault| fault.kind == "secret" && fault.row.is_some()), "{faults:?}");
+    assert_eq!(faults.len(), 2);
+    let house = lived_in().await;
+    let mut database = self::database(&house).await;
+    execute(&mut database, "DELETE FROM secrets WHERE kind = 'channel'").await;
+    assert!(!verify(&house).await.ok);
+    // An attacker's own key in place of an admin's: not taken by a server that reads it anew.
+    let house = lived_in().await;
+    let mut database = self::database(&house).await;
+    let rows = sqlx::query("SELECT id, value FROM secrets WHERE kind = 'key' ORDER BY id").fetch_all(&mut database).await.unwrap();
+    let (first, second): (Vec<u8>, Vec<u8>) = (rows[0].get("value"), rows[1].get("id"));
+    sqlx::query("UPDATE secrets SET value = ? WHERE id = ?").bind(first).bind(second).execute(&mut database).await.unwrap();
+    drop(database);
+    let house = house.reopen().await;
+    assert!(!verify(&house).await.ok);
+}
+
+/// A payload changed or swapped is named; one that was erased leaves a log that verifies.
+#[tokio::test]
+async fn a_changed_payload_is_named_and_a_missing_one_is_counted() {
+    let house = lived_in().await;
+    let mut database = database(&house).await;
+    execute(&mut database, "UPDATE payloads SET salt = zeroblob(32) WHERE name = 'inputs'").await;
+    let faults = verify(&house).await.faults;
+    assert!(!faults.is_empty() && faults.iter().all(|fault| fault.kind == "payload"), "{faults:?}");
+    let house = lived_in().await;
+    let mut database = self::database(&house).await;
+    execute(&mut database, "DELETE FROM payloads WHERE name = 'inputs'").await;
+    let verification = verify(&house).await;
+    assert!(verification.ok && verification.payloads_missing == 2, "{verification:?}");
+}
