@@ -228,4 +228,33 @@ mod tests {
         }
         assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
     }
+
+    async fn doors(directory: &std::path::Path) -> Doors {
+        let store = signoff_store::sqlite::SqliteStore::open(directory, Arc::new(signoff_store::SystemClock));
+        let options = signoff_engine::EngineOptions {
+            store: Arc::new(store.await.unwrap()),
+            master_key: "5a".repeat(32).into(),
+            egress: signoff_egress::Egress::new(signoff_egress::EgressConfig::default()).unwrap(),
+            public_url: "http://signoff.test".into(),
+            admin_key: None,
+            auto_approve: false,
+        };
+        let engine = signoff_engine::Engine::start(options).await.unwrap();
+        Doors::new(engine, tokio_util::sync::CancellationToken::new())
+    }
+
+    /// A fault of the server's own says nothing of it.
+    #[tokio::test]
+    async fn a_panic_is_a_problem_without_internals() {
+        let directory = tempfile::tempdir().unwrap();
+        let routes = Router::new().route("/", axum::routing::get(|| async { panic!("a secret") as String }));
+        let router = wrap(routes, doors(directory.path()).await);
+        let request = Request::builder().uri("/").body(Body::empty()).unwrap();
+        let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+        assert_eq!(response.status(), 500);
+        assert!(response.headers().contains_key(REQUEST_ID));
+        let body = axum::body::to_bytes(response.into_body(), 4_096).await.unwrap();
+        let problem: signoff_api::Problem = serde_json::from_slice(&body).unwrap();
+        assert!(problem.is(Code::Internal) && !String::from_utf8_lossy(&body).contains("secret"));
+    }
 }
