@@ -51,9 +51,16 @@ pub(crate) struct Aftermath {
 }
 
 impl Aftermath {
-    pub(crate) async fn follow(&self, store: &dyn Store, ledgers: BTreeMap<WorkspaceId, Ledger>, commands: usize) {
+    pub(crate) async fn follow(
+        &self,
+        store: &dyn Store,
+        ledgers: BTreeMap<WorkspaceId, Ledger>,
+        commands: usize,
+    ) {
         self.counters.batches.fetch_add(1, Ordering::Relaxed);
-        self.counters.commands.fetch_add(commands as u64, Ordering::Relaxed);
+        self.counters
+            .commands
+            .fetch_add(commands as u64, Ordering::Relaxed);
         for ledger in ledgers.into_values() {
             if ledger.moved {
                 if let Err(error) = ledger.tenant.reload(store).await {

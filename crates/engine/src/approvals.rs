@@ -25,7 +25,9 @@ use crate::{
     snapshot::Snapshot,
     submit::refusal_sentence,
     tenant::Tenant,
-    view::{ActionView, ApprovalView, Caller, Content, InfoView, May, Named, Page, Submitted, ToldView, VoteView},
+    view::{
+        ActionView, ApprovalView, Caller, Content, InfoView, May, Named, Page, Submitted, ToldView, VoteView,
+    },
 };
 
 /// How many items one page has at most.
@@ -35,7 +37,10 @@ pub(crate) fn check_limit(limit: u32) -> EngineResult<u32> {
     if (1..=PAGE_MAX).contains(&limit) {
         Ok(limit)
     } else {
-        Err(EngineError::invalid("/limit", format!("a page has 1 to {PAGE_MAX} items")))
+        Err(EngineError::invalid(
+            "/limit",
+            format!("a page has 1 to {PAGE_MAX} items"),
+        ))
     }
 }
 
@@ -59,10 +64,25 @@ impl Engine {
     ///
     /// # Errors
     /// If there is none, or it belongs to another asker: then it does not exist for the caller.
-    pub(crate) async fn submission(&self, tenant: &Tenant, caller: &Caller, id: ActionId) -> EngineResult<Submission> {
+    pub(crate) async fn submission(
+        &self,
+        tenant: &Tenant,
+        caller: &Caller,
+        id: ActionId,
+    ) -> EngineResult<Submission> {
         let missing = || EngineError::not_found("action", id);
-        let query = RecordQuery { subject: Some(id.0), limit: 1, ..RecordQuery::default() };
-        let stored = self.store().records(tenant.id, &query).await?.into_iter().next().ok_or_else(missing)?;
+        let query = RecordQuery {
+            subject: Some(id.0),
+            limit: 1,
+            ..RecordQuery::default()
+        };
+        let stored = self
+            .store()
+            .records(tenant.id, &query)
+            .await?
+            .into_iter()
+            .next()
+            .ok_or_else(missing)?;
         let record: Record = serde_json::from_slice(&stored.bytes).map_err(|_| EngineError::Internal)?;
         let facts = match &record.event {
             Event::ActionAllowed(allowed) => allowed.action.clone(),
@@ -70,12 +90,20 @@ impl Engine {
             Event::ApprovalRequested(requested) => requested.action.clone(),
             _ => return Err(missing()),
         };
-        if owns(caller, facts.agent, facts.application) { Ok(Submission { record, facts }) } else { Err(missing()) }
+        if owns(caller, facts.agent, facts.application) {
+            Ok(Submission { record, facts })
+        } else {
+            Err(missing())
+        }
     }
 
     /// How a submission stands now, as a submit would answer.
     pub(crate) async fn present(&self, tenant: &Tenant, id: ActionId) -> EngineResult<Submitted> {
-        let nobody = Caller { workspace: tenant.id, principal: Principal::Automation(String::new()), key: None };
+        let nobody = Caller {
+            workspace: tenant.id,
+            principal: Principal::Automation(String::new()),
+            key: None,
+        };
         let submission = self.submission(tenant, &nobody, id).await?;
         let opened = Opened::read(self.store(), tenant, &[submission.record.seq]).await?;
         let conditions = opened.content(submission.record.seq).conditions;
@@ -112,22 +140,33 @@ impl Engine {
             _ => self.stand_by_approval(tenant, id, &mut standing).await?,
         }
         if let (Some(code), None) = (standing.code, &standing.reason) {
-            standing.reason = Some(refusal_sentence(code, standing.policy.as_ref().map(|policy| policy.name.as_str())));
+            standing.reason = Some(refusal_sentence(
+                code,
+                standing.policy.as_ref().map(|policy| policy.name.as_str()),
+            ));
         }
         Ok(standing)
     }
 
-    async fn stand_by_approval(&self, tenant: &Tenant, id: ActionId, standing: &mut Submitted) -> EngineResult<()> {
+    async fn stand_by_approval(
+        &self,
+        tenant: &Tenant,
+        id: ActionId,
+        standing: &mut Submitted,
+    ) -> EngineResult<()> {
         let row = self.store().approval(tenant.id, id.approval()).await?;
         let row = row.ok_or_else(|| EngineError::not_found("approval", id.approval()))?;
         standing.approval_id = Some(row.id);
-        standing.policy = row.policy.clone();
+        standing.policy.clone_from(&row.policy);
         match row.status {
             ApprovalStatus::Pending | ApprovalStatus::InfoRequested => {
                 standing.effect = Effect::Ask;
                 standing.decide_by = row.decide_by;
                 standing.expires_in = row.decide_by.map(|at| self.now().until(at));
-                standing.timeout_cut = row.timeout.zip(row.decide_by).is_some_and(|(wish, at)| row.created_at.plus(wish) > at);
+                standing.timeout_cut = row
+                    .timeout
+                    .zip(row.decide_by)
+                    .is_some_and(|(wish, at)| row.created_at.plus(wish) > at);
             }
             ApprovalStatus::Approved | ApprovalStatus::Answered => {
                 standing.effect = Effect::Allow;
@@ -153,12 +192,17 @@ impl Engine {
         let submission = self.submission(&tenant, caller, id).await?;
         let opened = Opened::read(self.store(), &tenant, &[submission.record.seq]).await?;
         let content = Arc::new(opened.content(submission.record.seq));
-        let submitted = self.standing(&tenant, id, &submission, content.conditions.clone()).await?;
+        let submitted = self
+            .standing(&tenant, id, &submission, content.conditions.clone())
+            .await?;
         let snapshot = tenant.snapshot();
         Ok(ActionView {
             submitted,
             action: submission.facts.name.clone(),
-            agent: Named { id: submission.facts.agent, name: snapshot.agent_name(submission.facts.agent) },
+            agent: Named {
+                id: submission.facts.agent,
+                name: snapshot.agent_name(submission.facts.agent),
+            },
             created_at: submission.record.time,
             facts: submission.facts,
             content,
@@ -166,10 +210,16 @@ impl Engine {
     }
 
     /// The row of an approval that the caller may see.
-    pub(crate) async fn approval_row(&self, tenant: &Tenant, caller: &Caller, id: ApprovalId) -> EngineResult<ApprovalRow> {
+    pub(crate) async fn approval_row(
+        &self,
+        tenant: &Tenant,
+        caller: &Caller,
+        id: ApprovalId,
+    ) -> EngineResult<ApprovalRow> {
         self.permit(caller, Operation::SeeActions)?;
         let row = self.store().approval(tenant.id, id).await?;
-        row.filter(|row| owns(caller, row.agent, row.application)).ok_or_else(|| EngineError::not_found("approval", id))
+        row.filter(|row| owns(caller, row.agent, row.application))
+            .ok_or_else(|| EngineError::not_found("approval", id))
     }
 
     /// One approval, whole.
@@ -184,12 +234,19 @@ impl Engine {
 
     async fn approval_view(&self, tenant: &Tenant, row: ApprovalRow) -> EngineResult<ApprovalView> {
         let execution = match row.status {
-            ApprovalStatus::Approved => self.store().execution(tenant.id, row.id.action().execution()).await?,
+            ApprovalStatus::Approved => {
+                self.store()
+                    .execution(tenant.id, row.id.action().execution())
+                    .await?
+            }
             _ => None,
         };
         let sequences = sequences(&row);
         let opened = Opened::read(self.store(), tenant, &sequences).await?;
-        let deliveries = self.store().told(tenant.id, &self.about(tenant, &row).await?).await?;
+        let deliveries = self
+            .store()
+            .told(tenant.id, &self.about(tenant, &row).await?)
+            .await?;
         let snapshot = tenant.snapshot();
         let mut view = view(&snapshot, row, &opened, self.now());
         view.execution = execution;
@@ -198,7 +255,11 @@ impl Engine {
             .map(|delivery| ToldView {
                 channel: Named {
                     id: delivery.channel,
-                    name: snapshot.rows.channels.get(&delivery.channel).map_or_else(String::new, |row| row.name.clone()),
+                    name: snapshot
+                        .rows
+                        .channels
+                        .get(&delivery.channel)
+                        .map_or_else(String::new, |row| row.name.clone()),
                 },
                 kind: delivery.kind,
                 state: delivery.state,
@@ -213,15 +274,29 @@ impl Engine {
         if tenant.snapshot().rows.channels.is_empty() {
             return Ok(Vec::new());
         }
-        let query = RecordQuery { subject: Some(row.id.0), limit: PAGE_MAX, ..RecordQuery::default() };
-        Ok(self.store().records(tenant.id, &query).await?.into_iter().map(|stored| stored.seq).collect())
+        let query = RecordQuery {
+            subject: Some(row.id.0),
+            limit: PAGE_MAX,
+            ..RecordQuery::default()
+        };
+        Ok(self
+            .store()
+            .records(tenant.id, &query)
+            .await?
+            .into_iter()
+            .map(|stored| stored.seq)
+            .collect())
     }
 
     /// A page of approvals.
     ///
     /// # Errors
     /// If the filter can't be read.
-    pub async fn approvals(&self, caller: &Caller, filter: &ApprovalFilter) -> EngineResult<Page<ApprovalView>> {
+    pub async fn approvals(
+        &self,
+        caller: &Caller,
+        filter: &ApprovalFilter,
+    ) -> EngineResult<Page<ApprovalView>> {
         let tenant = self.tenant(caller)?;
         let permit = self.permit(caller, Operation::SeeActions)?;
         let limit = check_limit(filter.limit)?;
@@ -230,7 +305,10 @@ impl Engine {
             signoff_core::name::check_glob(glob).map_err(|why| EngineError::invalid("/action", why))?;
         }
         let Some(agents) = agents(&snapshot, caller, permit, filter.agent.as_deref()) else {
-            return Ok(Page { items: Vec::new(), next: None });
+            return Ok(Page {
+                items: Vec::new(),
+                next: None,
+            });
         };
         let query = ApprovalQuery {
             statuses: filter.statuses.clone(),
@@ -252,14 +330,26 @@ impl Engine {
         let wanted: Vec<u64> = rows.iter().flat_map(sequences).collect();
         let opened = Opened::read(self.store(), &tenant, &wanted).await?;
         let now = self.now();
-        Ok(Page { items: rows.into_iter().map(|row| view(&snapshot, row, &opened, now)).collect(), next })
+        Ok(Page {
+            items: rows
+                .into_iter()
+                .map(|row| view(&snapshot, row, &opened, now))
+                .collect(),
+            next,
+        })
     }
 
     /// The approval as soon as it is decided (or changed), or as it stands when the time is up.
     ///
     /// # Errors
     /// If there is none, or it belongs to another asker.
-    pub async fn wait(&self, caller: &Caller, id: ApprovalId, until: Until, at_most: Duration) -> EngineResult<ApprovalView> {
+    pub async fn wait(
+        &self,
+        caller: &Caller,
+        id: ApprovalId,
+        until: Until,
+        at_most: Duration,
+    ) -> EngineResult<ApprovalView> {
         let tenant = self.tenant(caller)?;
         let mut place = self.inner.aftermath.waiters.register(id, until);
         let row = self.approval_row(&tenant, caller, id).await?;
@@ -282,7 +372,12 @@ impl Engine {
         let row = &approval.row;
         let cancel = self.permit(caller, Operation::Cancel).is_ok() && !row.status.is_terminal();
         let Ok(tenant) = self.tenant(caller) else {
-            return May { approve: Err(Refusal::NotNamed), deny: Err(Refusal::NotNamed), request_info: Err(Refusal::NotNamed), cancel: false };
+            return May {
+                approve: Err(Refusal::NotNamed),
+                deny: Err(Refusal::NotNamed),
+                request_info: Err(Refusal::NotNamed),
+                cancel: false,
+            };
         };
         let snapshot = tenant.snapshot();
         let actor = caller.principal.actor();
@@ -294,15 +389,31 @@ impl Engine {
             if row.decide_by.is_some_and(|at| self.now() >= at) {
                 return Err(Refusal::DeadlinePassed);
             }
-            self.permit(caller, Operation::Decide).map_err(|_| Refusal::NotNamed)?;
+            self.permit(caller, Operation::Decide)
+                .map_err(|_| Refusal::NotNamed)?;
             may_vote(&actor, ballot, &row.requirement, &*snapshot, selves)
         };
         let again = |ballot: Ballot| {
-            let mine = row.votes.iter().find(|vote| vote.actor.kind == actor.kind && vote.actor.id == actor.id);
-            if mine.is_some_and(|vote| vote.ballot == ballot) { Err(Refusal::AlreadyVoted) } else { Ok(()) }
+            let mine = row
+                .votes
+                .iter()
+                .find(|vote| vote.actor.kind == actor.kind && vote.actor.id == actor.id);
+            if mine.is_some_and(|vote| vote.ballot == ballot) {
+                Err(Refusal::AlreadyVoted)
+            } else {
+                Ok(())
+            }
         };
-        let askable = if row.accepts.info_requests { Ok(()) } else { Err(Refusal::NotAskable) };
-        let asked = if row.open_question().is_some() { Err(Refusal::AlreadyAsked) } else { Ok(()) };
+        let askable = if row.accepts.info_requests {
+            Ok(())
+        } else {
+            Err(Refusal::NotAskable)
+        };
+        let asked = if row.open_question().is_some() {
+            Err(Refusal::AlreadyAsked)
+        } else {
+            Ok(())
+        };
         May {
             approve: vote(Ballot::Approve).and_then(|()| again(Ballot::Approve)),
             deny: vote(Ballot::Deny).and_then(|()| again(Ballot::Deny)),
@@ -313,8 +424,16 @@ impl Engine {
 }
 
 /// The agents that a caller may see, narrowed by what they asked for. `None`: nobody at all.
-#[expect(clippy::option_option, reason = "nobody, everybody and some are three different things")]
-pub(crate) fn agents(snapshot: &Snapshot, caller: &Caller, permit: Permit, wanted: Option<&str>) -> Option<Option<Vec<AgentId>>> {
+#[expect(
+    clippy::option_option,
+    reason = "nobody, everybody and some are three different things"
+)]
+pub(crate) fn agents(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    permit: Permit,
+    wanted: Option<&str>,
+) -> Option<Option<Vec<AgentId>>> {
     let named = match wanted {
         Some(wanted) => Some(snapshot.find_agent(wanted)?.id),
         None => None,
@@ -330,8 +449,15 @@ pub(crate) fn agents(snapshot: &Snapshot, caller: &Caller, permit: Permit, wante
 /// The records whose payloads belong to an approval's view.
 fn sequences(row: &ApprovalRow) -> Vec<u64> {
     let votes = row.votes.iter().map(|vote| vote.seq);
-    let info = row.info.iter().flat_map(|info| [Some(info.asked_seq), info.answered_seq].into_iter().flatten());
-    let mut all: Vec<u64> = std::iter::once(row.submitted_seq).chain(votes).chain(info).chain(row.decided_seq).collect();
+    let info = row
+        .info
+        .iter()
+        .flat_map(|info| [Some(info.asked_seq), info.answered_seq].into_iter().flatten());
+    let mut all: Vec<u64> = std::iter::once(row.submitted_seq)
+        .chain(votes)
+        .chain(info)
+        .chain(row.decided_seq)
+        .collect();
     all.sort_unstable();
     all.dedup();
     all
@@ -339,8 +465,16 @@ fn sequences(row: &ApprovalRow) -> Vec<u64> {
 
 fn view(snapshot: &Snapshot, row: ApprovalRow, opened: &Opened, now: Timestamp) -> ApprovalView {
     let content = Arc::new(opened.content(row.submitted_seq));
-    let agent = Named { id: row.agent, name: snapshot.agent_name(row.agent) };
-    let owner = snapshot.rows.agents.get(&row.agent).and_then(|agent| agent.owner).map(|id| snapshot.person_view(id));
+    let agent = Named {
+        id: row.agent,
+        name: snapshot.agent_name(row.agent),
+    };
+    let owner = snapshot
+        .rows
+        .agents
+        .get(&row.agent)
+        .and_then(|agent| agent.owner)
+        .map(|id| snapshot.person_view(id));
     let votes = row
         .votes
         .iter()
@@ -364,7 +498,12 @@ fn view(snapshot: &Snapshot, row: ApprovalRow, opened: &Opened, now: Timestamp) 
         })
         .collect();
     ApprovalView {
-        sentence: compose(&agent.name, &row.action, &content, row.cost.as_ref().map(signoff_core::action::Cost::as_str)),
+        sentence: compose(
+            &agent.name,
+            &row.action,
+            &content,
+            row.cost.as_ref().map(signoff_core::action::Cost::as_str),
+        ),
         decided_by: row.decided_by.as_ref().map(|actor| snapshot.named(actor)),
         decision_reason: row.decided_seq.and_then(|seq| opened.text(seq)),
         votes,
@@ -381,8 +520,8 @@ fn view(snapshot: &Snapshot, row: ApprovalRow, opened: &Opened, now: Timestamp) 
 
 /// What would happen, in one plain sentence.
 pub(crate) fn compose(agent: &str, action: &str, content: &Content, cost: Option<&str>) -> sentence::Sentence {
-    let (inputs, context) = (Value::Object(content.inputs.clone()), Value::Object(content.context.clone()));
-    sentence::compose(agent, action, &inputs, &context, cost)
+    let value = |object: &serde_json::Map<String, Value>| Value::Object(object.clone());
+    sentence::compose(agent, action, &value(&content.inputs), &value(&content.context), cost)
 }
 
 /// What was reported with an execution.
@@ -393,6 +532,13 @@ pub(crate) fn report_of(row: &ExecutionRow, opened: &Opened) -> Option<crate::vi
         result: Option<serde_json::Map<String, Value>>,
     }
     let outcome = row.outcome?;
-    let kept: Kept = row.reported_seq.and_then(|seq| opened.json(seq, PayloadName::Report)).unwrap_or_default();
-    Some(crate::view::ReportView { outcome, detail: kept.detail, result: kept.result })
+    let kept: Kept = row
+        .reported_seq
+        .and_then(|seq| opened.json(seq, PayloadName::Report))
+        .unwrap_or_default();
+    Some(crate::view::ReportView {
+        outcome,
+        detail: kept.detail,
+        result: kept.result,
+    })
 }

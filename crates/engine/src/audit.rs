@@ -31,7 +31,11 @@ fn digits(subject: &str) -> EngineResult<RawId> {
     let digits = subject.rsplit_once('_').map_or(subject, |(_, digits)| digits);
     let mut raw = [0; 16];
     let fits = digits.len() == 32 && hex::decode_to_slice(digits, &mut raw).is_ok();
-    if fits { Ok(RawId(raw)) } else { Err(EngineError::invalid("/subject", "this is not an id")) }
+    if fits {
+        Ok(RawId(raw))
+    } else {
+        Err(EngineError::invalid("/subject", "this is not an id"))
+    }
 }
 
 impl Engine {
@@ -48,7 +52,10 @@ impl Engine {
             signoff_core::name::check_glob(glob).map_err(|why| EngineError::invalid("/action", why))?;
         }
         let Some(agents) = agents(&snapshot, caller, permit, filter.agent.as_deref()) else {
-            return Ok(Page { items: Vec::new(), next: None });
+            return Ok(Page {
+                items: Vec::new(),
+                next: None,
+            });
         };
         let actor = filter.actor.as_ref().map(|text| {
             let operator = snapshot.find_operator(text).map(|row| row.id.to_string());
@@ -70,7 +77,10 @@ impl Engine {
         let more = records.len() > limit as usize;
         records.truncate(limit as usize);
         let next = records.last().filter(|_| more).map(|stored| stored.seq);
-        Ok(Page { items: self.event_views(&tenant, records).await?, next })
+        Ok(Page {
+            items: self.event_views(&tenant, records).await?,
+            next,
+        })
     }
 
     /// One record by its sequence.
@@ -81,7 +91,10 @@ impl Engine {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::SeeWorkspace)?;
         let records = self.store().records_at(tenant.id, &[seq]).await?;
-        self.event_views(&tenant, records).await?.pop().ok_or_else(|| EngineError::not_found("event", seq))
+        self.event_views(&tenant, records)
+            .await?
+            .pop()
+            .ok_or_else(|| EngineError::not_found("event", seq))
     }
 
     /// Records about a request, oldest first.
@@ -91,7 +104,11 @@ impl Engine {
     pub async fn approval_events(&self, caller: &Caller, id: ApprovalId) -> EngineResult<Vec<EventView>> {
         let tenant = self.tenant(caller)?;
         self.approval_row(&tenant, caller, id).await?;
-        let query = RecordQuery { subject: Some(id.0), limit: PAGE_MAX, ..RecordQuery::default() };
+        let query = RecordQuery {
+            subject: Some(id.0),
+            limit: PAGE_MAX,
+            ..RecordQuery::default()
+        };
         let records = self.store().records(tenant.id, &query).await?;
         self.event_views(&tenant, records).await
     }
@@ -100,12 +117,28 @@ impl Engine {
     ///
     /// # Errors
     /// If the caller may not see the log.
-    pub async fn exported(&self, caller: &Caller, beyond: u64, limit: u32) -> EngineResult<Vec<ExportedRecord>> {
+    pub async fn exported(
+        &self,
+        caller: &Caller,
+        beyond: u64,
+        limit: u32,
+    ) -> EngineResult<Vec<ExportedRecord>> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::SeeWorkspace)?;
-        let query = RecordQuery { beyond: Some(beyond), limit: limit.clamp(1, EXPORT_MAX), ..RecordQuery::default() };
+        let query = RecordQuery {
+            beyond: Some(beyond),
+            limit: limit.clamp(1, EXPORT_MAX),
+            ..RecordQuery::default()
+        };
         let records = self.store().records(tenant.id, &query).await?;
-        Ok(records.into_iter().map(|stored| ExportedRecord { seq: stored.seq, hash: stored.hash, bytes: stored.bytes }).collect())
+        Ok(records
+            .into_iter()
+            .map(|stored| ExportedRecord {
+                seq: stored.seq,
+                hash: stored.hash,
+                bytes: stored.bytes,
+            })
+            .collect())
     }
 
     /// What happens from now on, of all workspaces: keep only the caller's.
@@ -125,7 +158,11 @@ impl Engine {
     pub async fn notices_since(&self, caller: &Caller, seq: u64, limit: u32) -> EngineResult<Vec<Notice>> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::SeeWorkspace)?;
-        let query = RecordQuery { beyond: Some(seq), limit: limit.clamp(1, EXPORT_MAX), ..RecordQuery::default() };
+        let query = RecordQuery {
+            beyond: Some(seq),
+            limit: limit.clamp(1, EXPORT_MAX),
+            ..RecordQuery::default()
+        };
         let mut notices = Vec::new();
         for stored in self.store().records(tenant.id, &query).await? {
             let record: Record = serde_json::from_slice(&stored.bytes).map_err(|_| EngineError::Internal)?;
@@ -153,7 +190,10 @@ impl Engine {
                 summary: summary(&snapshot, &record, action.as_deref()),
                 actor: snapshot.named(&record.actor),
                 text: opened.text(record.seq),
-                agent: agent.map(|id| Named { id, name: snapshot.agent_name(id) }),
+                agent: agent.map(|id| Named {
+                    id,
+                    name: snapshot.agent_name(id),
+                }),
                 action,
                 hash,
                 record,
@@ -163,15 +203,25 @@ impl Engine {
     }
 
     /// Which action and agent the requests behind some records are about, in one statement.
-    async fn requests(&self, tenant: &Tenant, records: &[(Record, signoff_core::payload::Hash32)]) -> EngineResult<HashMap<RawId, (String, AgentId)>> {
+    async fn requests(
+        &self,
+        tenant: &Tenant,
+        records: &[(Record, signoff_core::payload::Hash32)],
+    ) -> EngineResult<HashMap<RawId, (String, AgentId)>> {
         let mut found: HashMap<RawId, (String, AgentId)> = HashMap::new();
         let mut unknown: Vec<RawId> = Vec::new();
         for (record, _) in records {
             let digits = signoff_store::subject_digits(&record.subject);
             match &record.event {
-                Event::ActionAllowed(allowed) => drop(found.insert(digits, (allowed.action.name.clone(), allowed.action.agent))),
-                Event::ActionDenied(denied) => drop(found.insert(digits, (denied.action.name.clone(), denied.action.agent))),
-                Event::ApprovalRequested(asked) => drop(found.insert(digits, (asked.action.name.clone(), asked.action.agent))),
+                Event::ActionAllowed(allowed) => {
+                    drop(found.insert(digits, (allowed.action.name.clone(), allowed.action.agent)));
+                }
+                Event::ActionDenied(denied) => {
+                    drop(found.insert(digits, (denied.action.name.clone(), denied.action.agent)));
+                }
+                Event::ApprovalRequested(asked) => {
+                    drop(found.insert(digits, (asked.action.name.clone(), asked.action.agent)));
+                }
                 _ if is_about_request(&record.subject) => unknown.push(digits),
                 _ => {}
             }
@@ -181,7 +231,8 @@ impl Engine {
         unknown.retain(|digits| !found.contains_key(digits));
         if !unknown.is_empty() {
             for stored in self.store().submissions(tenant.id, &unknown).await? {
-                let record: Record = serde_json::from_slice(&stored.bytes).map_err(|_| EngineError::Internal)?;
+                let record: Record =
+                    serde_json::from_slice(&stored.bytes).map_err(|_| EngineError::Internal)?;
                 let digits = signoff_store::subject_digits(&record.subject);
                 let facts = match record.event {
                     Event::ActionAllowed(allowed) => allowed.action,
@@ -197,7 +248,9 @@ impl Engine {
 }
 
 fn is_about_request(subject: &str) -> bool {
-    ["act_", "apr_", "exe_"].iter().any(|prefix| subject.starts_with(prefix))
+    ["act_", "apr_", "exe_"]
+        .iter()
+        .any(|prefix| subject.starts_with(prefix))
 }
 
 /// Where an approval stands after an event, as far as the event alone says.
@@ -213,7 +266,10 @@ fn status_after(event: &Event) -> Option<ApprovalStatus> {
 
 /// What happened, in one plain sentence.
 fn summary(snapshot: &Snapshot, record: &Record, action: Option<&str>) -> String {
-    let who = snapshot.named(&record.actor).name.unwrap_or_else(|| "somebody unknown".into());
+    let who = snapshot
+        .named(&record.actor)
+        .name
+        .unwrap_or_else(|| "somebody unknown".into());
     let action = action.unwrap_or("an action");
     match &record.event {
         Event::ActionAllowed(_) => format!("{who} asked for {action}: allowed by policy"),
@@ -221,8 +277,16 @@ fn summary(snapshot: &Snapshot, record: &Record, action: Option<&str>) -> String
         Event::ApprovalRequested(_) => format!("{who} asked for {action}: a person must decide"),
         Event::ApprovalRejudged(_) => format!("policy changed for {action}: still asked, under new terms"),
         Event::ApprovalVoted(voted) => {
-            let word = if voted.ballot == Ballot::Approve { "approved" } else { "denied" };
-            let rest = if voted.end.is_some() { "" } else { " (more votes are needed)" };
+            let word = if voted.ballot == Ballot::Approve {
+                "approved"
+            } else {
+                "denied"
+            };
+            let rest = if voted.end.is_some() {
+                ""
+            } else {
+                " (more votes are needed)"
+            };
             format!("{who} {word} {action}{rest}")
         }
         Event::ApprovalEnded(end) => ended(&who, action, end),
@@ -258,16 +322,32 @@ fn ended(who: &str, action: &str, end: &ApprovalEnd) -> String {
 
 fn governed(snapshot: &Snapshot, record: &Record, who: &str) -> String {
     let person = || {
-        let actor = signoff_core::actor::Actor { kind: ActorKind::Operator, id: Some(record.subject.clone()), auth: None };
-        snapshot.named(&actor).name.unwrap_or_else(|| record.subject.clone())
+        let actor = signoff_core::actor::Actor {
+            kind: ActorKind::Operator,
+            id: Some(record.subject.clone()),
+            auth: None,
+        };
+        snapshot
+            .named(&actor)
+            .name
+            .unwrap_or_else(|| record.subject.clone())
     };
     match &record.event {
         Event::WorkspaceCreated(_) => "the workspace was made".into(),
         Event::WorkspaceUpdated(_) => format!("{who} changed the workspace's settings"),
         Event::PolicyPut(put) if put.version == 1 => format!("{who} added the policy {}", put.policy.name),
-        Event::PolicyPut(put) => format!("{who} changed the policy {} (version {})", put.policy.name, put.version),
-        Event::PolicyRemoved(_) => format!("{who} removed the policy {}", policy_name(snapshot, &record.subject)),
-        Event::PolicySetApplied(set) => format!("{who} put version {} of the policy set in force ({} policies)", set.version, set.policies),
+        Event::PolicyPut(put) => format!(
+            "{who} changed the policy {} (version {})",
+            put.policy.name, put.version
+        ),
+        Event::PolicyRemoved(_) => format!(
+            "{who} removed the policy {}",
+            policy_name(snapshot, &record.subject)
+        ),
+        Event::PolicySetApplied(set) => format!(
+            "{who} put version {} of the policy set in force ({} policies)",
+            set.version, set.policies
+        ),
         Event::AgentPut(put) if put.disabled => format!("{who} switched the agent {} off", put.name),
         Event::AgentPut(put) => format!("{who} set the agent {}", put.name),
         Event::ApplicationPut(put) => format!("{who} set the application {}", put.name),
@@ -275,7 +355,14 @@ fn governed(snapshot: &Snapshot, record: &Record, who: &str) -> String {
         Event::OperatorPut(put) => format!("{who} set {} as {}", person(), put.role),
         Event::PasswordSet(_) => format!("{who} set the password of {}", person()),
         Event::SignedIn(_) => format!("{} signed in", person()),
-        Event::SignInFailed(_) => format!("a sign-in failed{}", if record.subject.starts_with("usr_") { format!(" for {}", person()) } else { String::new() }),
+        Event::SignInFailed(_) => format!(
+            "a sign-in failed{}",
+            if record.subject.starts_with("usr_") {
+                format!(" for {}", person())
+            } else {
+                String::new()
+            }
+        ),
         Event::SignedOut(_) => format!("{} signed out", person()),
         Event::GroupPut(put) => format!("{who} set the group {} ({} members)", put.name, put.members.len()),
         Event::GroupRemoved(_) => format!("{who} removed a group"),
@@ -289,6 +376,9 @@ fn governed(snapshot: &Snapshot, record: &Record, who: &str) -> String {
 }
 
 fn policy_name(snapshot: &Snapshot, subject: &str) -> String {
-    let row = subject.parse().ok().and_then(|id| snapshot.rows.policies.get(&id));
+    let row = subject
+        .parse()
+        .ok()
+        .and_then(|id| snapshot.rows.policies.get(&id));
     row.map_or_else(|| subject.to_owned(), |row| row.doc.name.clone())
 }

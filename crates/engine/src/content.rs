@@ -37,10 +37,18 @@ impl Opened {
         let mut opened = Self::default();
         for stored in store.payloads(tenant.id, sequences).await? {
             let plain = tenant.key.open(&stored).ok_or_else(|| {
-                tracing::error!(seq = stored.seq, name = stored.name.as_str(), "a payload does not open: it was changed");
+                tracing::error!(
+                    seq = stored.seq,
+                    name = stored.name.as_str(),
+                    "a payload does not open: it was changed"
+                );
                 EngineError::Internal
             })?;
-            opened.by_record.entry(stored.seq).or_default().insert(stored.name, plain.to_vec());
+            opened
+                .by_record
+                .entry(stored.seq)
+                .or_default()
+                .insert(stored.name, plain.to_vec());
         }
         Ok(opened)
     }
@@ -50,7 +58,8 @@ impl Opened {
     }
 
     pub(crate) fn text(&self, seq: u64) -> Option<String> {
-        self.bytes(seq, PayloadName::Text).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        self.bytes(seq, PayloadName::Text)
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&self, seq: u64, name: PayloadName) -> Option<T> {
@@ -64,7 +73,9 @@ impl Opened {
             inputs: self.json(submitted_seq, PayloadName::Inputs).unwrap_or_default(),
             context: self.json(submitted_seq, PayloadName::Context).unwrap_or_default(),
             claims: self.json(submitted_seq, PayloadName::Claims).unwrap_or_default(),
-            conditions: self.json(submitted_seq, PayloadName::Judgement).unwrap_or_default(),
+            conditions: self
+                .json(submitted_seq, PayloadName::Judgement)
+                .unwrap_or_default(),
         }
     }
 }
@@ -115,19 +126,33 @@ impl Snapshot {
         use signoff_core::actor::ActorKind as K;
         let id = actor.id.as_deref();
         let name = match actor.kind {
-            K::Operator => actor.operator().and_then(|id| self.person(id)).map(|person| person.name.clone()),
+            K::Operator => actor
+                .operator()
+                .and_then(|id| self.person(id))
+                .map(|person| person.name.clone()),
             K::Agent => id.and_then(|id| self.find_agent(id)).map(|row| row.name.clone()),
-            K::Application => id.and_then(|id| self.find_application(id)).map(|row| row.name.clone()),
+            K::Application => id
+                .and_then(|id| self.find_application(id))
+                .map(|row| row.name.clone()),
             K::Automation => id.map(str::to_owned),
             K::System => Some(format!("Signoff ({})", id.unwrap_or("system"))),
             K::Stranger => None,
         };
-        ActorView { kind: actor.kind, id: actor.id.clone(), auth: actor.auth, name }
+        ActorView {
+            kind: actor.kind,
+            id: actor.id.clone(),
+            auth: actor.auth,
+            name,
+        }
     }
 
     /// A person by name.
     pub(crate) fn person_view(&self, id: OperatorId) -> ActorView {
-        let actor = Actor { kind: signoff_core::actor::ActorKind::Operator, id: Some(id.to_string()), auth: None };
+        let actor = Actor {
+            kind: signoff_core::actor::ActorKind::Operator,
+            id: Some(id.to_string()),
+            auth: None,
+        };
         self.named(&actor)
     }
 
@@ -139,7 +164,8 @@ impl Snapshot {
         };
         Selves {
             owner: self.rows.agents.get(&agent).and_then(|row| row.owner),
-            requested_by: requested_by.and_then(|claim| self.rows.operators.keys().copied().find(|id| named(claim, id))),
+            requested_by: requested_by
+                .and_then(|claim| self.rows.operators.keys().copied().find(|id| named(claim, id))),
         }
     }
 }

@@ -45,7 +45,9 @@ pub(crate) fn mint(owner: &KeyOwner) -> SecretString {
 /// What is kept of a key; none for a text that no key of ours can be, so that garbage is told apart from a revoked key
 /// without a look-up.
 pub(crate) fn hash_key(key: &str) -> Option<[u8; 32]> {
-    let rest = ["sgo_agt_", "sgo_app_", "sgo_usr_"].iter().find_map(|prefix| key.strip_prefix(prefix))?;
+    let rest = ["sgo_agt_", "sgo_app_", "sgo_usr_"]
+        .iter()
+        .find_map(|prefix| key.strip_prefix(prefix))?;
     if rest.len() != HEX_DIGITS + CHECKSUM_DIGITS || !rest.is_ascii() {
         return None;
     }
@@ -84,14 +86,19 @@ pub(crate) fn check_password(password: &SecretString) -> Result<(), String> {
 /// Hashes a password with argon2id; slow on purpose, so never on a runtime thread.
 pub(crate) fn hash_password(password: &SecretString) -> Result<String, String> {
     let hash = Argon2::default().hash_password(password.expose_secret().as_bytes());
-    hash.map(|hash| hash.to_string()).map_err(|error| error.to_string())
+    hash.map(|hash| hash.to_string())
+        .map_err(|error| error.to_string())
 }
 
 /// Checks a password against a stored hash; slow on purpose.
 pub(crate) fn verify_password(password: &SecretString, stored: &[u8]) -> bool {
-    let stored = std::str::from_utf8(stored).ok().and_then(|stored| PasswordHash::new(stored).ok());
+    let stored = std::str::from_utf8(stored)
+        .ok()
+        .and_then(|stored| PasswordHash::new(stored).ok());
     let Some(stored) = stored else { return false };
-    Argon2::default().verify_password(password.expose_secret().as_bytes(), &stored).is_ok()
+    Argon2::default()
+        .verify_password(password.expose_secret().as_bytes(), &stored)
+        .is_ok()
 }
 
 #[cfg(test)]
@@ -120,7 +127,10 @@ mod tests {
         let hash = hash_password(&password).unwrap();
         assert!(hash.starts_with("$argon2id$"));
         assert!(verify_password(&password, hash.as_bytes()));
-        assert!(!verify_password(&SecretString::from("wrong horse battery"), hash.as_bytes()));
+        assert!(!verify_password(
+            &SecretString::from("wrong horse battery"),
+            hash.as_bytes()
+        ));
         assert!(!verify_password(&password, b"not a hash"));
         assert!(check_password(&SecretString::from("short")).is_err());
     }

@@ -38,7 +38,9 @@ pub(crate) struct Pending {
 pub(crate) fn wants_of(tenant: &Tenant, row: &ApprovalRow, once: Option<&Once>) -> Wants {
     let mut wants = Wants::default();
     wants.rows.insert((tenant.id, RowKey::Approval(row.id)));
-    wants.rows.insert((tenant.id, RowKey::Execution(row.id.action().execution())));
+    wants
+        .rows
+        .insert((tenant.id, RowKey::Execution(row.id.action().execution())));
     wants.rows.insert((tenant.id, RowKey::Counter(row.agent)));
     want(&mut wants, once);
     wants
@@ -85,13 +87,23 @@ impl Engine {
     ///
     /// # Errors
     /// Why the vote changes nothing; an approval that ended before says how and by whom.
-    pub async fn decide(&self, caller: &Caller, id: ApprovalId, decide: Decide, key: Option<&str>) -> EngineResult<ApprovalView> {
+    pub async fn decide(
+        &self,
+        caller: &Caller,
+        id: ApprovalId,
+        decide: Decide,
+        key: Option<&str>,
+    ) -> EngineResult<ApprovalView> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Decide)?;
         let decision = &decide.decision;
-        check_text(decision.text().unwrap_or_default()).map_err(|why| EngineError::invalid(decision.field(), why))?;
+        check_text(decision.text().unwrap_or_default())
+            .map_err(|why| EngineError::invalid(decision.field(), why))?;
         if matches!(decision, Decision::RequestInfo { question } if question.trim().is_empty()) {
-            return Err(EngineError::invalid("/question", "say what the agent should answer"));
+            return Err(EngineError::invalid(
+                "/question",
+                "say what the agent should answer",
+            ));
         }
         let row = self.approval_row(&tenant, caller, id).await?;
         let digest = match decision {
@@ -99,7 +111,12 @@ impl Engine {
             Decision::Deny { digest, .. } => *digest,
             Decision::RequestInfo { .. } => None,
         };
-        let same = SameDecision { approval: id, decision: decision.name(), digest, text: decision.text() };
+        let same = SameDecision {
+            approval: id,
+            decision: decision.name(),
+            digest,
+            text: decision.text(),
+        };
         let once = Once::of(&tenant, caller, "decide", key, &same)?;
         let words = seal_text(&tenant.key, id.0, decision.text());
         let pending = self.pending_request(&tenant, &row).await?;
@@ -115,11 +132,22 @@ impl Engine {
             }
             let command = match &decide.decision {
                 Decision::RequestInfo { .. } => Command::RequestInfo,
-                Decision::Approve { digest, .. } => vote(Ballot::Approve, Some(*digest), &decide, words.is_some()),
+                Decision::Approve { digest, .. } => {
+                    vote(Ballot::Approve, Some(*digest), &decide, words.is_some())
+                }
                 Decision::Deny { digest, .. } => vote(Ballot::Deny, *digest, &decide, words.is_some()),
             };
-            let requested_by = pending.as_ref().and_then(|pending| pending.requested_by.as_deref());
-            step(turn, id, &command, &principal.actor(), requested_by, words.clone())?;
+            let requested_by = pending
+                .as_ref()
+                .and_then(|pending| pending.requested_by.as_deref());
+            step(
+                turn,
+                id,
+                &command,
+                &principal.actor(),
+                requested_by,
+                words.clone(),
+            )?;
             turn.remember(once.as_ref(), &())
         })
         .await?;
@@ -130,28 +158,62 @@ impl Engine {
     ///
     /// # Errors
     /// If nothing was asked, or the approval ended.
-    pub async fn answer(&self, caller: &Caller, id: ApprovalId, answer: String, key: Option<&str>) -> EngineResult<ApprovalView> {
+    pub async fn answer(
+        &self,
+        caller: &Caller,
+        id: ApprovalId,
+        answer: String,
+        key: Option<&str>,
+    ) -> EngineResult<ApprovalView> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::AnswerInfo)?;
         check_text(&answer).map_err(|why| EngineError::invalid("/answer", why))?;
         if answer.trim().is_empty() {
             return Err(EngineError::invalid("/answer", "an answer says something"));
         }
-        self.by_asker(&tenant, caller, id, ("answer", Operation::AnswerInfo), Some(&answer), key, Command::Answer).await
+        self.by_asker(
+            &tenant,
+            caller,
+            id,
+            ("answer", Operation::AnswerInfo),
+            Some(&answer),
+            key,
+            Command::Answer,
+        )
+        .await
     }
 
     /// Withdraws a request: an agent its own, an admin anyone's.
     ///
     /// # Errors
     /// If the approval ended before.
-    pub async fn cancel(&self, caller: &Caller, id: ApprovalId, reason: Option<String>, key: Option<&str>) -> EngineResult<ApprovalView> {
+    pub async fn cancel(
+        &self,
+        caller: &Caller,
+        id: ApprovalId,
+        reason: Option<String>,
+        key: Option<&str>,
+    ) -> EngineResult<ApprovalView> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Cancel)?;
-        check_text(reason.as_deref().unwrap_or_default()).map_err(|why| EngineError::invalid("/reason", why))?;
-        self.by_asker(&tenant, caller, id, ("cancel", Operation::Cancel), reason.as_deref(), key, Command::Cancel).await
+        check_text(reason.as_deref().unwrap_or_default())
+            .map_err(|why| EngineError::invalid("/reason", why))?;
+        self.by_asker(
+            &tenant,
+            caller,
+            id,
+            ("cancel", Operation::Cancel),
+            reason.as_deref(),
+            key,
+            Command::Cancel,
+        )
+        .await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "two callers in this file, each argument differs between them")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "two callers in this file, each argument differs between them"
+    )]
     async fn by_asker(
         &self,
         tenant: &Tenant,
@@ -163,7 +225,18 @@ impl Engine {
         command: Command<'static>,
     ) -> EngineResult<ApprovalView> {
         let row = self.approval_row(tenant, caller, id).await?;
-        let once = Once::of(tenant, caller, name, key, &SameDecision { approval: id, decision: name, digest: None, text })?;
+        let once = Once::of(
+            tenant,
+            caller,
+            name,
+            key,
+            &SameDecision {
+                approval: id,
+                decision: name,
+                digest: None,
+                text,
+            },
+        )?;
         let words = seal_text(&tenant.key, id.0, text);
         let wants = wants_of(tenant, &row, once.as_ref());
         let caller_then = caller.clone();
@@ -187,14 +260,21 @@ impl Engine {
     ///
     /// # Errors
     /// If what was asked can't be read any more: then nobody can decide on it.
-    pub(crate) async fn pending_request(&self, tenant: &Tenant, row: &ApprovalRow) -> EngineResult<Option<Arc<Pending>>> {
+    pub(crate) async fn pending_request(
+        &self,
+        tenant: &Tenant,
+        row: &ApprovalRow,
+    ) -> EngineResult<Option<Arc<Pending>>> {
         if row.status.is_terminal() {
             return Ok(None);
         }
         let opened = Opened::read(self.store(), tenant, &[row.submitted_seq]).await?;
         let content = opened.content(row.submitted_seq);
         let requested_by = content.claims.requested_by.clone();
-        Ok(Some(Arc::new(Pending { action: asked(row, &content)?, requested_by })))
+        Ok(Some(Arc::new(Pending {
+            action: asked(row, &content)?,
+            requested_by,
+        })))
     }
 }
 
@@ -204,7 +284,12 @@ fn vote(
     decide: &Decide,
     commented: bool,
 ) -> Command<'static> {
-    Command::Vote { ballot, digest, view: decide.view.clone(), commented }
+    Command::Vote {
+        ballot,
+        digest,
+        view: decide.view.clone(),
+        commented,
+    }
 }
 
 /// One step of the decision machine in the batch.
@@ -219,11 +304,20 @@ pub(crate) fn step(
     let snapshot = turn.snapshot();
     let row = turn.approval(id)?;
     let selves = snapshot.selves(row.agent, requested_by);
-    let around = Surroundings { now: turn.now(), actor, roster: &*snapshot, selves };
+    let around = Surroundings {
+        now: turn.now(),
+        actor,
+        roster: &*snapshot,
+        selves,
+    };
     let event = transition(row, command, &around).map_err(|refusal| ended(turn, row, refusal))?;
     let policy = row.policy.clone();
     if let Some(event) = event {
-        turn.emit(Draft::new(event, actor.clone(), id).under(policy.as_ref()).with(words))?;
+        turn.emit(
+            Draft::new(event, actor.clone(), id)
+                .under(policy.as_ref())
+                .with(words),
+        )?;
     }
     Ok(())
 }
@@ -255,10 +349,26 @@ pub(crate) fn rejudge(turn: &mut Turn<'_>, id: ApprovalId, pending: &Pending) ->
         step(turn, id, &Command::Withdraw, &actor, None, None)?;
         return Ok(true);
     }
-    let Some(facts) = snapshot.facts(row.agent) else { return Ok(false) };
+    let Some(facts) = snapshot.facts(row.agent) else {
+        return Ok(false);
+    };
     let verdict = snapshot.policies.judge(&pending.action, facts);
-    let orphaned = snapshot.rows.workspace.as_ref().map_or(Orphaned::Judge, |row| row.orphaned);
-    step(turn, id, &Command::Rejudge { verdict: &verdict, orphaned }, &actor, requested_by, None)?;
+    let orphaned = snapshot
+        .rows
+        .workspace
+        .as_ref()
+        .map_or(Orphaned::Judge, |row| row.orphaned);
+    step(
+        turn,
+        id,
+        &Command::Rejudge {
+            verdict: &verdict,
+            orphaned,
+        },
+        &actor,
+        requested_by,
+        None,
+    )?;
     let row = turn.approval(id)?;
     let overdue = row.decide_by.is_some_and(|at| turn.now() >= at);
     if turn.ledger.head.seq != before && !row.status.is_terminal() && !overdue {
@@ -270,10 +380,18 @@ pub(crate) fn rejudge(turn: &mut Turn<'_>, id: ApprovalId, pending: &Pending) ->
 
 /// Whether an event is the end that the clock brings.
 pub(crate) fn is_clockwork(refusal: &EngineError) -> bool {
-    matches!(refusal, EngineError::Ended { .. } | EngineError::Decision(Refusal::NotDue) | EngineError::NotFound { .. })
+    matches!(
+        refusal,
+        EngineError::Ended { .. } | EngineError::Decision(Refusal::NotDue) | EngineError::NotFound { .. }
+    )
 }
 
 /// The system's own steps: the clock's and those of a server that approves by itself.
-pub(crate) fn by_system(turn: &mut Turn<'_>, id: ApprovalId, part: &str, command: &Command<'_>) -> EngineResult<()> {
+pub(crate) fn by_system(
+    turn: &mut Turn<'_>,
+    id: ApprovalId,
+    part: &str,
+    command: &Command<'_>,
+) -> EngineResult<()> {
     step(turn, id, command, &Actor::system(part), None, None)
 }

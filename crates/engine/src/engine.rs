@@ -93,7 +93,8 @@ impl Engine {
         let mut home = None;
         for id in store.workspaces().await? {
             let wrapped = store.workspace_key(id).await?;
-            let wrapped = wrapped.ok_or_else(|| StartError::Damaged(format!("the key of {id} is missing")))?;
+            let wrapped =
+                wrapped.ok_or_else(|| StartError::Damaged(format!("the key of {id} is missing")))?;
             let key = master.unwrap(id, &wrapped).ok_or(StartError::WrongMasterKey)?;
             let tenant = Arc::new(Tenant::load(&*store, id, key).await?);
             home.get_or_insert_with(|| Arc::clone(&tenant));
@@ -108,7 +109,8 @@ impl Engine {
             counters: Arc::new(Counters::default()),
         };
         let mode = options.auto_approve.then_some("auto_approve");
-        let (writer, task) = WriterTask::new(Arc::clone(&store), Arc::clone(&tenants), aftermath.clone(), mode);
+        let (writer, task) =
+            WriterTask::new(Arc::clone(&store), Arc::clone(&tenants), aftermath.clone(), mode);
         let engine = Self {
             inner: Arc::new(Inner {
                 store,
@@ -129,7 +131,10 @@ impl Engine {
                 writers: TaskTracker::new(),
             }),
         };
-        engine.inner.writers.spawn(task.run(engine.inner.stop_writer.clone()));
+        engine
+            .inner
+            .writers
+            .spawn(task.run(engine.inner.stop_writer.clone()));
         workers::start(&engine, &engine.inner.workers, &engine.inner.stop_workers);
         Ok(engine)
     }
@@ -153,8 +158,16 @@ impl Engine {
         });
         let stopping = self.inner.stop_workers.is_cancelled();
         vec![
-            ReadyCheck { name: "store", ok: detail.is_none(), detail },
-            ReadyCheck { name: "writer", ok: !stopping, detail: stopping.then(|| "the server is stopping".to_owned()) },
+            ReadyCheck {
+                name: "store",
+                ok: detail.is_none(),
+                detail,
+            },
+            ReadyCheck {
+                name: "writer",
+                ok: !stopping,
+                detail: stopping.then(|| "the server is stopping".to_owned()),
+            },
         ]
     }
 
@@ -205,7 +218,11 @@ impl Engine {
 
     /// The caller's workspace.
     pub(crate) fn tenant(&self, caller: &Caller) -> EngineResult<Arc<Tenant>> {
-        self.inner.tenants.get(&caller.workspace).cloned().ok_or(EngineError::Unauthorized)
+        self.inner
+            .tenants
+            .get(&caller.workspace)
+            .cloned()
+            .ok_or(EngineError::Unauthorized)
     }
 
     pub(crate) fn store(&self) -> &dyn Store {
@@ -245,7 +262,9 @@ async fn create_workspace(store: &dyn Store, master: &MasterKey) -> Result<(), S
         seq: 1,
         id: signoff_core::id::EventId(mint_id(now)),
         time: now,
-        event: Event::WorkspaceCreated(WorkspaceSet { settings: Settings::default() }),
+        event: Event::WorkspaceCreated(WorkspaceSet {
+            settings: Settings::default(),
+        }),
         actor: Actor::system("first_run"),
         subject: workspace.to_string(),
         policy: None,
@@ -260,7 +279,11 @@ async fn create_workspace(store: &dyn Store, master: &MasterKey) -> Result<(), S
     let sealed = record.seal().map_err(|error| damaged(error.to_string()))?;
     let changes = Changes {
         head: Some((workspace, head.after(&sealed))),
-        rows: rows.workspace.into_iter().map(signoff_store::Row::Workspace).collect(),
+        rows: rows
+            .workspace
+            .into_iter()
+            .map(signoff_store::Row::Workspace)
+            .collect(),
         records: vec![sealed],
         workspace_key: Some(wrapped),
         ..Changes::default()

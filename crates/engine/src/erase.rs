@@ -24,7 +24,12 @@ impl Engine {
         let mut sequences = BTreeSet::new();
         let mut beyond = None;
         loop {
-            let query = RecordQuery { subject: Some(id.0), beyond, limit: PAGE_MAX, ..RecordQuery::default() };
+            let query = RecordQuery {
+                subject: Some(id.0),
+                beyond,
+                limit: PAGE_MAX,
+                ..RecordQuery::default()
+            };
             let records = self.store().records(tenant.id, &query).await?;
             sequences.extend(records.iter().map(|stored| stored.seq));
             match records.last() {
@@ -32,8 +37,16 @@ impl Engine {
                 _ => break,
             }
         }
-        let payloads = self.store().payloads(tenant.id, &sequences.into_iter().collect::<Vec<_>>()).await?;
-        let sequences: Vec<u64> = payloads.iter().map(|payload| payload.seq).collect::<BTreeSet<_>>().into_iter().collect();
+        let payloads = self
+            .store()
+            .payloads(tenant.id, &sequences.into_iter().collect::<Vec<_>>())
+            .await?;
+        let sequences: Vec<u64> = payloads
+            .iter()
+            .map(|payload| payload.seq)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         if sequences.is_empty() {
             return Ok(());
         }
@@ -42,11 +55,20 @@ impl Engine {
         let caller = caller.clone();
         self.write(&tenant, wants, move |turn| {
             let (principal, _) = turn.principal(&caller, Operation::Govern)?;
-            let status = turn.ledger.rows.approvals.get(&id.approval()).map(|row| row.status);
+            let status = turn
+                .ledger
+                .rows
+                .approvals
+                .get(&id.approval())
+                .map(|row| row.status);
             if status.is_some_and(|status: ApprovalStatus| !status.is_terminal()) {
-                return Err(EngineError::StillNeeded("the request is still pending; cancel or decide it first".into()));
+                return Err(EngineError::StillNeeded(
+                    "the request is still pending; cancel or decide it first".into(),
+                ));
             }
-            let event = Event::PayloadErased(PayloadErased { sequences: sequences.clone() });
+            let event = Event::PayloadErased(PayloadErased {
+                sequences: sequences.clone(),
+            });
             turn.emit(Draft::new(event, principal.actor(), id))?;
             turn.ledger.changes.erased.extend(&sequences);
             Ok(())

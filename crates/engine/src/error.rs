@@ -1,10 +1,6 @@
 //! Why the engine did not do what it was asked: for the person who asked, without internals.
 
-use signoff_core::{
-    approval, execution,
-    event::ApprovalStatus,
-    time::Timestamp,
-};
+use signoff_core::{approval, event::ApprovalStatus, execution, time::Timestamp};
 use signoff_store::StoreError;
 
 use crate::view::ActorView;
@@ -102,7 +98,9 @@ pub enum EngineError {
 }
 
 fn first(problems: &[(String, String)]) -> &str {
-    problems.first().map_or("the request is not valid", |(_, why)| why)
+    problems
+        .first()
+        .map_or("the request is not valid", |(_, why)| why)
 }
 
 impl EngineError {
@@ -112,8 +110,11 @@ impl EngineError {
     }
 
     /// Something that does not exist.
-    pub fn not_found(kind: &'static str, name: impl ToString) -> Self {
-        Self::NotFound { kind, name: name.to_string().chars().take(80).collect() }
+    pub fn not_found(kind: &'static str, name: impl std::fmt::Display) -> Self {
+        Self::NotFound {
+            kind,
+            name: name.to_string().chars().take(80).collect(),
+        }
     }
 }
 
@@ -135,7 +136,11 @@ impl From<StoreError> for EngineError {
 impl From<approval::Refusal> for EngineError {
     fn from(refusal: approval::Refusal) -> Self {
         match refusal {
-            approval::Refusal::Ended(status) => Self::Ended { status, by: None, at: None },
+            approval::Refusal::Ended(status) => Self::Ended {
+                status,
+                by: None,
+                at: None,
+            },
             other => Self::Decision(other),
         }
     }

@@ -80,7 +80,10 @@ impl Engine {
         let lapsed = row.state == ExecutionState::Ready && self.now() >= row.run_by;
         Ok(ExecutionView {
             state: if lapsed { ExecutionState::Lapsed } else { row.state },
-            agent: Named { id: row.agent, name: tenant.snapshot().agent_name(row.agent) },
+            agent: Named {
+                id: row.agent,
+                name: tenant.snapshot().agent_name(row.agent),
+            },
             approval_id: (row.source == ExecutionSource::Approved).then(|| id.action().approval()),
             report: report_of(&row, &opened),
             content: Arc::new(task.content),
@@ -92,16 +95,34 @@ impl Engine {
     ///
     /// # Errors
     /// If it was taken before, its time has passed, or policy denies it by now.
-    pub async fn consume(&self, caller: &Caller, id: ExecutionId, key: Option<&str>) -> EngineResult<ExecutionView> {
-        let same = SameStep { execution: id, step: "consume", outcome: None, detail: None, result: None };
-        self.carry_out(caller, id, Operation::Ask, &same, key, Command::Consume, None).await
+    pub async fn consume(
+        &self,
+        caller: &Caller,
+        id: ExecutionId,
+        key: Option<&str>,
+    ) -> EngineResult<ExecutionView> {
+        let same = SameStep {
+            execution: id,
+            step: "consume",
+            outcome: None,
+            detail: None,
+            result: None,
+        };
+        self.carry_out(caller, id, Operation::Ask, &same, key, Command::Consume, None)
+            .await
     }
 
     /// Says how it went. An allowed action may be reported without being consumed.
     ///
     /// # Errors
     /// If it was reported before, or an approved one was not consumed.
-    pub async fn report(&self, caller: &Caller, id: ExecutionId, report: Report, key: Option<&str>) -> EngineResult<ExecutionView> {
+    pub async fn report(
+        &self,
+        caller: &Caller,
+        id: ExecutionId,
+        report: Report,
+        key: Option<&str>,
+    ) -> EngineResult<ExecutionView> {
         #[derive(Serialize)]
         struct Kept<'a> {
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,11 +131,18 @@ impl Engine {
             result: Option<&'a serde_json::Map<String, serde_json::Value>>,
         }
         let tenant = self.tenant(caller)?;
-        check_text(report.detail.as_deref().unwrap_or_default()).map_err(|why| EngineError::invalid("/detail", why))?;
-        let kept = Kept { detail: report.detail.as_deref(), result: report.result.as_ref() };
+        check_text(report.detail.as_deref().unwrap_or_default())
+            .map_err(|why| EngineError::invalid("/detail", why))?;
+        let kept = Kept {
+            detail: report.detail.as_deref(),
+            result: report.result.as_ref(),
+        };
         let bytes = signoff_core::json::canonical(&kept).map_err(|_| EngineError::Internal)?;
         if bytes.len() > OBJECT_BYTES_MAX {
-            let why = format!("the report is {} bytes large; the limit is {OBJECT_BYTES_MAX}", bytes.len());
+            let why = format!(
+                "the report is {} bytes large; the limit is {OBJECT_BYTES_MAX}",
+                bytes.len()
+            );
             return Err(EngineError::invalid("/result", why));
         }
         let payload = if report.detail.is_some() || report.result.is_some() {
@@ -129,16 +157,32 @@ impl Engine {
             detail: report.detail.as_deref(),
             result: report.result.as_ref(),
         };
-        self.carry_out(caller, id, Operation::Ask, &same, key, Command::Report(report.outcome), payload).await
+        self.carry_out(
+            caller,
+            id,
+            Operation::Ask,
+            &same,
+            key,
+            Command::Report(report.outcome),
+            payload,
+        )
+        .await
     }
 
     /// A person says what became of an execution whose end is unknown.
     ///
     /// # Errors
     /// If its end is known.
-    pub async fn settle(&self, caller: &Caller, id: ExecutionId, settle: Settle, key: Option<&str>) -> EngineResult<ExecutionView> {
+    pub async fn settle(
+        &self,
+        caller: &Caller,
+        id: ExecutionId,
+        settle: Settle,
+        key: Option<&str>,
+    ) -> EngineResult<ExecutionView> {
         let tenant = self.tenant(caller)?;
-        check_text(settle.note.as_deref().unwrap_or_default()).map_err(|why| EngineError::invalid("/note", why))?;
+        check_text(settle.note.as_deref().unwrap_or_default())
+            .map_err(|why| EngineError::invalid("/note", why))?;
         let payload = seal_text(&tenant.key, id.0, settle.note.as_deref());
         let same = SameStep {
             execution: id,
@@ -147,20 +191,35 @@ impl Engine {
             detail: settle.note.as_deref(),
             result: None,
         };
-        self.carry_out(caller, id, Operation::Settle, &same, key, Command::Settle(settle.state), payload).await
+        self.carry_out(
+            caller,
+            id,
+            Operation::Settle,
+            &same,
+            key,
+            Command::Settle(settle.state),
+            payload,
+        )
+        .await
     }
 
     async fn task(&self, tenant: &Tenant, caller: &Caller, id: ExecutionId) -> EngineResult<Task> {
-        let submission = self.submission(tenant, caller, id.action()).await.map_err(|error| match error {
-            EngineError::NotFound { .. } => EngineError::not_found("execution", id),
-            other => other,
-        })?;
+        let submission = self
+            .submission(tenant, caller, id.action())
+            .await
+            .map_err(|error| match error {
+                EngineError::NotFound { .. } => EngineError::not_found("execution", id),
+                other => other,
+            })?;
         let seq = submission.record.seq;
         let content = Opened::read(self.store(), tenant, &[seq]).await?.content(seq);
         Ok(Task { submission, content })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "three callers in this file, each argument differs between them")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "three callers in this file, each argument differs between them"
+    )]
     async fn carry_out(
         &self,
         caller: &Caller,
@@ -192,7 +251,9 @@ impl Engine {
                 still_lets_through(turn, &row, agent, action.as_ref())?;
             }
             let event = transition(&row, command, turn.now(), origin)?;
-            let draft = Draft::new(event, principal.actor(), id).under(row.policy.as_ref()).with(payload.clone());
+            let draft = Draft::new(event, principal.actor(), id)
+                .under(row.policy.as_ref())
+                .with(payload.clone());
             turn.emit(draft)?;
             turn.remember(once.as_ref(), &())
         })
@@ -207,12 +268,15 @@ fn standing(turn: &Turn<'_>, id: ExecutionId) -> EngineResult<(ExecutionRow, Opt
         return Ok((row.clone(), None));
     }
     let record = turn.ledger.submissions.get(&id.action());
-    let (_, origin) = record.and_then(origin_of).ok_or_else(|| EngineError::not_found("execution", id))?;
+    let (_, origin) = record
+        .and_then(origin_of)
+        .ok_or_else(|| EngineError::not_found("execution", id))?;
     Ok((allowed_execution(id, &origin), Some(origin)))
 }
 
 fn untouched(id: ExecutionId, submission: &Submission) -> EngineResult<ExecutionRow> {
-    let (_, origin): (ActionId, _) = origin_of(&submission.record).ok_or_else(|| EngineError::not_found("execution", id))?;
+    let (_, origin): (ActionId, _) =
+        origin_of(&submission.record).ok_or_else(|| EngineError::not_found("execution", id))?;
     Ok(allowed_execution(id, &origin))
 }
 

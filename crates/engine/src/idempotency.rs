@@ -44,7 +44,11 @@ impl Once {
             key: key.to_owned(),
         };
         let fingerprint = tenant.key.fingerprint(operation, &canonical);
-        Ok(Some(Self { name, fingerprint, lifetime: Some(LIFETIME) }))
+        Ok(Some(Self {
+            name,
+            fingerprint,
+            lifetime: Some(LIFETIME),
+        }))
     }
 
     /// Remembered as long as what it made.
@@ -66,7 +70,9 @@ impl Turn<'_> {
     /// If the key was used for another request.
     pub(crate) fn before<T: DeserializeOwned>(&self, once: Option<&Once>) -> EngineResult<Option<T>> {
         let Some(once) = once else { return Ok(None) };
-        let Some(row) = self.ledger.idempotency.get(&once.name) else { return Ok(None) };
+        let Some(row) = self.ledger.idempotency.get(&once.name) else {
+            return Ok(None);
+        };
         if row.fingerprint != once.fingerprint {
             return Err(EngineError::IdempotencyMismatch);
         }

@@ -44,7 +44,10 @@ impl SignIns {
     pub(crate) fn may_try(&self, email: &str, now: Timestamp) -> Result<(), u64> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.retain(|(_, at)| at.until(now) < FAILURE_WINDOW);
-        let of_this = failures.iter().filter(|(address, _)| *address == email.to_lowercase()).count();
+        let of_this = failures
+            .iter()
+            .filter(|(address, _)| *address == email.to_lowercase())
+            .count();
         if of_this >= FAILURES_MAX || failures.len() >= FAILURES_TOGETHER_MAX {
             return Err(u64::try_from(FAILURE_WINDOW.as_seconds()).unwrap_or(60));
         }
@@ -53,27 +56,37 @@ impl SignIns {
 
     /// Counts a failure, before the password is checked: attempts at the same time count too.
     pub(crate) fn failed(&self, email: &str, now: Timestamp) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push((email.to_lowercase(), now));
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((email.to_lowercase(), now));
     }
 
     /// A success takes the failures of the address away.
     pub(crate) fn succeeded(&self, email: &str) {
         let email = email.to_lowercase();
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).retain(|(address, _)| *address != email);
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(address, _)| *address != email);
     }
 }
 
 /// The error for somebody who may not.
 pub(crate) fn refused(principal: &Principal, operation: Operation) -> EngineError {
     match (principal, operation) {
-        (Principal::Agent(_) | Principal::Application(_), Operation::Decide) => EngineError::AskersNeverDecide,
-        (Principal::Agent(_) | Principal::Application(_), _) => {
-            EngineError::Forbidden("an agent's or application's key can't do this; it needs an operator".into())
+        (Principal::Agent(_) | Principal::Application(_), Operation::Decide) => {
+            EngineError::AskersNeverDecide
         }
+        (Principal::Agent(_) | Principal::Application(_), _) => EngineError::Forbidden(
+            "an agent's or application's key can't do this; it needs an operator".into(),
+        ),
         (_, Operation::Ask | Operation::AnswerInfo) => {
             EngineError::Forbidden("only agents and applications do this, with their own keys".into())
         }
-        (_, Operation::Decide) => EngineError::Forbidden("this needs an operator with the role member or admin".into()),
+        (_, Operation::Decide) => {
+            EngineError::Forbidden("this needs an operator with the role member or admin".into())
+        }
         _ => EngineError::Forbidden("this needs an operator with the role admin".into()),
     }
 }
@@ -88,7 +101,11 @@ impl Engine {
             let given: [u8; 32] = Sha256::digest(key.as_bytes()).into();
             if bool::from(given.ct_eq(admin)) {
                 let principal = Principal::Automation(ADMIN_KEY_NAME.into());
-                return Ok(Caller { workspace: self.inner.home.id, principal, key: None });
+                return Ok(Caller {
+                    workspace: self.inner.home.id,
+                    principal,
+                    key: None,
+                });
             }
         }
         let hash = hash_key(key).ok_or(EngineError::Unauthorized)?;
@@ -96,7 +113,11 @@ impl Engine {
             let snapshot = tenant.snapshot();
             if let Some((id, owner)) = snapshot.key(&hash) {
                 let principal = principal_of(&snapshot, owner).ok_or(EngineError::Unauthorized)?;
-                return Ok(Caller { workspace: tenant.id, principal, key: Some(id) });
+                return Ok(Caller {
+                    workspace: tenant.id,
+                    principal,
+                    key: Some(id),
+                });
             }
         }
         Err(EngineError::Unauthorized)
@@ -129,14 +150,23 @@ impl Engine {
             actor: snapshot.named(&principal.actor()),
             role: principal.role(),
             email,
-            workspace: Named { id: tenant.id, name: snapshot.settings().name.clone() },
+            workspace: Named {
+                id: tenant.id,
+                name: snapshot.settings().name.clone(),
+            },
             now: self.now(),
         })
     }
 
     /// The first-run token, while there is no operator yet.
     pub fn setup_token(&self) -> Option<SecretString> {
-        self.inner.home.snapshot().rows.operators.is_empty().then(|| self.inner.setup_token.clone())
+        self.inner
+            .home
+            .snapshot()
+            .rows
+            .operators
+            .is_empty()
+            .then(|| self.inner.setup_token.clone())
     }
 
     /// A token for one sign-in of this operator within 15 minutes, kept in memory: for a link whose page signs in by
@@ -144,7 +174,12 @@ impl Engine {
     pub fn mint_entry(&self, operator: OperatorId) -> SecretString {
         let token = mint_token();
         let hash = crate::credential::hash_token(token.expose_secret());
-        let mut entries = self.inner.sign_ins.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self
+            .inner
+            .sign_ins
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let now = self.now();
         entries.retain(|_, (_, until)| *until > now);
         entries.insert(hash, (operator, now.plus(ENTRY_LIFETIME)));
@@ -154,16 +189,31 @@ impl Engine {
     /// Whom such a token signs in, without using it up.
     pub fn entry_name(&self, token: &str) -> Option<String> {
         let hash = crate::credential::hash_token(token);
-        let entries = self.inner.sign_ins.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self
+            .inner
+            .sign_ins
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let (operator, until) = *entries.get(&hash)?;
-        let name = self.inner.home.snapshot().person(operator).map(|person| person.name.clone());
+        let name = self
+            .inner
+            .home
+            .snapshot()
+            .person(operator)
+            .map(|person| person.name.clone());
         (until > self.now()).then_some(name).flatten()
     }
 
     /// Uses such a token up.
     pub(crate) fn take_entry(&self, token: &str) -> Option<OperatorId> {
         let hash = crate::credential::hash_token(token);
-        let mut entries = self.inner.sign_ins.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self
+            .inner
+            .sign_ins
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let (operator, until) = entries.remove(&hash)?;
         (until > self.now()).then_some(operator)
     }

@@ -45,7 +45,13 @@ pub(crate) fn page<T>(items: Vec<T>, beyond: Option<u64>, limit: u32) -> EngineR
 /// Makes a key and takes the owner's other keys away. The key itself leaves only through the return value.
 pub(crate) fn rotate_key(turn: &mut Turn<'_>, owner: KeyOwner, actor: &Actor) -> EngineResult<SecretString> {
     let snapshot = turn.snapshot();
-    let old: Vec<KeyId> = snapshot.rows.keys.values().filter(|row| row.owner == owner && !row.revoked).map(|row| row.id).collect();
+    let old: Vec<KeyId> = snapshot
+        .rows
+        .keys
+        .values()
+        .filter(|row| row.owner == owner && !row.revoked)
+        .map(|row| row.id)
+        .collect();
     for id in old {
         turn.bring(RowKey::Key(id));
         turn.emit(Draft::new(Event::KeyRevoked(Nothing {}), actor.clone(), id))?;
@@ -54,20 +60,39 @@ pub(crate) fn rotate_key(turn: &mut Turn<'_>, owner: KeyOwner, actor: &Actor) ->
 }
 
 /// Makes a key beside those that exist.
-pub(crate) fn issue_key(turn: &mut Turn<'_>, owner: KeyOwner, actor: &Actor, name: Option<&str>) -> EngineResult<(KeyId, SecretString)> {
+pub(crate) fn issue_key(
+    turn: &mut Turn<'_>,
+    owner: KeyOwner,
+    actor: &Actor,
+    name: Option<&str>,
+) -> EngineResult<(KeyId, SecretString)> {
     let key = mint(&owner);
     let id = KeyId(mint_id(turn.now()));
     let hash = hash_key(key.expose_secret()).ok_or(EngineError::Internal)?;
-    let (secret, digest) = turn.ledger.tenant.key.secret(SecretKind::Key, id.0, hash.to_vec());
-    let set = KeySet { owner, hint: hint(&key), digest };
-    let name = name.map(|name| turn.ledger.tenant.key.seal(id.0, PayloadName::Text, name.as_bytes()));
+    let (secret, digest) = turn
+        .ledger
+        .tenant
+        .key
+        .secret(SecretKind::Key, id.0, hash.to_vec());
+    let set = KeySet {
+        owner,
+        hint: hint(&key),
+        digest,
+    };
+    let name = name.map(|name| {
+        turn.ledger
+            .tenant
+            .key
+            .seal(id.0, PayloadName::Text, name.as_bytes())
+    });
     turn.emit(Draft::new(Event::KeySet(set), actor.clone(), id).with(name))?;
     turn.ledger.changes.secrets.push(secret);
     Ok((id, key))
 }
 
 fn check_labels(labels: &BTreeMap<String, String>) -> EngineResult<()> {
-    let fits = |text: &str| !text.is_empty() && text.chars().count() <= 200 && !text.chars().any(char::is_control);
+    let fits =
+        |text: &str| !text.is_empty() && text.chars().count() <= 200 && !text.chars().any(char::is_control);
     if labels.len() > LABELS_MAX || !labels.iter().all(|(key, value)| fits(key) && fits(value)) {
         let why = format!("at most {LABELS_MAX} labels, keys and values of 1 to 200 characters");
         return Err(EngineError::invalid("/labels", why));
@@ -77,7 +102,10 @@ fn check_labels(labels: &BTreeMap<String, String>) -> EngineResult<()> {
 
 fn check_globs(agents: &[String]) -> EngineResult<()> {
     if agents.is_empty() || agents.len() > AGENTS_MAX {
-        return Err(EngineError::invalid("/agents", format!("1 to {AGENTS_MAX} names or globs; `*` is every agent")));
+        return Err(EngineError::invalid(
+            "/agents",
+            format!("1 to {AGENTS_MAX} names or globs; `*` is every agent"),
+        ));
     }
     for (at, glob) in agents.iter().enumerate() {
         check_glob(glob).map_err(|why| EngineError::invalid(format!("/agents/{at}"), why))?;
@@ -90,7 +118,9 @@ fn owner(snapshot: &Snapshot, text: Option<&str>) -> EngineResult<Option<Operato
         None | Some("") => Ok(None),
         Some(text) => {
             let row = snapshot.find_operator(text);
-            row.map(|row| Some(row.id)).ok_or_else(|| EngineError::invalid("/owner", "there is no operator with this id or e-mail address"))
+            row.map(|row| Some(row.id)).ok_or_else(|| {
+                EngineError::invalid("/owner", "there is no operator with this id or e-mail address")
+            })
         }
     }
 }
@@ -106,8 +136,20 @@ fn agent_put(row: &AgentRow) -> AgentPut {
 }
 
 fn agent_view(snapshot: &Snapshot, row: &AgentRow) -> AgentView {
-    let person = |id: OperatorId| Named { id, name: snapshot.person(id).map_or_else(|| id.to_string(), |person| person.name.clone()) };
-    let application = |id: ApplicationId| Named { id, name: snapshot.rows.applications.get(&id).map_or_else(|| id.to_string(), |row| row.name.clone()) };
+    let person = |id: OperatorId| Named {
+        id,
+        name: snapshot
+            .person(id)
+            .map_or_else(|| id.to_string(), |person| person.name.clone()),
+    };
+    let application = |id: ApplicationId| Named {
+        id,
+        name: snapshot
+            .rows
+            .applications
+            .get(&id)
+            .map_or_else(|| id.to_string(), |row| row.name.clone()),
+    };
     AgentView {
         owner: row.owner.map(person),
         application: row.registered_by.map(application),
@@ -117,7 +159,10 @@ fn agent_view(snapshot: &Snapshot, row: &AgentRow) -> AgentView {
 }
 
 fn application_view(snapshot: &Snapshot, row: &ApplicationRow) -> ApplicationView {
-    ApplicationView { key_created_at: snapshot.key_created_at(KeyOwner::Application(row.id)), row: row.clone() }
+    ApplicationView {
+        key_created_at: snapshot.key_created_at(KeyOwner::Application(row.id)),
+        row: row.clone(),
+    }
 }
 
 /// What a creation is remembered by; the secret is not.
@@ -138,7 +183,14 @@ impl Engine {
         let mut rows: Vec<&AgentRow> = snapshot.rows.agents.values().collect();
         rows.sort_by_key(|row| row.name.to_ascii_lowercase());
         let found = page(rows, beyond, limit)?;
-        Ok(Page { items: found.items.into_iter().map(|row| agent_view(&snapshot, row)).collect(), next: found.next })
+        Ok(Page {
+            items: found
+                .items
+                .into_iter()
+                .map(|row| agent_view(&snapshot, row))
+                .collect(),
+            next: found.next,
+        })
     }
 
     /// One agent by id or name.
@@ -149,7 +201,9 @@ impl Engine {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::SeeWorkspace)?;
         let snapshot = tenant.snapshot();
-        let row = snapshot.find_agent(agent).ok_or_else(|| EngineError::not_found("agent", agent))?;
+        let row = snapshot
+            .find_agent(agent)
+            .ok_or_else(|| EngineError::not_found("agent", agent))?;
         Ok(agent_view(&snapshot, row))
     }
 
@@ -157,7 +211,12 @@ impl Engine {
     ///
     /// # Errors
     /// If the name is taken or not a name.
-    pub async fn create_agent(&self, caller: &Caller, create: CreateAgent, key: Option<&str>) -> EngineResult<Created<AgentView>> {
+    pub async fn create_agent(
+        &self,
+        caller: &Caller,
+        create: CreateAgent,
+        key: Option<&str>,
+    ) -> EngineResult<Created<AgentView>> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
         check_name(&create.name).map_err(|why| EngineError::invalid("/name", why))?;
@@ -175,7 +234,10 @@ impl Engine {
                 }
                 let snapshot = turn.snapshot();
                 if snapshot.agent_by_name(&create.name).is_some() {
-                    return Err(EngineError::NameTaken { kind: "an agent", name: create.name.clone() });
+                    return Err(EngineError::NameTaken {
+                        kind: "an agent",
+                        name: create.name.clone(),
+                    });
                 }
                 let owner = owner(&snapshot, create.owner.as_deref())?;
                 let id = AgentId(mint_id(turn.now()));
@@ -192,14 +254,22 @@ impl Engine {
                 Ok((id, Some(secret)))
             })
             .await?;
-        Ok(Created { made: self.agent(caller, &id.to_string())?, secret })
+        Ok(Created {
+            made: self.agent(caller, &id.to_string())?,
+            secret,
+        })
     }
 
     /// Changes an agent. Switched off, its keys open nothing and its pending approvals are withdrawn.
     ///
     /// # Errors
     /// If there is none.
-    pub async fn update_agent(&self, caller: &Caller, agent: &str, update: UpdateAgent) -> EngineResult<AgentView> {
+    pub async fn update_agent(
+        &self,
+        caller: &Caller,
+        agent: &str,
+        update: UpdateAgent,
+    ) -> EngineResult<AgentView> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
         if let Some(labels) = &update.labels {
@@ -209,7 +279,9 @@ impl Engine {
         self.write(&tenant, Wants::default(), move |turn| {
             let actor = turn.principal(&caller_then, Operation::Govern)?.0.actor();
             let snapshot = turn.snapshot();
-            let row = snapshot.find_agent(&name).ok_or_else(|| EngineError::not_found("agent", &name))?;
+            let row = snapshot
+                .find_agent(&name)
+                .ok_or_else(|| EngineError::not_found("agent", &name))?;
             let mut put = agent_put(row);
             if let Some(labels) = &update.labels {
                 put.labels.clone_from(labels);
@@ -232,12 +304,20 @@ impl Engine {
     ///
     /// # Errors
     /// If there is no such agent.
-    pub async fn rotate_agent_key(&self, caller: &Caller, agent: &str, key: Option<&str>) -> EngineResult<Created<AgentView>> {
+    pub async fn rotate_agent_key(
+        &self,
+        caller: &Caller,
+        agent: &str,
+        key: Option<&str>,
+    ) -> EngineResult<Created<AgentView>> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
         let id = self.agent(caller, agent)?.row.id;
         let secret = self.rotate(&tenant, caller, KeyOwner::Agent(id), key).await?;
-        Ok(Created { made: self.agent(caller, agent)?, secret })
+        Ok(Created {
+            made: self.agent(caller, agent)?,
+            secret,
+        })
     }
 
     async fn rotate(
@@ -267,14 +347,26 @@ impl Engine {
     ///
     /// # Errors
     /// If the caller may not see them.
-    pub fn applications(&self, caller: &Caller, beyond: Option<u64>, limit: u32) -> EngineResult<Page<ApplicationView>> {
+    pub fn applications(
+        &self,
+        caller: &Caller,
+        beyond: Option<u64>,
+        limit: u32,
+    ) -> EngineResult<Page<ApplicationView>> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::SeeWorkspace)?;
         let snapshot = tenant.snapshot();
         let mut rows: Vec<&ApplicationRow> = snapshot.rows.applications.values().collect();
         rows.sort_by_key(|row| row.name.to_ascii_lowercase());
         let found = page(rows, beyond, limit)?;
-        Ok(Page { items: found.items.into_iter().map(|row| application_view(&snapshot, row)).collect(), next: found.next })
+        Ok(Page {
+            items: found
+                .items
+                .into_iter()
+                .map(|row| application_view(&snapshot, row))
+                .collect(),
+            next: found.next,
+        })
     }
 
     /// One application by id or name.
@@ -285,7 +377,9 @@ impl Engine {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::SeeWorkspace)?;
         let snapshot = tenant.snapshot();
-        let row = snapshot.find_application(application).ok_or_else(|| EngineError::not_found("application", application))?;
+        let row = snapshot
+            .find_application(application)
+            .ok_or_else(|| EngineError::not_found("application", application))?;
         Ok(application_view(&snapshot, row))
     }
 
@@ -293,12 +387,23 @@ impl Engine {
     ///
     /// # Errors
     /// If the name is taken or not a name.
-    pub async fn create_application(&self, caller: &Caller, create: CreateApplication, key: Option<&str>) -> EngineResult<Created<ApplicationView>> {
+    pub async fn create_application(
+        &self,
+        caller: &Caller,
+        create: CreateApplication,
+        key: Option<&str>,
+    ) -> EngineResult<Created<ApplicationView>> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
         check_name(&create.name).map_err(|why| EngineError::invalid("/name", why))?;
         check_globs(&create.agents)?;
-        let once = Once::of(&tenant, caller, "create_application", key, &(&create.name, &create.agents, create.register_new))?;
+        let once = Once::of(
+            &tenant,
+            caller,
+            "create_application",
+            key,
+            &(&create.name, &create.agents, create.register_new),
+        )?;
         let mut wants = Wants::default();
         want(&mut wants, once.as_ref());
         let caller_then = caller.clone();
@@ -309,7 +414,10 @@ impl Engine {
                     return Ok((made.id, None));
                 }
                 if turn.snapshot().find_application(&create.name).is_some() {
-                    return Err(EngineError::NameTaken { kind: "an application", name: create.name.clone() });
+                    return Err(EngineError::NameTaken {
+                        kind: "an application",
+                        name: create.name.clone(),
+                    });
                 }
                 let id = ApplicationId(mint_id(turn.now()));
                 let put = ApplicationPut {
@@ -324,14 +432,22 @@ impl Engine {
                 Ok((id, Some(secret)))
             })
             .await?;
-        Ok(Created { made: self.application(caller, &id.to_string())?, secret })
+        Ok(Created {
+            made: self.application(caller, &id.to_string())?,
+            secret,
+        })
     }
 
     /// Changes an application.
     ///
     /// # Errors
     /// If there is none.
-    pub async fn update_application(&self, caller: &Caller, application: &str, update: UpdateApplication) -> EngineResult<ApplicationView> {
+    pub async fn update_application(
+        &self,
+        caller: &Caller,
+        application: &str,
+        update: UpdateApplication,
+    ) -> EngineResult<ApplicationView> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
         if let Some(agents) = &update.agents {
@@ -341,7 +457,9 @@ impl Engine {
         self.write(&tenant, Wants::default(), move |turn| {
             let actor = turn.principal(&caller_then, Operation::Govern)?.0.actor();
             let snapshot = turn.snapshot();
-            let row = snapshot.find_application(&name).ok_or_else(|| EngineError::not_found("application", &name))?;
+            let row = snapshot
+                .find_application(&name)
+                .ok_or_else(|| EngineError::not_found("application", &name))?;
             let put = ApplicationPut {
                 name: row.name.clone(),
                 agents: update.agents.clone().unwrap_or_else(|| row.agents.clone()),
@@ -349,7 +467,8 @@ impl Engine {
                 disabled: update.disabled.unwrap_or(row.disabled),
             };
             turn.bring(RowKey::Application(row.id));
-            turn.emit(Draft::new(Event::ApplicationPut(put), actor, row.id)).map(drop)
+            turn.emit(Draft::new(Event::ApplicationPut(put), actor, row.id))
+                .map(drop)
         })
         .await?;
         self.application(caller, application)
@@ -359,11 +478,21 @@ impl Engine {
     ///
     /// # Errors
     /// If there is no such application.
-    pub async fn rotate_application_key(&self, caller: &Caller, application: &str, key: Option<&str>) -> EngineResult<Created<ApplicationView>> {
+    pub async fn rotate_application_key(
+        &self,
+        caller: &Caller,
+        application: &str,
+        key: Option<&str>,
+    ) -> EngineResult<Created<ApplicationView>> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
         let id = self.application(caller, application)?.row.id;
-        let secret = self.rotate(&tenant, caller, KeyOwner::Application(id), key).await?;
-        Ok(Created { made: self.application(caller, application)?, secret })
+        let secret = self
+            .rotate(&tenant, caller, KeyOwner::Application(id), key)
+            .await?;
+        Ok(Created {
+            made: self.application(caller, application)?,
+            secret,
+        })
     }
 }

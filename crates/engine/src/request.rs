@@ -28,7 +28,11 @@ pub struct Submit {
 impl Submit {
     /// A submit by an agent for itself.
     pub fn of(action: Action) -> Self {
-        Self { action, agent: None, replaces: None }
+        Self {
+            action,
+            agent: None,
+            replaces: None,
+        }
     }
 }
 
@@ -289,7 +293,7 @@ pub enum AgentName {
 
 impl From<&str> for AgentName {
     fn from(text: &str) -> Self {
-        text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Id)
+        text.parse()
+            .map_or_else(|_| Self::Name(text.to_owned()), Self::Id)
     }
 }
-

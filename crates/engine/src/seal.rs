@@ -25,7 +25,10 @@ const NONCE_BYTES: usize = 24;
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     // Without randomness there are no keys, salts or ids; going on would be worse than ending.
-    #[expect(clippy::expect_used, reason = "the operating system's randomness does not fail on supported systems")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the operating system's randomness does not fail on supported systems"
+    )]
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
 }
@@ -61,7 +64,10 @@ fn unlock(cipher: &XChaCha20Poly1305, aad: &[u8], sealed: &[u8]) -> Option<Zeroi
     if *version != VERSION {
         return None;
     }
-    cipher.decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad }).ok().map(Zeroizing::new)
+    cipher
+        .decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad })
+        .ok()
+        .map(Zeroizing::new)
 }
 
 fn aad(domain: &str, workspace: WorkspaceId, subject: RawId, name: &str) -> Vec<u8> {
@@ -95,7 +101,11 @@ impl MasterKey {
     /// A new workspace's key, and how it is stored.
     pub(crate) fn mint(&self, workspace: WorkspaceId) -> (WorkspaceKey, Vec<u8>) {
         let data = Zeroizing::new(random::<32>());
-        let wrapped = lock(&self.cipher(), &aad("signoff.workspace_key.v1", workspace, workspace.0, ""), data.as_ref());
+        let wrapped = lock(
+            &self.cipher(),
+            &aad("signoff.workspace_key.v1", workspace, workspace.0, ""),
+            data.as_ref(),
+        );
         (WorkspaceKey::new(workspace, &data), wrapped)
     }
 
@@ -121,7 +131,13 @@ pub(crate) struct SealedPayload {
 impl SealedPayload {
     /// As stored beside the record that carries its commitment.
     pub(crate) fn stored(self, seq: u64) -> StoredPayload {
-        StoredPayload { seq, name: self.name, subject: self.subject, salt: self.salt, bytes: self.bytes }
+        StoredPayload {
+            seq,
+            name: self.name,
+            subject: self.subject,
+            salt: self.salt,
+            bytes: self.bytes,
+        }
     }
 }
 
@@ -151,23 +167,42 @@ impl WorkspaceKey {
         let salt: [u8; 32] = random();
         let aad = aad("signoff.payload.v1", self.workspace, subject, name.as_str());
         let bytes = lock(&self.payloads, &aad, plain);
-        SealedPayload { name, salt, commitment: commitment(&salt, plain), bytes, subject }
+        SealedPayload {
+            name,
+            salt,
+            commitment: commitment(&salt, plain),
+            bytes,
+            subject,
+        }
     }
 
     /// Opens a stored payload; none if it was changed.
     pub(crate) fn open(&self, stored: &StoredPayload) -> Option<Zeroizing<Vec<u8>>> {
-        let aad = aad("signoff.payload.v1", self.workspace, stored.subject, stored.name.as_str());
+        let aad = aad(
+            "signoff.payload.v1",
+            self.workspace,
+            stored.subject,
+            stored.name.as_str(),
+        );
         unlock(&self.payloads, &aad, &stored.bytes)
     }
 
     /// Locks a channel's address and signing secret.
     pub(crate) fn seal_channel(&self, channel: RawId, plain: &[u8]) -> Vec<u8> {
-        lock(&self.channels, &aad("signoff.channel.v1", self.workspace, channel, ""), plain)
+        lock(
+            &self.channels,
+            &aad("signoff.channel.v1", self.workspace, channel, ""),
+            plain,
+        )
     }
 
     /// Opens them.
     pub(crate) fn open_channel(&self, channel: RawId, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        unlock(&self.channels, &aad("signoff.channel.v1", self.workspace, channel, ""), sealed)
+        unlock(
+            &self.channels,
+            &aad("signoff.channel.v1", self.workspace, channel, ""),
+            sealed,
+        )
     }
 
     /// Whether two requests are the same, without keeping what they say.
@@ -203,13 +238,32 @@ mod tests {
         let sealed = key.seal(RawId([7; 16]), PayloadName::Inputs, b"{}");
         let stored = sealed.clone().stored(3);
         assert_eq!(again.open(&stored).unwrap().as_slice(), b"{}");
-        assert!(again.open(&StoredPayload { subject: RawId([8; 16]), ..stored.clone() }).is_none());
-        assert!(again.open(&StoredPayload { name: PayloadName::Context, ..stored.clone() }).is_none());
+        assert!(
+            again
+                .open(&StoredPayload {
+                    subject: RawId([8; 16]),
+                    ..stored.clone()
+                })
+                .is_none()
+        );
+        assert!(
+            again
+                .open(&StoredPayload {
+                    name: PayloadName::Context,
+                    ..stored.clone()
+                })
+                .is_none()
+        );
         let mut flipped = stored;
         *flipped.bytes.last_mut().unwrap() ^= 1;
         assert!(again.open(&flipped).is_none());
         assert!(master.unwrap(workspace(2), &wrapped).is_none());
-        assert!(MasterKey::parse(&"cd".repeat(32)).unwrap().unwrap(workspace(1), &wrapped).is_none());
+        assert!(
+            MasterKey::parse(&"cd".repeat(32))
+                .unwrap()
+                .unwrap(workspace(1), &wrapped)
+                .is_none()
+        );
     }
 
     #[test]

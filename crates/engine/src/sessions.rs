@@ -29,23 +29,40 @@ pub(crate) fn check_person(name: Option<&str>, email: Option<&str>) -> EngineRes
     if let Some(name) = name {
         let length = name.trim().chars().count();
         if length == 0 || length > PERSON_NAME_CHARS_MAX || name.chars().any(char::is_control) {
-            let why = format!("a name has 1 to {PERSON_NAME_CHARS_MAX} characters, none of them control characters");
+            let why = format!(
+                "a name has 1 to {PERSON_NAME_CHARS_MAX} characters, none of them control characters"
+            );
             return Err(EngineError::invalid("/name", why));
         }
     }
     match email {
-        Some(email) if !is_address(email.trim()) => Err(EngineError::invalid("/email", "this is not an e-mail address")),
+        Some(email) if !is_address(email.trim()) => {
+            Err(EngineError::invalid("/email", "this is not an e-mail address"))
+        }
         _ => Ok(()),
     }
 }
 
 fn operator_actor(id: OperatorId, auth: Auth) -> Actor {
-    Actor { kind: ActorKind::Operator, id: Some(id.to_string()), auth: Some(auth) }
+    Actor {
+        kind: ActorKind::Operator,
+        id: Some(id.to_string()),
+        auth: Some(auth),
+    }
 }
 
-fn open_session(turn: &mut Turn<'_>, operator: OperatorId, auth: Auth, cookie: &SecretString) -> EngineResult<SignedIn> {
+fn open_session(
+    turn: &mut Turn<'_>,
+    operator: OperatorId,
+    auth: Auth,
+    cookie: &SecretString,
+) -> EngineResult<SignedIn> {
     let expires_at = turn.now().plus(SESSION_LIFETIME);
-    turn.emit(Draft::new(Event::SignedIn(Nothing {}), operator_actor(operator, auth), operator))?;
+    turn.emit(Draft::new(
+        Event::SignedIn(Nothing {}),
+        operator_actor(operator, auth),
+        operator,
+    ))?;
     turn.ledger.changes.sessions.push(SessionRow {
         hash: hash_token(cookie.expose_secret()),
         workspace: turn.ledger.tenant.id,
@@ -53,14 +70,23 @@ fn open_session(turn: &mut Turn<'_>, operator: OperatorId, auth: Auth, cookie: &
         created_at: turn.now(),
         expires_at,
     });
-    Ok(SignedIn { cookie: cookie.clone(), operator, expires_at })
+    Ok(SignedIn {
+        cookie: cookie.clone(),
+        operator,
+        expires_at,
+    })
 }
 
 impl Engine {
     /// Hashes a password off the runtime, a few at a time.
     pub(crate) async fn hash_password(&self, password: SecretString) -> EngineResult<Vec<u8>> {
         check_password(&password).map_err(|why| EngineError::invalid("/password", why))?;
-        let _permit = self.inner.hashers.acquire().await.map_err(|_| EngineError::Unavailable)?;
+        let _permit = self
+            .inner
+            .hashers
+            .acquire()
+            .await
+            .map_err(|_| EngineError::Unavailable)?;
         let hashed = tokio::task::spawn_blocking(move || hash_password(&password)).await;
         match hashed {
             Ok(Ok(hash)) => Ok(hash.into_bytes()),
@@ -76,7 +102,9 @@ impl Engine {
         let given = set_up.token.expose_secret().as_bytes();
         let genuine = bool::from(given.ct_eq(self.inner.setup_token.expose_secret().as_bytes()));
         if !genuine || self.setup_token().is_none() {
-            return Err(EngineError::Forbidden("the first-run link is not valid, or was used already".into()));
+            return Err(EngineError::Forbidden(
+                "the first-run link is not valid, or was used already".into(),
+            ));
         }
         check_person(Some(&set_up.name), Some(&set_up.email))?;
         let hash = self.hash_password(set_up.password).await?;
@@ -87,13 +115,32 @@ impl Engine {
             if !turn.snapshot().rows.operators.is_empty() {
                 return Err(EngineError::Forbidden("the first admin was made already".into()));
             }
-            let actor = Actor { kind: ActorKind::System, id: Some("first_run".into()), auth: Some(Auth::SetupLink) };
-            let put = OperatorPut { role: Role::Admin, disabled: false };
+            let actor = Actor {
+                kind: ActorKind::System,
+                id: Some("first_run".into()),
+                auth: Some(Auth::SetupLink),
+            };
+            let put = OperatorPut {
+                role: Role::Admin,
+                disabled: false,
+            };
             turn.emit(Draft::new(Event::OperatorPut(put), actor.clone(), operator))?;
-            let (secret, digest) = turn.ledger.tenant.key.secret(SecretKind::Password, operator.0, hash.clone());
-            turn.emit(Draft::new(Event::PasswordSet(PasswordSet { digest }), actor, operator))?;
+            let (secret, digest) =
+                turn.ledger
+                    .tenant
+                    .key
+                    .secret(SecretKind::Password, operator.0, hash.clone());
+            turn.emit(Draft::new(
+                Event::PasswordSet(PasswordSet { digest }),
+                actor,
+                operator,
+            ))?;
             turn.ledger.changes.secrets.push(secret);
-            turn.ledger.changes.people.push(PersonRow { id: operator, name: name.clone(), email: email.clone() });
+            turn.ledger.changes.people.push(PersonRow {
+                id: operator,
+                name: name.clone(),
+                email: email.clone(),
+            });
             open_session(turn, operator, Auth::SetupLink, &cookie)
         })
         .await
@@ -113,14 +160,22 @@ impl Engine {
             .map_err(|retry_after_seconds| EngineError::RateLimited { retry_after_seconds })?;
         self.inner.sign_ins.failed(&email, now);
         let snapshot = tenant.snapshot();
-        let known = snapshot.operator_by_email(&email).filter(|id| snapshot.active_operator(*id).is_some());
+        let known = snapshot
+            .operator_by_email(&email)
+            .filter(|id| snapshot.active_operator(*id).is_some());
         let stored = known.and_then(|id| snapshot.password(id)).map(<[u8]>::to_vec);
         // An unknown address takes as long as a known one.
         let stored_or_dummy = stored.clone().unwrap_or_else(|| DUMMY_HASH.as_bytes().to_vec());
         let password = sign_in.password;
         let genuine = {
-            let _permit = self.inner.hashers.acquire().await.map_err(|_| EngineError::Unavailable)?;
-            let verified = tokio::task::spawn_blocking(move || verify_password(&password, &stored_or_dummy)).await;
+            let _permit = self
+                .inner
+                .hashers
+                .acquire()
+                .await
+                .map_err(|_| EngineError::Unavailable)?;
+            let verified =
+                tokio::task::spawn_blocking(move || verify_password(&password, &stored_or_dummy)).await;
             verified.unwrap_or(false) && stored.is_some()
         };
         let cookie = mint_token();
@@ -128,11 +183,19 @@ impl Engine {
             .write(&tenant, Wants::default(), move |turn| {
                 let fresh = turn.snapshot();
                 // The password or the person may have changed while the hash was computed.
-                let same = known.filter(|id| genuine && fresh.active_operator(*id).is_some() && fresh.password(*id) == stored.as_deref());
+                let same = known.filter(|id| {
+                    genuine
+                        && fresh.active_operator(*id).is_some()
+                        && fresh.password(*id) == stored.as_deref()
+                });
                 if let Some(operator) = same {
                     return open_session(turn, operator, Auth::Password, &cookie);
                 }
-                let stranger = Actor { kind: ActorKind::Stranger, id: None, auth: Some(Auth::Password) };
+                let stranger = Actor {
+                    kind: ActorKind::Stranger,
+                    id: None,
+                    auth: Some(Auth::Password),
+                };
                 let subject = known.map_or_else(|| turn.ledger.tenant.id.to_string(), |id| id.to_string());
                 turn.emit(Draft::new(Event::SignInFailed(Nothing {}), stranger, subject))?;
                 Err(EngineError::WrongPassword)
@@ -152,7 +215,9 @@ impl Engine {
         let tenant = self.inner.home.clone();
         let cookie = mint_token();
         self.write(&tenant, Wants::default(), move |turn| {
-            turn.snapshot().active_operator(operator).ok_or(EngineError::Unauthorized)?;
+            turn.snapshot()
+                .active_operator(operator)
+                .ok_or(EngineError::Unauthorized)?;
             open_session(turn, operator, Auth::SetupLink, &cookie)
         })
         .await
@@ -166,15 +231,34 @@ impl Engine {
         if cookie.len() != 64 {
             return Err(EngineError::Unauthorized);
         }
-        let row = self.store().session(&hash_token(cookie)).await?.ok_or(EngineError::Unauthorized)?;
+        let row = self
+            .store()
+            .session(&hash_token(cookie))
+            .await?
+            .ok_or(EngineError::Unauthorized)?;
         if row.expires_at <= self.now() {
             return Err(EngineError::Unauthorized);
         }
-        let tenant = self.inner.tenants.get(&row.workspace).ok_or(EngineError::Unauthorized)?;
+        let tenant = self
+            .inner
+            .tenants
+            .get(&row.workspace)
+            .ok_or(EngineError::Unauthorized)?;
         let snapshot = tenant.snapshot();
-        let role = snapshot.active_operator(row.operator).ok_or(EngineError::Unauthorized)?.role;
-        let principal = Principal::Operator { id: row.operator, role, auth: Auth::Session };
-        Ok(Caller { workspace: row.workspace, principal, key: None })
+        let role = snapshot
+            .active_operator(row.operator)
+            .ok_or(EngineError::Unauthorized)?
+            .role;
+        let principal = Principal::Operator {
+            id: row.operator,
+            role,
+            auth: Auth::Session,
+        };
+        Ok(Caller {
+            workspace: row.workspace,
+            principal,
+            key: None,
+        })
     }
 
     /// Ends a session.
@@ -182,12 +266,18 @@ impl Engine {
     /// # Errors
     /// If the store fails; an unknown session is none.
     pub async fn sign_out(&self, cookie: &str) -> EngineResult<()> {
-        let Ok(caller) = self.session(cookie).await else { return Ok(()) };
+        let Ok(caller) = self.session(cookie).await else {
+            return Ok(());
+        };
         let tenant = self.tenant(&caller)?;
         let hash = hash_token(cookie);
         self.write(&tenant, Wants::default(), move |turn| {
             if let Principal::Operator { id, auth, .. } = caller.principal {
-                turn.emit(Draft::new(Event::SignedOut(Nothing {}), operator_actor(id, auth), id))?;
+                turn.emit(Draft::new(
+                    Event::SignedOut(Nothing {}),
+                    operator_actor(id, auth),
+                    id,
+                ))?;
             }
             turn.ledger.changes.ended_sessions.push(hash);
             Ok(())

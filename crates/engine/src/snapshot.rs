@@ -46,7 +46,9 @@ impl Snapshot {
         key: &WorkspaceKey,
         previous: Option<&Self>,
     ) -> Result<Self, StoreError> {
-        let head = authority.head.ok_or_else(|| StoreError::Damaged(format!("{workspace} has no log")))?;
+        let head = authority
+            .head
+            .ok_or_else(|| StoreError::Damaged(format!("{workspace} has no log")))?;
         let rows = authority.rows;
         let (policies, prepared) = prepare(&rows, previous)?;
         let mut snapshot = Self {
@@ -58,7 +60,11 @@ impl Snapshot {
             channels: HashMap::new(),
             people: HashMap::new(),
             by_email: HashMap::new(),
-            agents_by_name: rows.agents.values().map(|row| (row.name.to_ascii_lowercase(), row.id)).collect(),
+            agents_by_name: rows
+                .agents
+                .values()
+                .map(|row| (row.name.to_ascii_lowercase(), row.id))
+                .collect(),
             facts: rows.agents.values().map(|row| (row.id, facts(row))).collect(),
             rows,
         };
@@ -66,14 +72,20 @@ impl Snapshot {
             let digest = key.secret_digest(secret.kind, secret.id, &secret.value);
             let genuine = snapshot.digest_in_log(secret.kind, secret.id) == Some(digest);
             match (secret.kind, genuine) {
-                (_, false) => tracing::error!(kind = secret.kind.as_str(), id = %secret.id, "a stored secret is not the one in the log; it is ignored"),
+                (_, false) => {
+                    tracing::error!(kind = secret.kind.as_str(), id = %secret.id, "a stored secret is not the one in the log; it is ignored");
+                }
                 (SecretKind::Key, true) => {
                     if let Ok(hash) = <[u8; 32]>::try_from(secret.value.as_slice()) {
                         snapshot.keys.insert(hash, KeyId(secret.id));
                     }
                 }
-                (SecretKind::Password, true) => drop(snapshot.passwords.insert(OperatorId(secret.id), secret.value)),
-                (SecretKind::Channel, true) => drop(snapshot.channels.insert(ChannelId(secret.id), secret.value)),
+                (SecretKind::Password, true) => {
+                    drop(snapshot.passwords.insert(OperatorId(secret.id), secret.value));
+                }
+                (SecretKind::Channel, true) => {
+                    drop(snapshot.channels.insert(ChannelId(secret.id), secret.value));
+                }
             }
         }
         for person in authority.people {
@@ -83,10 +95,18 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    fn digest_in_log(&self, kind: SecretKind, id: signoff_core::id::RawId) -> Option<signoff_core::payload::Hash32> {
+    fn digest_in_log(
+        &self,
+        kind: SecretKind,
+        id: signoff_core::id::RawId,
+    ) -> Option<signoff_core::payload::Hash32> {
         match kind {
             SecretKind::Key => self.rows.keys.get(&KeyId(id)).map(|row| row.digest),
-            SecretKind::Password => self.rows.operators.get(&OperatorId(id)).and_then(|row| row.password_digest),
+            SecretKind::Password => self
+                .rows
+                .operators
+                .get(&OperatorId(id))
+                .and_then(|row| row.password_digest),
             SecretKind::Channel => self.rows.channels.get(&ChannelId(id)).map(|row| row.digest),
         }
     }
@@ -126,7 +146,10 @@ impl Snapshot {
 
     /// Channels that tell something.
     pub(crate) fn live_channels(&self) -> impl Iterator<Item = &ChannelRow> {
-        self.rows.channels.values().filter(|row| !row.removed && !row.disabled)
+        self.rows
+            .channels
+            .values()
+            .filter(|row| !row.removed && !row.disabled)
     }
 
     pub(crate) fn person(&self, id: OperatorId) -> Option<&PersonRow> {
@@ -144,28 +167,46 @@ impl Snapshot {
     }
 
     pub(crate) fn agent_by_name(&self, name: &str) -> Option<&AgentRow> {
-        self.agents_by_name.get(&name.to_ascii_lowercase()).and_then(|id| self.rows.agents.get(id))
+        self.agents_by_name
+            .get(&name.to_ascii_lowercase())
+            .and_then(|id| self.rows.agents.get(id))
     }
 
     /// An agent by id or name.
     pub(crate) fn find_agent(&self, text: &str) -> Option<&AgentRow> {
-        text.parse().ok().and_then(|id| self.rows.agents.get(&id)).or_else(|| self.agent_by_name(text))
+        text.parse()
+            .ok()
+            .and_then(|id| self.rows.agents.get(&id))
+            .or_else(|| self.agent_by_name(text))
     }
 
     /// An application by id or name.
     pub(crate) fn find_application(&self, text: &str) -> Option<&ApplicationRow> {
         let by_id = text.parse().ok().and_then(|id| self.rows.applications.get(&id));
-        by_id.or_else(|| self.rows.applications.values().find(|row| row.name.eq_ignore_ascii_case(text)))
+        by_id.or_else(|| {
+            self.rows
+                .applications
+                .values()
+                .find(|row| row.name.eq_ignore_ascii_case(text))
+        })
     }
 
     pub(crate) fn find_group(&self, name: &str) -> Option<&GroupRow> {
-        self.rows.groups.values().find(|row| !row.removed && row.name.eq_ignore_ascii_case(name))
+        self.rows
+            .groups
+            .values()
+            .find(|row| !row.removed && row.name.eq_ignore_ascii_case(name))
     }
 
     /// A policy in force by id or name.
     pub(crate) fn find_policy(&self, text: &str) -> Option<&PolicyRow> {
         let by_id = text.parse().ok().and_then(|id| self.rows.policies.get(&id));
-        let found = by_id.or_else(|| self.rows.policies.values().find(|row| !row.removed && row.doc.name.eq_ignore_ascii_case(text)));
+        let found = by_id.or_else(|| {
+            self.rows
+                .policies
+                .values()
+                .find(|row| !row.removed && row.doc.name.eq_ignore_ascii_case(text))
+        });
         found.filter(|row| !row.removed)
     }
 
@@ -175,12 +216,20 @@ impl Snapshot {
     }
 
     pub(crate) fn agent_name(&self, agent: AgentId) -> String {
-        self.rows.agents.get(&agent).map_or_else(|| agent.to_string(), |row| row.name.clone())
+        self.rows
+            .agents
+            .get(&agent)
+            .map_or_else(|| agent.to_string(), |row| row.name.clone())
     }
 
     /// When the live key of an owner was made.
     pub(crate) fn key_created_at(&self, owner: KeyOwner) -> Option<signoff_core::time::Timestamp> {
-        self.rows.keys.values().filter(|row| row.owner == owner && !row.revoked).map(|row| row.created_at).max()
+        self.rows
+            .keys
+            .values()
+            .filter(|row| row.owner == owner && !row.revoked)
+            .map(|row| row.created_at)
+            .max()
     }
 }
 
@@ -192,35 +241,57 @@ pub(crate) fn facts(row: &AgentRow) -> AgentFacts {
 type PreparedById = HashMap<(PolicyId, u64), Arc<Prepared>>;
 
 fn prepare(rows: &Rows, previous: Option<&Snapshot>) -> Result<(PolicySet, PreparedById), StoreError> {
-    let settings = rows.workspace.as_ref().map(|row| row.settings.clone()).unwrap_or_default();
-    let in_force: BTreeMap<(u64, PolicyId), &PolicyRow> =
-        rows.policies.values().filter(|row| !row.removed).map(|row| ((row.age, row.id), row)).collect();
-    let (mut list, mut prepared) = (Vec::with_capacity(in_force.len()), HashMap::with_capacity(in_force.len()));
+    let settings = rows
+        .workspace
+        .as_ref()
+        .map(|row| row.settings.clone())
+        .unwrap_or_default();
+    let in_force: BTreeMap<(u64, PolicyId), &PolicyRow> = rows
+        .policies
+        .values()
+        .filter(|row| !row.removed)
+        .map(|row| ((row.age, row.id), row))
+        .collect();
+    let (mut list, mut prepared) = (
+        Vec::with_capacity(in_force.len()),
+        HashMap::with_capacity(in_force.len()),
+    );
     for row in in_force.into_values() {
         let known = previous.and_then(|previous| previous.prepared.get(&(row.id, row.version)));
-        let policy = match known {
-            Some(policy) => Arc::clone(policy),
-            None => {
-                let reference = PolicyRef { id: row.id, name: row.doc.name.clone(), version: row.version };
-                Arc::new(Prepared::new(reference, row.doc.clone()).map_err(StoreError::Damaged)?)
-            }
+        let policy = if let Some(policy) = known { Arc::clone(policy) } else {
+            let reference = PolicyRef {
+                id: row.id,
+                name: row.doc.name.clone(),
+                version: row.version,
+            };
+            Arc::new(Prepared::new(reference, row.doc.clone()).map_err(StoreError::Damaged)?)
         };
         prepared.insert((row.id, row.version), Arc::clone(&policy));
         list.push(policy);
     }
-    Ok((PolicySet::new(list, settings).map_err(StoreError::Damaged)?, prepared))
+    Ok((
+        PolicySet::new(list, settings).map_err(StoreError::Damaged)?,
+        prepared,
+    ))
 }
 
 impl Roster for Snapshot {
     fn is_named(&self, operator: OperatorId, approver: &Approver) -> bool {
-        let Some(row) = self.active_operator(operator).filter(|row| row.role >= Role::Member) else { return false };
+        let Some(row) = self
+            .active_operator(operator)
+            .filter(|row| row.role >= Role::Member)
+        else {
+            return false;
+        };
         match approver {
             Approver::Role(role) => row.role >= *role,
-            Approver::Group(name) => self.find_group(name).is_some_and(|group| group.members.contains(&operator)),
+            Approver::Group(name) => self
+                .find_group(name)
+                .is_some_and(|group| group.members.contains(&operator)),
             Approver::Operator(id) => *id == operator,
-            Approver::Email(address) => {
-                self.person(operator).is_some_and(|person| person.email.eq_ignore_ascii_case(address))
-            }
+            Approver::Email(address) => self
+                .person(operator)
+                .is_some_and(|person| person.email.eq_ignore_ascii_case(address)),
             // The machine knows which agent is meant.
             Approver::AgentOwner => false,
         }

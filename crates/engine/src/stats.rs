@@ -2,7 +2,12 @@
 
 use std::collections::HashMap;
 
-use signoff_core::{actor::ActorKind, authority::Operation, event::ApprovalStatus, time::{Micros, Timestamp}};
+use signoff_core::{
+    actor::ActorKind,
+    authority::Operation,
+    event::ApprovalStatus,
+    time::{Micros, Timestamp},
+};
 use signoff_store::ApprovalFact;
 
 use crate::{
@@ -36,14 +41,21 @@ fn is_human(fact: &ApprovalFact) -> bool {
 }
 
 fn count(facts: &[ApprovalFact], since: Timestamp, until: Timestamp) -> Stats {
-    let mut stats = Stats { since, until, ..Stats::default() };
+    let mut stats = Stats {
+        since,
+        until,
+        ..Stats::default()
+    };
     let mut seconds = Vec::new();
     let mut by_action: HashMap<String, (String, Counts)> = HashMap::new();
     for fact in facts {
         let slices = [
             stats.by_priority.entry(fact.priority).or_default(),
             stats.by_risk.entry(fact.risk).or_default(),
-            &mut by_action.entry(fact.action.to_ascii_lowercase()).or_insert_with(|| (fact.action.clone(), Counts::default())).1,
+            &mut by_action
+                .entry(fact.action.to_ascii_lowercase())
+                .or_insert_with(|| (fact.action.clone(), Counts::default()))
+                .1,
         ];
         for slice in slices {
             slice.add(fact);
@@ -59,15 +71,27 @@ fn count(facts: &[ApprovalFact], since: Timestamp, until: Timestamp) -> Stats {
             (ApprovalStatus::Cancelled, _) => stats.cancelled += 1,
             (ApprovalStatus::Superseded, _) => stats.superseded += 1,
         }
-        let decided = matches!(fact.status, ApprovalStatus::Approved | ApprovalStatus::Answered | ApprovalStatus::Denied);
+        let decided = matches!(
+            fact.status,
+            ApprovalStatus::Approved | ApprovalStatus::Answered | ApprovalStatus::Denied
+        );
         if let (true, true, Some(at)) = (decided, is_human(fact), fact.decided_at) {
-            #[expect(clippy::cast_precision_loss, reason = "a span of at most 30 days in microseconds is exact in a double")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a span of at most 30 days in microseconds is exact in a double"
+            )]
             seconds.push(fact.created_at.until(at).0 as f64 / 1e6);
         }
     }
     (stats.decision_seconds_average, stats.decision_seconds_p90) = spread(seconds);
     let mut top: Vec<(String, Counts)> = by_action.into_values().collect();
-    top.sort_by(|left, right| right.1.total.cmp(&left.1.total).then_with(|| left.0.cmp(&right.0)));
+    top.sort_by(|left, right| {
+        right
+            .1
+            .total
+            .cmp(&left.1.total)
+            .then_with(|| left.0.cmp(&right.0))
+    });
     top.truncate(TOP_ACTIONS);
     stats.top_actions = top;
     stats
@@ -79,7 +103,10 @@ fn spread(mut seconds: Vec<f64>) -> (Option<f64>, Option<f64>) {
         return (None, None);
     }
     seconds.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_precision_loss, reason = "a count of decisions is far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a count of decisions is far below 2^52"
+    )]
     let average = seconds.iter().sum::<f64>() / seconds.len() as f64;
     let rank = (seconds.len() * 9).div_ceil(10).max(1);
     (Some(average), Some(seconds[rank - 1]))
@@ -117,18 +144,34 @@ mod tests {
 
     #[test]
     fn rates_and_times_count_people_only() {
-        let mut facts: Vec<_> = (1..=10).map(|at| fact(ApprovalStatus::Approved, Some(ActorKind::Operator), at)).collect();
+        let mut facts: Vec<_> = (1..=10)
+            .map(|at| fact(ApprovalStatus::Approved, Some(ActorKind::Operator), at))
+            .collect();
         facts.push(fact(ApprovalStatus::Denied, Some(ActorKind::Automation), 100));
         facts.push(fact(ApprovalStatus::Approved, Some(ActorKind::System), 5_000));
         facts.push(fact(ApprovalStatus::Expired, Some(ActorKind::System), 1_800));
         facts.push(fact(ApprovalStatus::Pending, None, 0));
         let stats = count(&facts, Timestamp(0), Timestamp(1));
-        assert_eq!((stats.total, stats.pending, stats.approved, stats.denied), (14, 1, 10, 1));
+        assert_eq!(
+            (stats.total, stats.pending, stats.approved, stats.denied),
+            (14, 1, 10, 1)
+        );
         assert_eq!((stats.system_approved, stats.expired), (1, 1));
         assert_eq!(stats.decision_seconds_p90, Some(10.0));
         assert_eq!(stats.decision_seconds_average, Some(155.0 / 11.0));
-        assert_eq!(stats.by_priority.get(&Priority::High).map(|counts| counts.total), Some(14));
-        assert_eq!(stats.top_actions[0].1, Counts { total: 14, pending: 1, approved: 10, denied: 1 });
+        assert_eq!(
+            stats.by_priority.get(&Priority::High).map(|counts| counts.total),
+            Some(14)
+        );
+        assert_eq!(
+            stats.top_actions[0].1,
+            Counts {
+                total: 14,
+                pending: 1,
+                approved: 10,
+                denied: 1
+            }
+        );
     }
 
     #[test]

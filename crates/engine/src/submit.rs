@@ -13,8 +13,8 @@ use signoff_core::{
     event::{ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApprovalRequested, Event},
     fold::RowKey,
     id::{ActionId, AgentId, ApplicationId, ApprovalId, RawId},
-    judge::{AgentFacts, ReasonCode, Verdict},
     json,
+    judge::{AgentFacts, ReasonCode, Verdict},
     name::{GlobIndex, check_name},
     payload::{Hash32, PayloadName},
     policy::Effect,
@@ -32,7 +32,7 @@ use crate::{
     snapshot::{Snapshot, facts},
     tenant::Tenant,
     turn::{Draft, Turn, mint_id},
-    view::{Caller, Explanation, ExplainedMatch, Judged, Submitted},
+    view::{Caller, ExplainedMatch, Explanation, Judged, Submitted},
 };
 
 /// How many approvals of one agent may be pending.
@@ -75,23 +75,34 @@ impl Engine {
     ///
     /// # Errors
     /// If the request is not valid, or too thin for its policy; then nothing is recorded.
-    pub async fn submit(&self, caller: &Caller, submit: Submit, key: Option<&str>) -> EngineResult<Submitted> {
+    pub async fn submit(
+        &self,
+        caller: &Caller,
+        submit: Submit,
+        key: Option<&str>,
+    ) -> EngineResult<Submitted> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Ask)?;
         let once = match key {
-            Some(_) => Once::of(&tenant, caller, "submit", key, &SameSubmit::of(&submit))?.map(Once::for_ever),
+            Some(_) => {
+                Once::of(&tenant, caller, "submit", key, &SameSubmit::of(&submit))?.map(Once::for_ever)
+            }
             None => None,
         };
         let prepared = Arc::new(prepare(&tenant, caller, submit, self.now())?);
         let mut wants = Wants::default();
         want(&mut wants, once.as_ref());
-        wants.rows.insert((tenant.id, RowKey::Counter(prepared.asker.facts.id)));
+        wants
+            .rows
+            .insert((tenant.id, RowKey::Counter(prepared.asker.facts.id)));
         if let Some(replaced) = prepared.submit.replaces {
             wants.rows.insert((tenant.id, RowKey::Approval(replaced)));
         }
         let caller_then = caller.clone();
         let came = self
-            .write(&tenant, wants, move |turn| take(turn, &caller_then, &prepared, once.as_ref()))
+            .write(&tenant, wants, move |turn| {
+                take(turn, &caller_then, &prepared, once.as_ref())
+            })
             .await?;
         match came {
             Came::Now(submitted) => Ok(*submitted),
@@ -115,7 +126,9 @@ impl Engine {
         let asker = asker(&snapshot, caller, submit.agent.as_deref(), None)?;
         let verdict = snapshot.policies.judge(&submit.action, &asker.facts);
         thick_enough(&verdict)?;
-        let reason = verdict.code.map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
+        let reason = verdict
+            .code
+            .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
         Ok(Judged { verdict, reason })
     }
 
@@ -129,17 +142,24 @@ impl Engine {
         let snapshot = tenant.snapshot();
         check_form(&submit.action)?;
         let facts = match caller.principal {
-            Principal::Agent(_) | Principal::Application(_) => asker(&snapshot, caller, submit.agent.as_deref(), None)?.facts,
+            Principal::Agent(_) | Principal::Application(_) => {
+                asker(&snapshot, caller, submit.agent.as_deref(), None)?.facts
+            }
             _ => named_or_unknown(&snapshot, submit.agent.as_deref()),
         };
         let matches = snapshot.policies.matches(&submit.action, &facts);
         let governing = snapshot.policies.governing(&matches);
         let verdict = snapshot.policies.verdict(&submit.action, matches.clone());
-        let reason = verdict.code.map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
+        let reason = verdict
+            .code
+            .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
         let mut order: Vec<_> = matches.into_iter().enumerate().collect();
         order.sort_by(|(left_at, left), (right_at, right)| {
             let first = |at: &usize| Some(*at) != governing;
-            first(left_at).cmp(&first(right_at)).then(right.rank.cmp(&left.rank)).then(left.age.cmp(&right.age))
+            first(left_at)
+                .cmp(&first(right_at))
+                .then(right.rank.cmp(&left.rank))
+                .then(left.age.cmp(&right.age))
         });
         let matches = order
             .into_iter()
@@ -154,7 +174,10 @@ impl Engine {
                 }
             })
             .collect();
-        Ok(Explanation { judged: Judged { verdict, reason }, matches })
+        Ok(Explanation {
+            judged: Judged { verdict, reason },
+            matches,
+        })
     }
 }
 
@@ -163,7 +186,9 @@ fn why(governs: bool, effect: Option<Effect>, outcome: condition::Outcome, verdi
         (true, Some(Effect::Deny), _) => "it denies, and a denial can't be overridden".into(),
         (true, Some(Effect::Ask), _) => "it asks, and is the most specific or guards".into(),
         (true, _, _) => "it is the most specific policy that matches".into(),
-        (false, None, condition::Outcome::False) => "its conditions do not hold, so it says nothing here".into(),
+        (false, None, condition::Outcome::False) => {
+            "its conditions do not hold, so it says nothing here".into()
+        }
         (false, None, _) => "a condition could not be evaluated, and an error never opens the gate".into(),
         (false, _, _) if verdict == Effect::Deny => "another policy denies".into(),
         (false, _, _) => "a more specific, stricter or older policy governs".into(),
@@ -208,54 +233,102 @@ impl<'a> SameSubmit<'a> {
 }
 
 fn check_form(action: &Action) -> EngineResult<()> {
-    action.check().map_err(|(pointer, why)| EngineError::invalid(pointer, why))
+    action
+        .check()
+        .map_err(|(pointer, why)| EngineError::invalid(pointer, why))
 }
 
 fn thick_enough(verdict: &Verdict) -> EngineResult<()> {
     match &verdict.policy {
-        Some(policy) if verdict.reason_missing && verdict.effect != Effect::Deny => Err(EngineError::invalid(
-            "/reason",
-            format!("the policy `{}` requires a reason; nobody was disturbed", policy.name),
-        )),
+        Some(policy) if verdict.reason_missing && verdict.effect != Effect::Deny => {
+            Err(EngineError::invalid(
+                "/reason",
+                format!(
+                    "the policy `{}` requires a reason; nobody was disturbed",
+                    policy.name
+                ),
+            ))
+        }
         _ => Ok(()),
     }
 }
 
 /// Whom a caller speaks for. `fresh` is the id that a new agent would get; none: a dry run, which registers nobody.
-fn asker(snapshot: &Snapshot, caller: &Caller, name: Option<&str>, fresh: Option<RawId>) -> EngineResult<Asker> {
+fn asker(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    name: Option<&str>,
+    fresh: Option<RawId>,
+) -> EngineResult<Asker> {
     match &caller.principal {
         Principal::Agent(id) => {
             let facts = snapshot.facts(*id).ok_or(EngineError::Unauthorized)?;
             match name {
-                Some(name) if !name.eq_ignore_ascii_case(&facts.name) && name != id.to_string() => Err(EngineError::invalid(
-                    "/agent",
-                    format!("the key belongs to `{}`; leave `agent` out, or use an application's key to speak for others", facts.name),
-                )),
-                _ => Ok(Asker { facts: facts.clone(), application: None, is_new: false }),
+                Some(name) if !name.eq_ignore_ascii_case(&facts.name) && name != id.to_string() => {
+                    Err(EngineError::invalid(
+                        "/agent",
+                        format!(
+                            "the key belongs to `{}`; leave `agent` out, or use an application's key to speak for others",
+                            facts.name
+                        ),
+                    ))
+                }
+                _ => Ok(Asker {
+                    facts: facts.clone(),
+                    application: None,
+                    is_new: false,
+                }),
             }
         }
         Principal::Application(id) => spoken_for(snapshot, *id, name, fresh),
-        _ => Err(EngineError::Forbidden("only agents and applications submit actions".into())),
+        _ => Err(EngineError::Forbidden(
+            "only agents and applications submit actions".into(),
+        )),
     }
 }
 
-fn spoken_for(snapshot: &Snapshot, id: ApplicationId, name: Option<&str>, fresh: Option<RawId>) -> EngineResult<Asker> {
-    let name = name.ok_or_else(|| EngineError::invalid("/agent", "an application names the agent it speaks for"))?;
-    let application = snapshot.rows.applications.get(&id).ok_or(EngineError::Unauthorized)?;
+fn spoken_for(
+    snapshot: &Snapshot,
+    id: ApplicationId,
+    name: Option<&str>,
+    fresh: Option<RawId>,
+) -> EngineResult<Asker> {
+    let name =
+        name.ok_or_else(|| EngineError::invalid("/agent", "an application names the agent it speaks for"))?;
+    let application = snapshot
+        .rows
+        .applications
+        .get(&id)
+        .ok_or(EngineError::Unauthorized)?;
     let known = snapshot.find_agent(name);
     let called = known.map_or(name, |row| row.name.as_str());
     check_name(called).map_err(|why| EngineError::invalid("/agent", why))?;
-    let allowed = GlobIndex::new(application.agents.iter().map(String::as_str)).is_ok_and(|globs| !globs.matches(called).is_empty());
+    let allowed = GlobIndex::new(application.agents.iter().map(String::as_str))
+        .is_ok_and(|globs| !globs.matches(called).is_empty());
     if !allowed {
-        return Err(EngineError::Forbidden(format!("the application `{}` may not speak for `{called}`", application.name)));
+        return Err(EngineError::Forbidden(format!(
+            "the application `{}` may not speak for `{called}`",
+            application.name
+        )));
     }
     match known {
-        Some(row) if row.disabled => Err(EngineError::Forbidden(format!("the agent `{}` is switched off", row.name))),
-        Some(row) => Ok(Asker { facts: facts(row), application: Some(id), is_new: false }),
+        Some(row) if row.disabled => Err(EngineError::Forbidden(format!(
+            "the agent `{}` is switched off",
+            row.name
+        ))),
+        Some(row) => Ok(Asker {
+            facts: facts(row),
+            application: Some(id),
+            is_new: false,
+        }),
         None if application.register_new => {
             let agent = AgentId(fresh.unwrap_or(RawId([0; 16])));
             let facts = AgentFacts::new(agent, called, &std::collections::BTreeMap::new(), None);
-            Ok(Asker { facts, application: Some(id), is_new: true })
+            Ok(Asker {
+                facts,
+                application: Some(id),
+                is_new: true,
+            })
         }
         None => Err(EngineError::not_found("agent", called)),
     }
@@ -263,7 +336,14 @@ fn spoken_for(snapshot: &Snapshot, id: ApplicationId, name: Option<&str>, fresh:
 
 fn named_or_unknown(snapshot: &Snapshot, name: Option<&str>) -> AgentFacts {
     name.and_then(|name| snapshot.find_agent(name)).map_or_else(
-        || AgentFacts::new(AgentId(RawId([0; 16])), name.unwrap_or_default(), &std::collections::BTreeMap::new(), None),
+        || {
+            AgentFacts::new(
+                AgentId(RawId([0; 16])),
+                name.unwrap_or_default(),
+                &std::collections::BTreeMap::new(),
+                None,
+            )
+        },
         facts,
     )
 }
@@ -282,7 +362,10 @@ fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> 
     ] {
         let bytes = json::canonical(object).map_err(|_| EngineError::Internal)?;
         if bytes.len() > OBJECT_BYTES_MAX {
-            let why = format!("the object is {} bytes large; the limit is {OBJECT_BYTES_MAX}", bytes.len());
+            let why = format!(
+                "the object is {} bytes large; the limit is {OBJECT_BYTES_MAX}",
+                bytes.len()
+            );
             return Err(EngineError::invalid(field, why));
         }
         // Inputs are kept even when empty: their absence means that they were erased.
@@ -294,7 +377,12 @@ fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> 
         payloads.push(seal_json(&tenant.key, raw, PayloadName::Claims, &action.claims)?);
     }
     let id = ActionId(raw);
-    let commitment = |name| payloads.iter().find(|payload| payload.name == name).map(|payload| payload.commitment);
+    let commitment = |name| {
+        payloads
+            .iter()
+            .find(|payload| payload.name == name)
+            .map(|payload| payload.commitment)
+    };
     let digest = action_digest(&DigestFields {
         workspace: tenant.id,
         action_id: id,
@@ -309,11 +397,24 @@ fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> 
         accepts: action.accepts,
     })
     .map_err(|_| EngineError::Internal)?;
-    Ok(Prepared { id, asker, payloads, digest, judged, epochs: snapshot.epochs, submit })
+    Ok(Prepared {
+        id,
+        asker,
+        payloads,
+        digest,
+        judged,
+        epochs: snapshot.epochs,
+        submit,
+    })
 }
 
 /// The command's turn. Whoever asks, and policy, are taken as they are at the head of the log.
-fn take(turn: &mut Turn<'_>, caller: &Caller, prepared: &Prepared, once: Option<&Once>) -> EngineResult<Came> {
+fn take(
+    turn: &mut Turn<'_>,
+    caller: &Caller,
+    prepared: &Prepared,
+    once: Option<&Once>,
+) -> EngineResult<Came> {
     let (principal, _) = turn.principal(caller, Operation::Ask)?;
     if let Some(Remembered { action }) = turn.before(once)? {
         return Ok(Came::Before(action));
@@ -324,7 +425,12 @@ fn take(turn: &mut Turn<'_>, caller: &Caller, prepared: &Prepared, once: Option<
     } else {
         // Policy or people changed since it was prepared. Another submit may have registered the agent meanwhile: then
         // the digest would name an agent that does not exist.
-        let asker = asker(&snapshot, caller, prepared.submit.agent.as_deref(), Some(prepared.asker.facts.id.0))?;
+        let asker = asker(
+            &snapshot,
+            caller,
+            prepared.submit.agent.as_deref(),
+            Some(prepared.asker.facts.id.0),
+        )?;
         if asker.facts.id != prepared.asker.facts.id {
             return again(turn, caller, prepared, once);
         }
@@ -336,7 +442,12 @@ fn take(turn: &mut Turn<'_>, caller: &Caller, prepared: &Prepared, once: Option<
 }
 
 /// Prepares anew inside the batch: rare, when another request registered the same agent a moment before.
-fn again(turn: &mut Turn<'_>, caller: &Caller, prepared: &Prepared, once: Option<&Once>) -> EngineResult<Came> {
+fn again(
+    turn: &mut Turn<'_>,
+    caller: &Caller,
+    prepared: &Prepared,
+    once: Option<&Once>,
+) -> EngineResult<Came> {
     let tenant = Arc::clone(&turn.ledger.tenant);
     let fresh = prepare(&tenant, caller, prepared.submit.clone(), turn.now())?;
     let (principal, _) = turn.principal(caller, Operation::Ask)?;
@@ -358,9 +469,16 @@ fn record(
     let action = &prepared.submit.action;
     let superseded = superseded(turn, actor, prepared, asker)?;
     if verdict.effect == Effect::Ask && superseded.is_none() {
-        let pending = turn.ledger.rows.counters.get(&asker.facts.id).map_or(0, |row| row.pending);
+        let pending = turn
+            .ledger
+            .rows
+            .counters
+            .get(&asker.facts.id)
+            .map_or(0, |row| row.pending);
         if pending >= PENDING_PER_AGENT_MAX {
-            return Err(EngineError::TooManyPending { limit: PENDING_PER_AGENT_MAX });
+            return Err(EngineError::TooManyPending {
+                limit: PENDING_PER_AGENT_MAX,
+            });
         }
     }
     if asker.is_new {
@@ -387,13 +505,26 @@ fn record(
     };
     let mut payloads = prepared.payloads.clone();
     if !verdict.conditions.is_empty() {
-        payloads.push(seal_json(&turn.ledger.tenant.key, id.0, PayloadName::Judgement, &verdict.conditions)?);
+        payloads.push(seal_json(
+            &turn.ledger.tenant.key,
+            id.0,
+            PayloadName::Judgement,
+            &verdict.conditions,
+        )?);
     }
     let decide_by = verdict.decide_within.map(|span| now.plus(span));
     let (event, subject) = event(id, facts, &verdict, &prepared.submit, now, decide_by);
-    turn.emit(Draft::new(event, actor.clone(), subject).under(verdict.policy.as_ref()).with(payloads))?;
+    turn.emit(
+        Draft::new(event, actor.clone(), subject)
+            .under(verdict.policy.as_ref())
+            .with(payloads),
+    )?;
     if let Some(event) = superseded {
-        let replaced = prepared.submit.replaces.map(|id| id.to_string()).unwrap_or_default();
+        let replaced = prepared
+            .submit
+            .replaces
+            .map(|id| id.to_string())
+            .unwrap_or_default();
         turn.emit(Draft::new(event, actor.clone(), replaced))?;
     }
     turn.remember(once, &Remembered { action: id })?;
@@ -401,15 +532,31 @@ fn record(
 }
 
 /// The end of the request that this one amends.
-fn superseded(turn: &Turn<'_>, actor: &Actor, prepared: &Prepared, asker: &Asker) -> EngineResult<Option<Event>> {
-    let Some(replaced) = prepared.submit.replaces else { return Ok(None) };
+fn superseded(
+    turn: &Turn<'_>,
+    actor: &Actor,
+    prepared: &Prepared,
+    asker: &Asker,
+) -> EngineResult<Option<Event>> {
+    let Some(replaced) = prepared.submit.replaces else {
+        return Ok(None);
+    };
     let row = turn.approval(replaced)?;
     if row.agent != asker.facts.id {
         return Err(EngineError::not_found("approval", replaced));
     }
     let snapshot = turn.snapshot();
-    let around = Surroundings { now: turn.now(), actor, roster: &*snapshot, selves: Selves::default() };
-    Ok(transition(row, &Command::Supersede(prepared.id.approval()), &around)?)
+    let around = Surroundings {
+        now: turn.now(),
+        actor,
+        roster: &*snapshot,
+        selves: Selves::default(),
+    };
+    Ok(transition(
+        row,
+        &Command::Supersede(prepared.id.approval()),
+        &around,
+    )?)
 }
 
 fn event(
@@ -421,12 +568,19 @@ fn event(
     decide_by: Option<Timestamp>,
 ) -> (Event, String) {
     match verdict.effect {
-        Effect::Allow => {
-            (Event::ActionAllowed(ActionAllowed { action: facts, run_by: now.plus(verdict.valid_for) }), id.to_string())
-        }
+        Effect::Allow => (
+            Event::ActionAllowed(ActionAllowed {
+                action: facts,
+                run_by: now.plus(verdict.valid_for),
+            }),
+            id.to_string(),
+        ),
         Effect::Deny => {
             let code = verdict.code.unwrap_or(ReasonCode::PolicyDenied);
-            (Event::ActionDenied(ActionDenied { action: facts, code }), id.to_string())
+            (
+                Event::ActionDenied(ActionDenied { action: facts, code }),
+                id.to_string(),
+            )
         }
         Effect::Ask => {
             let escalate_at = verdict.escalate.as_ref().map(|escalate| now.plus(escalate.after));
@@ -442,7 +596,10 @@ fn event(
                 timeout: submit.action.timeout,
                 replaces: submit.replaces,
             };
-            (Event::ApprovalRequested(Box::new(requested)), id.approval().to_string())
+            (
+                Event::ApprovalRequested(Box::new(requested)),
+                id.approval().to_string(),
+            )
         }
     }
 }
@@ -471,8 +628,12 @@ pub(crate) fn refusal_sentence(code: ReasonCode, policy: Option<&str>) -> String
     let policy = policy.unwrap_or("a policy that is gone");
     match code {
         ReasonCode::PolicyDenied => format!("the policy `{policy}` denies this action"),
-        ReasonCode::ConditionsDenied => format!("the conditions of the policy `{policy}` do not hold for this action"),
-        ReasonCode::Unmatched => "no policy covers this action, and the workspace denies what no policy covers".into(),
+        ReasonCode::ConditionsDenied => {
+            format!("the conditions of the policy `{policy}` do not hold for this action")
+        }
+        ReasonCode::Unmatched => {
+            "no policy covers this action, and the workspace denies what no policy covers".into()
+        }
         ReasonCode::DeniedByReviewer => "a reviewer denied it".into(),
         ReasonCode::ApprovalTimeout => "nobody decided in time".into(),
         ReasonCode::Cancelled => "the request was cancelled".into(),

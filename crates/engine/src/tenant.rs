@@ -17,9 +17,17 @@ pub(crate) struct Tenant {
 
 impl Tenant {
     /// Reads what is needed to judge and authenticate.
-    pub(crate) async fn load(store: &dyn Store, id: WorkspaceId, key: WorkspaceKey) -> Result<Self, StoreError> {
+    pub(crate) async fn load(
+        store: &dyn Store,
+        id: WorkspaceId,
+        key: WorkspaceKey,
+    ) -> Result<Self, StoreError> {
         let snapshot = Snapshot::build(id, store.authority(id).await?, &key, None)?;
-        Ok(Self { id, key, snapshot: ArcSwap::from_pointee(snapshot) })
+        Ok(Self {
+            id,
+            key,
+            snapshot: ArcSwap::from_pointee(snapshot),
+        })
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
@@ -29,7 +37,12 @@ impl Tenant {
     /// Reads the snapshot anew and puts it in force.
     pub(crate) async fn reload(&self, store: &dyn Store) -> Result<Arc<Snapshot>, StoreError> {
         let previous = self.snapshot();
-        let fresh = Arc::new(Snapshot::build(self.id, store.authority(self.id).await?, &self.key, Some(&previous))?);
+        let fresh = Arc::new(Snapshot::build(
+            self.id,
+            store.authority(self.id).await?,
+            &self.key,
+            Some(&previous),
+        )?);
         self.snapshot.store(Arc::clone(&fresh));
         Ok(fresh)
     }
@@ -47,12 +60,18 @@ impl Tenant {
         match &caller.principal {
             Principal::Operator { id, auth, .. } => {
                 let row = snapshot.active_operator(*id).ok_or(EngineError::Unauthorized)?;
-                Ok(Principal::Operator { id: *id, role: row.role, auth: *auth })
+                Ok(Principal::Operator {
+                    id: *id,
+                    role: row.role,
+                    auth: *auth,
+                })
             }
             Principal::Agent(id) if snapshot.rows.agents.get(id).is_none_or(|row| row.disabled) => {
                 Err(EngineError::Unauthorized)
             }
-            Principal::Application(id) if snapshot.rows.applications.get(id).is_none_or(|row| row.disabled) => {
+            Principal::Application(id)
+                if snapshot.rows.applications.get(id).is_none_or(|row| row.disabled) =>
+            {
                 Err(EngineError::Unauthorized)
             }
             same => Ok(same.clone()),
@@ -67,7 +86,11 @@ pub(crate) fn principal_of(snapshot: &Snapshot, owner: KeyOwner) -> Option<Princ
         KeyOwner::Application(id) => Some(Principal::Application(id)),
         KeyOwner::Operator(id) => {
             let role = snapshot.active_operator(id)?.role;
-            Some(Principal::Operator { id, role, auth: signoff_core::actor::Auth::Token })
+            Some(Principal::Operator {
+                id,
+                role,
+                auth: signoff_core::actor::Auth::Token,
+            })
         }
     }
 }

@@ -50,7 +50,11 @@ impl Ledger {
     /// What the batch writes for this workspace; none if nothing changes.
     pub(crate) fn take_changes(&mut self) -> Option<Changes> {
         let mut changes = std::mem::take(&mut self.changes);
-        changes.rows = self.changed.iter().filter_map(|key| Row::of(&self.rows, *key)).collect();
+        changes.rows = self
+            .changed
+            .iter()
+            .filter_map(|key| Row::of(&self.rows, *key))
+            .collect();
         let side = !(changes.sessions.is_empty()
             && changes.ended_sessions.is_empty()
             && changes.people.is_empty()
@@ -81,13 +85,22 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn new(event: Event, actor: Actor, subject: impl ToString) -> Self {
-        Self { event, actor, subject: subject.to_string(), policy: None, payloads: Vec::new() }
+    pub(crate) fn new(event: Event, actor: Actor, subject: impl std::fmt::Display) -> Self {
+        Self {
+            event,
+            actor,
+            subject: subject.to_string(),
+            policy: None,
+            payloads: Vec::new(),
+        }
     }
 
     /// Under the policy that governs.
     pub(crate) fn under(mut self, policy: Option<&PolicyRef>) -> Self {
-        self.policy = policy.map(|policy| PolicyVersion { id: policy.id, version: policy.version });
+        self.policy = policy.map(|policy| PolicyVersion {
+            id: policy.id,
+            version: policy.version,
+        });
         self
     }
 
@@ -106,7 +119,12 @@ pub(crate) struct Turn<'a> {
 /// A random id that sorts by time.
 pub(crate) fn mint_id(now: Timestamp) -> RawId {
     let micros = u64::try_from(now.0).unwrap_or_default();
-    let time = uuid::Timestamp::from_unix_time(micros / 1_000_000, u32::try_from(micros % 1_000_000).unwrap_or(0) * 1_000, 0, 0);
+    let time = uuid::Timestamp::from_unix_time(
+        micros / 1_000_000,
+        u32::try_from(micros % 1_000_000).unwrap_or(0) * 1_000,
+        0,
+        0,
+    );
     let mut bytes = *uuid::Uuid::new_v7(time).as_bytes();
     // 62 random bits of our own after the time, so that ids can't be guessed from their neighbours.
     let fresh: [u8; 8] = random();
@@ -127,7 +145,11 @@ impl Turn<'_> {
 
     /// The caller as they are now: a key revoked, a person switched off or moved to another role since they knocked has
     /// lost what they had.
-    pub(crate) fn principal(&self, caller: &Caller, operation: Operation) -> EngineResult<(Principal, Permit)> {
+    pub(crate) fn principal(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+    ) -> EngineResult<(Principal, Permit)> {
         let principal = self.ledger.tenant.present(&self.ledger.snapshot, caller)?;
         match permit(&principal, operation) {
             Permit::Never => Err(crate::identity::refused(&principal, operation)),
@@ -136,7 +158,11 @@ impl Turn<'_> {
     }
 
     pub(crate) fn approval(&self, id: ApprovalId) -> EngineResult<&ApprovalRow> {
-        self.ledger.rows.approvals.get(&id).ok_or_else(|| EngineError::not_found("approval", id))
+        self.ledger
+            .rows
+            .approvals
+            .get(&id)
+            .ok_or_else(|| EngineError::not_found("approval", id))
     }
 
     pub(crate) fn execution(&self, id: ExecutionId) -> Option<&ExecutionRow> {
@@ -171,21 +197,39 @@ impl Turn<'_> {
             subject: draft.subject,
             policy: draft.policy,
             epochs: ledger.head.epochs,
-            payloads: draft.payloads.iter().map(|payload| (payload.name, payload.commitment)).collect(),
+            payloads: draft
+                .payloads
+                .iter()
+                .map(|payload| (payload.name, payload.commitment))
+                .collect(),
             mode: ledger.mode.map(str::to_owned),
             prev: ledger.head.hash,
         };
         let sealed = record.seal().map_err(|error| poison(ledger, &error))?;
-        let changed = ledger.rows.fold(&sealed.record).map_err(|error| poison(ledger, &error))?;
-        let status = sealed.record.subject.parse().ok().and_then(|id: ApprovalId| ledger.rows.approvals.get(&id));
+        let changed = ledger
+            .rows
+            .fold(&sealed.record)
+            .map_err(|error| poison(ledger, &error))?;
+        let status = sealed
+            .record
+            .subject
+            .parse()
+            .ok()
+            .and_then(|id: ApprovalId| ledger.rows.approvals.get(&id));
         if let Some(kind) = told_as(&sealed.record.event) {
-            ledger.changes.outbox.push(OutboxRow { seq, kind: kind.to_owned() });
+            ledger.changes.outbox.push(OutboxRow {
+                seq,
+                kind: kind.to_owned(),
+            });
         }
         ledger.notices.push(notice(&sealed.record, status));
         ledger.changed.extend(changed);
         ledger.head = ledger.head.after(&sealed);
         ledger.moved |= moves.policy || moves.authority;
-        ledger.changes.payloads.extend(draft.payloads.into_iter().map(|payload| payload.stored(seq)));
+        ledger
+            .changes
+            .payloads
+            .extend(draft.payloads.into_iter().map(|payload| payload.stored(seq)));
         ledger.changes.records.push(sealed);
         Ok(seq)
     }

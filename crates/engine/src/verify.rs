@@ -9,7 +9,7 @@ use signoff_core::{
     authority::Operation,
     event::Event,
     fold::Rows,
-    id::{KeyId, OperatorId, RawId, ChannelId},
+    id::{ChannelId, KeyId, OperatorId, RawId},
     payload::{Hash32, commitment},
     record::{ChainVerifier, Head, Record},
 };
@@ -38,7 +38,13 @@ struct Walk {
 }
 
 fn fault(kind: &'static str, seq: Option<u64>, detail: impl Display) -> Fault {
-    Fault { kind, seq, table: None, row: None, detail: detail.to_string() }
+    Fault {
+        kind,
+        seq,
+        table: None,
+        row: None,
+        detail: detail.to_string(),
+    }
 }
 
 impl Engine {
@@ -50,8 +56,15 @@ impl Engine {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::SeeWorkspace)?;
         // What is folded is read first: records that arrive meanwhile are then left aside.
-        let folded = if with_store { Some(self.store().folded(tenant.id).await?) } else { None };
-        let end = folded.as_ref().and_then(|folded| folded.head).map(|head| head.seq);
+        let folded = if with_store {
+            Some(self.store().folded(tenant.id).await?)
+        } else {
+            None
+        };
+        let end = folded
+            .as_ref()
+            .and_then(|folded| folded.head)
+            .map(|head| head.seq);
         let mut walk = Walk {
             chain: ChainVerifier::new(tenant.id),
             rows: Rows::default(),
@@ -69,8 +82,14 @@ impl Engine {
             None if !walk.broken => {
                 // Without the store's rows at least its head must be where the log ends.
                 let stored = self.store().head(tenant.id).await?;
-                if stored.is_none_or(|stored| stored.seq < head.seq || (stored.seq == head.seq && stored.hash != head.hash)) {
-                    walk.faults.push(fault("head", Some(head.seq), "the stored head is not where the log ends"));
+                if stored.is_none_or(|stored| {
+                    stored.seq < head.seq || (stored.seq == head.seq && stored.hash != head.hash)
+                }) {
+                    walk.faults.push(fault(
+                        "head",
+                        Some(head.seq),
+                        "the stored head is not where the log ends",
+                    ));
                 }
             }
             None => {}
@@ -89,10 +108,20 @@ impl Engine {
         })
     }
 
-    async fn walk(&self, tenant: &Tenant, walk: &mut Walk, end: Option<u64>, with_store: bool) -> EngineResult<()> {
+    async fn walk(
+        &self,
+        tenant: &Tenant,
+        walk: &mut Walk,
+        end: Option<u64>,
+        with_store: bool,
+    ) -> EngineResult<()> {
         let mut beyond = None;
         loop {
-            let query = RecordQuery { beyond, limit: EXPORT_MAX, ..RecordQuery::default() };
+            let query = RecordQuery {
+                beyond,
+                limit: EXPORT_MAX,
+                ..RecordQuery::default()
+            };
             let mut page = self.store().records(tenant.id, &query).await?;
             if let Some(end) = end {
                 page.retain(|stored| stored.seq <= end);
@@ -116,25 +145,45 @@ impl Engine {
                 }
             }
             if with_store {
-                self.check_payloads(tenant, walk, &with_payloads, &page.iter().map(|stored| stored.seq).collect::<Vec<_>>()).await?;
+                self.check_payloads(
+                    tenant,
+                    walk,
+                    &with_payloads,
+                    &page.iter().map(|stored| stored.seq).collect::<Vec<_>>(),
+                )
+                .await?;
             }
         }
     }
 
     /// Payloads that exist must be those that the records commit to.
-    async fn check_payloads(&self, tenant: &Tenant, walk: &mut Walk, records: &BTreeMap<u64, Record>, page: &[u64]) -> EngineResult<()> {
+    async fn check_payloads(
+        &self,
+        tenant: &Tenant,
+        walk: &mut Walk,
+        records: &BTreeMap<u64, Record>,
+        page: &[u64],
+    ) -> EngineResult<()> {
         let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
         for stored in self.store().payloads(tenant.id, page).await? {
             *seen.entry(stored.seq).or_default() += 1;
-            let committed = records.get(&stored.seq).and_then(|record| record.payloads.get(&stored.name));
+            let committed = records
+                .get(&stored.seq)
+                .and_then(|record| record.payloads.get(&stored.name));
             let opened = tenant.key.open(&stored);
             let why = match (committed, opened) {
                 (None, _) => "is stored beside a record that knows nothing of it",
                 (_, None) => "does not open: it was changed",
-                (Some(hash), Some(plain)) if *hash != commitment(&stored.salt, &plain) => "is not the one that the record commits to",
+                (Some(hash), Some(plain)) if *hash != commitment(&stored.salt, &plain) => {
+                    "is not the one that the record commits to"
+                }
                 _ => continue,
             };
-            walk.faults.push(fault("payload", Some(stored.seq), format!("the payload `{}` {why}", stored.name)));
+            walk.faults.push(fault(
+                "payload",
+                Some(stored.seq),
+                format!("the payload `{}` {why}", stored.name),
+            ));
         }
         for (seq, record) in records {
             if seen.get(seq).copied().unwrap_or(0) < record.payloads.len() {
@@ -158,13 +207,18 @@ impl Walk {
 }
 
 fn compare(tenant: &Tenant, walk: &mut Walk, folded: &Folded, head: &Head) -> u64 {
-    walk.faults.extend(folded.faults.iter().map(|why| fault("index", None, why)));
+    walk.faults
+        .extend(folded.faults.iter().map(|why| fault("index", None, why)));
     if walk.broken {
         // What does not add up can't be compared; the first break is named.
         return 0;
     }
     if folded.head != Some(*head) {
-        walk.faults.push(fault("head", Some(head.seq), "the stored head is not where the log ends"));
+        walk.faults.push(fault(
+            "head",
+            Some(head.seq),
+            "the stored head is not where the log ends",
+        ));
     }
     let count = compare_rows(&walk.rows, &folded.rows, &mut walk.faults);
     compare_secrets(tenant, &walk.rows, folded, &mut walk.faults);
@@ -182,14 +236,45 @@ macro_rules! tables {
 fn compare_rows(expected: &Rows, stored: &Rows, faults: &mut Vec<Fault>) -> u64 {
     if expected.workspace != stored.workspace {
         let why = "the row is not what the log adds up to";
-        faults.push(Fault { kind: "fold", seq: None, table: Some("workspaces".into()), row: None, detail: why.into() });
+        faults.push(Fault {
+            kind: "fold",
+            seq: None,
+            table: Some("workspaces".into()),
+            row: None,
+            detail: why.into(),
+        });
     }
-    1 + tables!(expected, stored, faults, policies, agents, applications, operators, groups, keys, channels, approvals, executions, counters)
+    1 + tables!(
+        expected,
+        stored,
+        faults,
+        policies,
+        agents,
+        applications,
+        operators,
+        groups,
+        keys,
+        channels,
+        approvals,
+        executions,
+        counters
+    )
 }
 
-fn compare_table<K: Ord + Display, R: PartialEq>(table: &str, expected: &BTreeMap<K, R>, stored: &BTreeMap<K, R>, faults: &mut Vec<Fault>) -> u64 {
+fn compare_table<K: Ord + Display, R: PartialEq>(
+    table: &str,
+    expected: &BTreeMap<K, R>,
+    stored: &BTreeMap<K, R>,
+    faults: &mut Vec<Fault>,
+) -> u64 {
     let mut differs = |id: &K, why: &str| {
-        faults.push(Fault { kind: "fold", seq: None, table: Some(table.to_owned()), row: Some(id.to_string()), detail: why.to_owned() });
+        faults.push(Fault {
+            kind: "fold",
+            seq: None,
+            table: Some(table.to_owned()),
+            row: Some(id.to_string()),
+            detail: why.to_owned(),
+        });
     };
     for (id, row) in expected {
         match stored.get(id) {
@@ -207,9 +292,21 @@ fn compare_table<K: Ord + Display, R: PartialEq>(table: &str, expected: &BTreeMa
 /// Swapping a stored hash behind the log's back shows here.
 fn compare_secrets(tenant: &Tenant, rows: &Rows, folded: &Folded, faults: &mut Vec<Fault>) {
     let mut expected: BTreeMap<(SecretKind, RawId), Hash32> = BTreeMap::new();
-    expected.extend(rows.keys.values().map(|row| ((SecretKind::Key, row.id.0), row.digest)));
-    expected.extend(rows.operators.values().filter_map(|row| Some(((SecretKind::Password, row.id.0), row.password_digest?))));
-    expected.extend(rows.channels.values().map(|row| ((SecretKind::Channel, row.id.0), row.digest)));
+    expected.extend(
+        rows.keys
+            .values()
+            .map(|row| ((SecretKind::Key, row.id.0), row.digest)),
+    );
+    expected.extend(
+        rows.operators
+            .values()
+            .filter_map(|row| Some(((SecretKind::Password, row.id.0), row.password_digest?))),
+    );
+    expected.extend(
+        rows.channels
+            .values()
+            .map(|row| ((SecretKind::Channel, row.id.0), row.digest)),
+    );
     let mut differs = |kind: SecretKind, id: RawId, why: &str| {
         let row = match kind {
             SecretKind::Key => KeyId(id).to_string(),
@@ -217,7 +314,13 @@ fn compare_secrets(tenant: &Tenant, rows: &Rows, folded: &Folded, faults: &mut V
             SecretKind::Channel => ChannelId(id).to_string(),
         };
         let detail = format!("the stored {} {why}", kind.as_str());
-        faults.push(Fault { kind: "secret", seq: None, table: Some("secrets".into()), row: Some(row), detail });
+        faults.push(Fault {
+            kind: "secret",
+            seq: None,
+            table: Some("secrets".into()),
+            row: Some(row),
+            detail,
+        });
     };
     for secret in &folded.secrets {
         let digest = tenant.key.secret_digest(secret.kind, secret.id, &secret.value);

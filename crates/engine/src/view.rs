@@ -304,7 +304,15 @@ impl PoliciesApplied {
     /// Nothing changed so far.
     pub(crate) fn of(version: u64, dry_run: bool) -> Self {
         let (added, changed, removed, unchanged) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { version, dry_run, added, changed, removed, unchanged, pending_affected: 0 }
+        Self {
+            version,
+            dry_run,
+            added,
+            changed,
+            removed,
+            unchanged,
+            pending_affected: 0,
+        }
     }
 }
 

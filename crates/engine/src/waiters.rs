@@ -40,15 +40,25 @@ impl Waiters {
     pub(crate) fn register(&self, id: ApprovalId, until: Until) -> Place<'_> {
         let (wake, woken) = oneshot::channel();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.locked().entry(id).or_default().push(Waiter { number, until, wake });
+        self.locked()
+            .entry(id)
+            .or_default()
+            .push(Waiter { number, until, wake });
         self.count.fetch_add(1, Ordering::Relaxed);
-        Place { waiters: self, id, number, woken }
+        Place {
+            waiters: self,
+            id,
+            number,
+            woken,
+        }
     }
 
     /// Wakes those who wait for this.
     pub(crate) fn wake(&self, row: &ApprovalRow) {
         let mut all = self.locked();
-        let Some(waiting) = all.get_mut(&row.id) else { return };
+        let Some(waiting) = all.get_mut(&row.id) else {
+            return;
+        };
         let row = Arc::new(row.clone());
         let ended = row.status.is_terminal();
         for waiter in waiting.extract_if(.., |waiter| ended || waiter.until == Until::Changed) {

@@ -43,17 +43,30 @@ pub(crate) fn endpoint(tenant: &Tenant, snapshot: &Snapshot, id: ChannelId) -> O
     let opened = tenant.key.open_channel(id.0, snapshot.channel_secret(id)?)?;
     let sealed: Sealed = serde_json::from_slice(&opened).ok()?;
     let secret = WebhookSecret::parse(&sealed.secret).ok()?;
-    Some(Endpoint { url: sealed.url, secrets: vec![secret] })
+    Some(Endpoint {
+        url: sealed.url,
+        secrets: vec![secret],
+    })
 }
 
 /// The kinds that a channel wants, each by its full name.
 pub(crate) fn kinds(row: &ChannelRow) -> Vec<String> {
-    EVENT_TYPES.iter().filter(|kind| is_subscribed(&row.events, kind)).map(|kind| (*kind).to_owned()).collect()
+    EVENT_TYPES
+        .iter()
+        .filter(|kind| is_subscribed(&row.events, kind))
+        .map(|kind| (*kind).to_owned())
+        .collect()
 }
 
 /// The whole of a channel, switched on or off.
 pub(crate) fn channel_put(row: &ChannelRow, disabled: bool) -> ChannelPut {
-    ChannelPut { name: row.name.clone(), origin: row.origin.clone(), events: row.events.clone(), disabled, digest: row.digest }
+    ChannelPut {
+        name: row.name.clone(),
+        origin: row.origin.clone(),
+        events: row.events.clone(),
+        disabled,
+        digest: row.digest,
+    }
 }
 
 fn webhook_view(row: &ChannelRow) -> WebhookView {
@@ -77,11 +90,22 @@ impl Engine {
     ///
     /// # Errors
     /// If the caller may not see them.
-    pub fn webhooks(&self, caller: &Caller, beyond: Option<u64>, limit: u32) -> EngineResult<Page<WebhookView>> {
+    pub fn webhooks(
+        &self,
+        caller: &Caller,
+        beyond: Option<u64>,
+        limit: u32,
+    ) -> EngineResult<Page<WebhookView>> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
         let snapshot = tenant.snapshot();
-        let mut views: Vec<_> = snapshot.rows.channels.values().filter(|row| !row.removed).map(webhook_view).collect();
+        let mut views: Vec<_> = snapshot
+            .rows
+            .channels
+            .values()
+            .filter(|row| !row.removed)
+            .map(webhook_view)
+            .collect();
         views.sort_by_key(|view| view.name.to_ascii_lowercase());
         page(views, beyond, limit)
     }
@@ -95,26 +119,46 @@ impl Engine {
         self.permit(caller, Operation::Govern)?;
         let snapshot = tenant.snapshot();
         let row = snapshot.rows.channels.get(&id).filter(|row| !row.removed);
-        row.map(webhook_view).ok_or_else(|| EngineError::not_found("webhook", id))
+        row.map(webhook_view)
+            .ok_or_else(|| EngineError::not_found("webhook", id))
     }
 
     /// Makes a webhook with its signing secret, which is shown once.
     ///
     /// # Errors
     /// If the address is refused by the guard or an event type is unknown.
-    pub async fn create_webhook(&self, caller: &Caller, create: CreateWebhook, key: Option<&str>) -> EngineResult<Created<WebhookView>> {
+    pub async fn create_webhook(
+        &self,
+        caller: &Caller,
+        create: CreateWebhook,
+        key: Option<&str>,
+    ) -> EngineResult<Created<WebhookView>> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
         check_name(&create.name).map_err(|why| EngineError::invalid("/name", why))?;
-        let url = self.inner.egress.guard().vet_url(&create.url).map_err(|refusal| EngineError::invalid("/url", refusal.to_string()))?;
+        let url = self
+            .inner
+            .egress
+            .guard()
+            .vet_url(&create.url)
+            .map_err(|refusal| EngineError::invalid("/url", refusal.to_string()))?;
         let origin = url.origin().ascii_serialization();
         for (at, event) in create.events.iter().enumerate() {
             if !is_subscription(event) {
-                let why = format!("`{event}` is no event type; there are {}, and groups such as approval.*", EVENT_TYPES.join(", "));
+                let why = format!(
+                    "`{event}` is no event type; there are {}, and groups such as approval.*",
+                    EVENT_TYPES.join(", ")
+                );
                 return Err(EngineError::invalid(format!("/events/{at}"), why));
             }
         }
-        let once = Once::of(&tenant, caller, "create_webhook", key, &(&create.name, &create.url, &create.events))?;
+        let once = Once::of(
+            &tenant,
+            caller,
+            "create_webhook",
+            key,
+            &(&create.name, &create.url, &create.events),
+        )?;
         let mut wants = Wants::default();
         want(&mut wants, once.as_ref());
         let caller_then = caller.clone();
@@ -127,14 +171,25 @@ impl Engine {
                 let snapshot = turn.snapshot();
                 let present = || snapshot.rows.channels.values().filter(|row| !row.removed);
                 if present().any(|row| row.name.eq_ignore_ascii_case(&create.name)) {
-                    return Err(EngineError::NameTaken { kind: "a webhook", name: create.name.clone() });
+                    return Err(EngineError::NameTaken {
+                        kind: "a webhook",
+                        name: create.name.clone(),
+                    });
                 }
                 if present().count() >= WEBHOOKS_MAX {
-                    return Err(EngineError::invalid("", format!("a workspace has at most {WEBHOOKS_MAX} webhooks")));
+                    return Err(EngineError::invalid(
+                        "",
+                        format!("a workspace has at most {WEBHOOKS_MAX} webhooks"),
+                    ));
                 }
                 let id = ChannelId(mint_id(turn.now()));
-                let secret = WebhookSecret::from_bytes(&random::<32>()).map_err(|_| EngineError::Internal)?.to_text();
-                let plain = Sealed { url: create.url.clone(), secret: secret.to_string() };
+                let secret = WebhookSecret::from_bytes(&random::<32>())
+                    .map_err(|_| EngineError::Internal)?
+                    .to_text();
+                let plain = Sealed {
+                    url: create.url.clone(),
+                    secret: secret.to_string(),
+                };
                 let plain = Zeroizing::new(serde_json::to_vec(&plain).map_err(|_| EngineError::Internal)?);
                 let sealed = turn.ledger.tenant.key.seal_channel(id.0, &plain);
                 let (row, digest) = turn.ledger.tenant.key.secret(SecretKind::Channel, id.0, sealed);
@@ -151,7 +206,10 @@ impl Engine {
                 Ok((id, Some(SecretString::from(secret.to_string()))))
             })
             .await?;
-        Ok(Created { made: self.webhook(caller, id)?, secret })
+        Ok(Created {
+            made: self.webhook(caller, id)?,
+            secret,
+        })
     }
 
     /// Takes a webhook away; what waits for it is not sent any more.
@@ -165,9 +223,15 @@ impl Engine {
         self.write(&tenant, Wants::default(), move |turn| {
             let actor = turn.principal(&caller, Operation::Govern)?.0.actor();
             let snapshot = turn.snapshot();
-            snapshot.rows.channels.get(&id).filter(|row| !row.removed).ok_or_else(|| EngineError::not_found("webhook", id))?;
+            snapshot
+                .rows
+                .channels
+                .get(&id)
+                .filter(|row| !row.removed)
+                .ok_or_else(|| EngineError::not_found("webhook", id))?;
             turn.bring(RowKey::Channel(id));
-            turn.emit(Draft::new(Event::ChannelRemoved(Nothing {}), actor, id)).map(drop)
+            turn.emit(Draft::new(Event::ChannelRemoved(Nothing {}), actor, id))
+                .map(drop)
         })
         .await
     }
@@ -176,7 +240,13 @@ impl Engine {
     ///
     /// # Errors
     /// If there is no such webhook.
-    pub async fn deliveries(&self, caller: &Caller, id: ChannelId, beyond: Option<u64>, limit: u32) -> EngineResult<Page<DeliveryView>> {
+    pub async fn deliveries(
+        &self,
+        caller: &Caller,
+        id: ChannelId,
+        beyond: Option<u64>,
+        limit: u32,
+    ) -> EngineResult<Page<DeliveryView>> {
         let tenant = self.tenant(caller)?;
         self.webhook(caller, id)?;
         let limit = check_limit(limit)?;
@@ -206,6 +276,9 @@ impl Engine {
                 created_at: row.created_at,
             }
         });
-        Ok(Page { items: items.collect(), next })
+        Ok(Page {
+            items: items.collect(),
+            next,
+        })
     }
 }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use signoff_core::{fold::Rows, id::WorkspaceId};
+use signoff_core::id::WorkspaceId;
 use signoff_store::{Batch, BatchState, RecordQuery, Store, StoreError, Wants};
 use tokio::sync::{mpsc, oneshot};
 
@@ -80,8 +80,16 @@ impl Writer {
         F: FnMut(&mut Turn<'_>) -> EngineResult<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let command = Command { workspace, wants, work, came_to: None, reply };
-        self.queue.try_send(Box::new(command)).map_err(|_| EngineError::Unavailable)?;
+        let command = Command {
+            workspace,
+            wants,
+            work,
+            came_to: None,
+            reply,
+        };
+        self.queue
+            .try_send(Box::new(command))
+            .map_err(|_| EngineError::Unavailable)?;
         answer.await.unwrap_or(Err(EngineError::Unavailable))
     }
 }
@@ -123,8 +131,20 @@ impl WriterTask {
         mode: Option<&'static str>,
     ) -> (Writer, Self) {
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
-        let pen = Pen { store, tenants, aftermath, mode };
-        (Writer { queue: sender }, Self { pen, queue, waiting: VecDeque::new() })
+        let pen = Pen {
+            store,
+            tenants,
+            aftermath,
+            mode,
+        };
+        (
+            Writer { queue: sender },
+            Self {
+                pen,
+                queue,
+                waiting: VecDeque::new(),
+            },
+        )
     }
 
     /// Runs until the token is cancelled, then takes what is still in the queue to its end.
@@ -139,7 +159,9 @@ impl WriterTask {
                 }
                 self.waiting.extend(arrived.drain(..));
             }
-            while self.waiting.len() < BATCH_MAX && let Ok(job) = self.queue.try_recv() {
+            while self.waiting.len() < BATCH_MAX
+                && let Ok(job) = self.queue.try_recv()
+            {
                 self.waiting.push_back(job);
             }
             let count = self.waiting.len().min(BATCH_MAX);
@@ -175,7 +197,6 @@ impl WriterTask {
             Err(Failure::Store(error)) => answer_all(jobs, Some(&error)),
         }
     }
-
 }
 
 impl Pen {
@@ -186,7 +207,9 @@ impl Pen {
         let (mut batch, mut ledgers) = self.open(&wants).await?;
         let mut done = 0;
         for job in jobs.iter_mut() {
-            let Some(ledger) = ledgers.get_mut(&job.workspace()) else { return Err(Failure::Culprit) };
+            let Some(ledger) = ledgers.get_mut(&job.workspace()) else {
+                return Err(Failure::Culprit);
+            };
             let ran = catch_unwind(AssertUnwindSafe(|| job.run(&mut Turn { ledger })));
             if ran.is_err() || ledger.poisoned {
                 return Err(Failure::Culprit);
@@ -219,13 +242,13 @@ impl Pen {
         for _ in 0..ROUNDS_MAX {
             let mut batch = self.store.begin().await?;
             let state = batch.read(wants).await?;
-            let stale: Vec<_> = self.stale(&state).cloned().collect();
-            if stale.is_empty() {
+            let behind: Vec<_> = self.stale(&state).cloned().collect();
+            if behind.is_empty() {
                 let ledgers = self.ledgers(wants, state, batch.now());
                 return Ok((batch, ledgers));
             }
             drop(batch);
-            for tenant in stale {
+            for tenant in behind {
                 tenant.reload(&*self.store).await?;
             }
         }
@@ -233,8 +256,13 @@ impl Pen {
     }
 
     fn stale<'a>(&'a self, state: &'a BatchState) -> impl Iterator<Item = &'a Arc<Tenant>> {
-        let tenants = state.heads.iter().filter_map(|(id, head)| Some((self.tenants.get(id)?, head)));
-        tenants.filter(|(tenant, head)| tenant.snapshot().epochs != head.epochs).map(|(tenant, _)| tenant)
+        let tenants = state
+            .heads
+            .iter()
+            .filter_map(|(id, head)| Some((self.tenants.get(id)?, head)));
+        tenants
+            .filter(|(tenant, head)| tenant.snapshot().epochs != head.epochs)
+            .map(|(tenant, _)| tenant)
     }
 
     fn ledgers(
@@ -245,14 +273,16 @@ impl Pen {
     ) -> BTreeMap<WorkspaceId, Ledger> {
         let mut ledgers = BTreeMap::new();
         for id in &wants.workspaces {
-            let (Some(tenant), Some(head)) = (self.tenants.get(id), state.heads.get(id)) else { continue };
+            let (Some(tenant), Some(head)) = (self.tenants.get(id), state.heads.get(id)) else {
+                continue;
+            };
             let ledger = Ledger {
                 tenant: Arc::clone(tenant),
                 snapshot: tenant.snapshot(),
                 // Time never runs backwards in a log, whatever the clock does.
                 now: now.max(head.time),
                 head: *head,
-                rows: state.rows.remove(id).unwrap_or_else(Rows::default),
+                rows: state.rows.remove(id).unwrap_or_default(),
                 idempotency: HashMap::new(),
                 submissions: BTreeMap::new(),
                 changes: signoff_store::Changes::default(),
@@ -278,12 +308,24 @@ impl Pen {
     }
 
     /// Commits; where the answer is lost, the log itself says whether it happened.
-    async fn commit(&self, batch: Box<dyn Batch>, ledgers: &BTreeMap<WorkspaceId, Ledger>) -> Result<(), Failure> {
-        let Err(error) = batch.commit().await else { return Ok(()) };
+    async fn commit(
+        &self,
+        batch: Box<dyn Batch>,
+        ledgers: &BTreeMap<WorkspaceId, Ledger>,
+    ) -> Result<(), Failure> {
+        let Err(error) = batch.commit().await else {
+            return Ok(());
+        };
         tracing::error!(%error, "no answer to a commit; looking into the log");
         for ledger in ledgers.values() {
-            let Some(first) = ledger.changes.records.first() else { continue };
-            let query = RecordQuery { beyond: Some(first.record.seq - 1), limit: 1, ..RecordQuery::default() };
+            let Some(first) = ledger.changes.records.first() else {
+                continue;
+            };
+            let query = RecordQuery {
+                beyond: Some(first.record.seq - 1),
+                limit: 1,
+                ..RecordQuery::default()
+            };
             let stored = self.store.records(ledger.tenant.id, &query).await?;
             let happened = stored.first().is_some_and(|stored| stored.hash == first.hash);
             return if happened { Ok(()) } else { Err(error.into()) };

@@ -30,15 +30,26 @@ use signoff_engine::{
 const ROUNDS: usize = 1_000;
 
 fn asks(seconds: i64) -> PolicyDoc {
-    let approval = ApprovalTerms { timeout: Some(TimeoutRule::After(Micros::seconds(seconds))), ..ApprovalTerms::default() };
-    PolicyDoc { approval, ..policy("refunds", &["stripe.*"], PolicyEffect::RequireApproval) }
+    let approval = ApprovalTerms {
+        timeout: Some(TimeoutRule::After(Micros::seconds(seconds))),
+        ..ApprovalTerms::default()
+    };
+    PolicyDoc {
+        approval,
+        ..policy("refunds", &["stripe.*"], PolicyEffect::RequireApproval)
+    }
 }
 
 /// Every record, oldest first.
 async fn log(house: &House) -> Vec<EventView> {
     let (mut all, mut beyond) = (Vec::new(), None);
     loop {
-        let filter = EventFilter { oldest_first: true, beyond, limit: 200, ..EventFilter::default() };
+        let filter = EventFilter {
+            oldest_first: true,
+            beyond,
+            limit: 200,
+            ..EventFilter::default()
+        };
         let page = house.engine.events(&house.admin, &filter).await.unwrap();
         all.extend(page.items);
         match page.next {
@@ -49,7 +60,8 @@ async fn log(house: &House) -> Vec<EventView> {
 }
 
 fn is_end(event: &Event) -> bool {
-    matches!(event, Event::ApprovalEnded(_)) || matches!(event, Event::ApprovalVoted(voted) if voted.end.is_some())
+    matches!(event, Event::ApprovalEnded(_))
+        || matches!(event, Event::ApprovalVoted(voted) if voted.end.is_some())
 }
 
 /// I4: two operators and an expiring deadline race on one approval, a thousand times.
@@ -58,12 +70,17 @@ async fn i4_two_operators_and_the_clock_bring_one_end_each() {
     let house = Arc::new(House::new().await);
     house.apply(vec![asks(60)]).await;
     let agent = house.agent("a").await;
-    let (dana, erin) = (house.operator("dana", Role::Member).await, house.operator("erin", Role::Member).await);
+    let (dana, erin) = (
+        house.operator("dana", Role::Member).await,
+        house.operator("erin", Role::Member).await,
+    );
     let mut ends: BTreeMap<ApprovalStatus, usize> = BTreeMap::new();
     for round in 0..ROUNDS {
         let id = house.ask(&agent, "stripe.refund").await;
         // The deadline is near for every third round, so that each of the three wins now and then.
-        house.clock.turn(Micros::seconds(if round % 3 == 0 { 59 } else { 1 }));
+        house
+            .clock
+            .turn(Micros::seconds(if round % 3 == 0 { 59 } else { 1 }));
         let approve = {
             let (house, dana) = (Arc::clone(&house), dana.clone());
             tokio::spawn(async move { house.approve(&dana, id).await.is_ok() })
@@ -123,9 +140,16 @@ async fn i8_nothing_is_allowed_under_a_policy_that_was_replaced() {
             while !stop.load(Ordering::SeqCst) {
                 // Begun while the tightened set was in force and acknowledged, and still in force at the end: not allowed.
                 let before = tightened.load(Ordering::SeqCst);
-                let submitted = house.engine.submit(&agent, submit("db.read", json!({"n": 1})), None).await.unwrap();
+                let submitted = house
+                    .engine
+                    .submit(&agent, submit("db.read", json!({"n": 1})), None)
+                    .await
+                    .unwrap();
                 let after = tightened.load(Ordering::SeqCst);
-                assert!(!(before && after && submitted.effect == Effect::Allow), "allowed under a replaced policy");
+                assert!(
+                    !(before && after && submitted.effect == Effect::Allow),
+                    "allowed under a replaced policy"
+                );
                 allowed += usize::from(submitted.effect == Effect::Allow);
             }
             allowed
@@ -149,8 +173,12 @@ async fn i8_nothing_is_allowed_under_a_policy_that_was_replaced() {
     for view in log(&house).await {
         match &view.record.event {
             Event::PolicyPut(put) => in_force = Some(put.policy.effect),
-            Event::ActionAllowed(_) => assert_eq!(in_force, Some(PolicyEffect::Allow), "record {}", view.record.seq),
-            Event::ActionDenied(_) => assert_eq!(in_force, Some(PolicyEffect::Deny), "record {}", view.record.seq),
+            Event::ActionAllowed(_) => {
+                assert_eq!(in_force, Some(PolicyEffect::Allow), "record {}", view.record.seq);
+            }
+            Event::ActionDenied(_) => {
+                assert_eq!(in_force, Some(PolicyEffect::Deny), "record {}", view.record.seq);
+            }
             _ => {}
         }
     }
@@ -168,7 +196,16 @@ async fn two_hundred_waiters_are_released_one_by_one() {
     for _ in 0..200 {
         let id = house.ask(&agent, "stripe.refund").await;
         let (house, agent) = (Arc::clone(&house), agent.clone());
-        waiting.insert(id, tokio::spawn(async move { house.engine.wait(&agent, id, Until::Decided, Duration::from_secs(50)).await.unwrap() }));
+        waiting.insert(
+            id,
+            tokio::spawn(async move {
+                house
+                    .engine
+                    .wait(&agent, id, Until::Decided, Duration::from_secs(50))
+                    .await
+                    .unwrap()
+            }),
+        );
     }
     while house.engine.numbers().waiters < 200 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -178,7 +215,10 @@ async fn two_hundred_waiters_are_released_one_by_one() {
         house.approve(&dana, id).await.unwrap();
         let view = waiter.await.unwrap();
         assert_eq!((view.row.id, view.row.status), (id, ApprovalStatus::Approved));
-        assert!(waiting.values().all(|other| !other.is_finished()), "somebody else was released too");
+        assert!(
+            waiting.values().all(|other| !other.is_finished()),
+            "somebody else was released too"
+        );
     }
     assert_eq!(house.engine.numbers().waiters, 0);
 }
@@ -187,9 +227,17 @@ async fn two_hundred_waiters_are_released_one_by_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i3_an_execution_is_taken_once() {
     let house = Arc::new(House::new().await);
-    house.apply(vec![policy("reads", &["db.*"], PolicyEffect::Allow)]).await;
+    house
+        .apply(vec![policy("reads", &["db.*"], PolicyEffect::Allow)])
+        .await;
     let agent = house.agent("a").await;
-    let execution = house.engine.submit(&agent, submit("db.read", json!({})), None).await.unwrap().execution_id.unwrap();
+    let execution = house
+        .engine
+        .submit(&agent, submit("db.read", json!({})), None)
+        .await
+        .unwrap()
+        .execution_id
+        .unwrap();
     let takers: Vec<_> = (0..50)
         .map(|_| {
             let (house, agent) = (Arc::clone(&house), agent.clone());
@@ -216,7 +264,13 @@ async fn one_key_is_one_action() {
     let asked: Vec<_> = (0..50)
         .map(|_| {
             let (house, agent) = (Arc::clone(&house), agent.clone());
-            tokio::spawn(async move { house.engine.submit(&agent, submit("stripe.refund", json!({"a": 1})), Some("same")).await.unwrap() })
+            tokio::spawn(async move {
+                house
+                    .engine
+                    .submit(&agent, submit("stripe.refund", json!({"a": 1})), Some("same"))
+                    .await
+                    .unwrap()
+            })
         })
         .collect();
     let mut ids = std::collections::BTreeSet::new();
@@ -233,9 +287,19 @@ async fn i12_pending_approvals_of_an_agent_are_bounded() {
     let house = House::new().await;
     house.apply(vec![asks(600)]).await;
     let agent = house.agent("a").await;
-    let asked = (0..signoff_engine::PENDING_PER_AGENT_MAX + 20)
-        .map(|_| house.engine.submit(&agent, submit("stripe.refund", json!({})), None));
-    let refused = futures_util::future::join_all(asked).await.into_iter().filter(Result::is_err).count();
+    let asked = (0..signoff_engine::PENDING_PER_AGENT_MAX + 20).map(|_| {
+        house
+            .engine
+            .submit(&agent, submit("stripe.refund", json!({})), None)
+    });
+    let refused = futures_util::future::join_all(asked)
+        .await
+        .into_iter()
+        .filter(Result::is_err)
+        .count();
     assert_eq!(refused, 20);
-    assert_eq!(house.engine.pending().await.unwrap(), signoff_engine::PENDING_PER_AGENT_MAX);
+    assert_eq!(
+        house.engine.pending().await.unwrap(),
+        signoff_engine::PENDING_PER_AGENT_MAX
+    );
 }

@@ -11,20 +11,44 @@ use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 
 async fn database(house: &House) -> SqliteConnection {
     let path = house.directory.path().join(signoff_store::sqlite::FILE_NAME);
-    SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path)).await.unwrap()
+    SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path))
+        .await
+        .unwrap()
 }
 
 async fn lived_in() -> House {
     let house = House::new().await;
-    house.apply(vec![policy("refunds", &["stripe.*"], PolicyEffect::RequireApproval)]).await;
+    house
+        .apply(vec![policy(
+            "refunds",
+            &["stripe.*"],
+            PolicyEffect::RequireApproval,
+        )])
+        .await;
     let (agent, dana) = (house.agent("a").await, house.operator("dana", Role::Member).await);
-    house.engine.put_group(&house.admin, "finance", vec!["dana@example.com".into()]).await.unwrap();
-    let webhook = CreateWebhook { name: "ops".into(), url: "https://example.com/hook".into(), events: Vec::new() };
-    house.engine.create_webhook(&house.admin, webhook, None).await.unwrap();
+    house
+        .engine
+        .put_group(&house.admin, "finance", vec!["dana@example.com".into()])
+        .await
+        .unwrap();
+    let webhook = CreateWebhook {
+        name: "ops".into(),
+        url: "https://example.com/hook".into(),
+        events: Vec::new(),
+    };
+    house
+        .engine
+        .create_webhook(&house.admin, webhook, None)
+        .await
+        .unwrap();
     house.ask(&agent, "stripe.refund").await;
     let id = house.ask(&agent, "stripe.refund").await;
     house.approve(&dana, id).await.unwrap();
-    house.engine.consume(&agent, id.action().execution(), None).await.unwrap();
+    house
+        .engine
+        .consume(&agent, id.action().execution(), None)
+        .await
+        .unwrap();
     house.assert_verifies().await;
     house
 }
@@ -34,7 +58,10 @@ async fn verify(house: &House) -> Verification {
 }
 
 async fn execute(database: &mut SqliteConnection, sql: &str) {
-    let done = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(database).await.unwrap();
+    let done = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+        .execute(database)
+        .await
+        .unwrap();
     assert!(done.rows_affected() > 0, "nothing was changed by {sql}");
 }
 
@@ -43,19 +70,39 @@ async fn execute(database: &mut SqliteConnection, sql: &str) {
 async fn i1_a_changed_byte_of_the_log_is_named() {
     let house = lived_in().await;
     let mut database = database(&house).await;
-    let records = sqlx::query("SELECT seq, bytes FROM events ORDER BY seq").fetch_all(&mut database).await.unwrap();
+    let records = sqlx::query("SELECT seq, bytes FROM events ORDER BY seq")
+        .fetch_all(&mut database)
+        .await
+        .unwrap();
     for (at, record) in records.iter().enumerate() {
         let (seq, bytes): (i64, Vec<u8>) = (record.get("seq"), record.get("bytes"));
         // A different place in each record, so that all parts of a record come up.
         let mut changed = bytes.clone();
         let place = (at * 37 + 11) % changed.len();
         changed[place] ^= 1;
-        sqlx::query("UPDATE events SET bytes = ? WHERE seq = ?").bind(&changed).bind(seq).execute(&mut database).await.unwrap();
+        sqlx::query("UPDATE events SET bytes = ? WHERE seq = ?")
+            .bind(&changed)
+            .bind(seq)
+            .execute(&mut database)
+            .await
+            .unwrap();
         let verification = verify(&house).await;
-        let named = verification.faults.iter().any(|fault| fault.seq == u64::try_from(seq).ok());
-        assert!(!verification.ok && named, "record {seq}, byte {place}: {:?}", verification.faults);
+        let named = verification
+            .faults
+            .iter()
+            .any(|fault| fault.seq == u64::try_from(seq).ok());
+        assert!(
+            !verification.ok && named,
+            "record {seq}, byte {place}: {:?}",
+            verification.faults
+        );
         assert!(!house.engine.verify(&house.admin, false).await.unwrap().ok);
-        sqlx::query("UPDATE events SET bytes = ? WHERE seq = ?").bind(&bytes).bind(seq).execute(&mut database).await.unwrap();
+        sqlx::query("UPDATE events SET bytes = ? WHERE seq = ?")
+            .bind(&bytes)
+            .bind(seq)
+            .execute(&mut database)
+            .await
+            .unwrap();
     }
     house.assert_verifies().await;
 }
@@ -64,7 +111,11 @@ async fn i1_a_changed_byte_of_the_log_is_named() {
 async fn records_taken_out_or_put_on_top_are_named() {
     let house = lived_in().await;
     let mut database = database(&house).await;
-    execute(&mut database, "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events)").await;
+    execute(
+        &mut database,
+        "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events)",
+    )
+    .await;
     assert!(!verify(&house).await.ok, "the last record was taken out");
     let house = lived_in().await;
     let mut database = self::database(&house).await;
@@ -77,23 +128,59 @@ async fn records_taken_out_or_put_on_top_are_named() {
 #[tokio::test]
 async fn i1_a_changed_row_is_named() {
     for (table, sql) in [
-        ("policies", "UPDATE policies SET row = replace(row, 'require_approval', 'allow')"),
-        ("operators", "UPDATE operators SET row = replace(row, 'member', 'admin')"),
-        ("agents", "UPDATE agents SET row = replace(row, '\"name\":\"a\"', '\"name\":\"b\"')"),
-        ("groups", "UPDATE groups SET row = replace(row, 'finance', 'finanze')"),
-        ("approvals", "UPDATE approvals SET row = replace(row, '\"quorum\":1', '\"quorum\":2')"),
+        (
+            "policies",
+            "UPDATE policies SET row = replace(row, 'require_approval', 'allow')",
+        ),
+        (
+            "operators",
+            "UPDATE operators SET row = replace(row, 'member', 'admin')",
+        ),
+        (
+            "agents",
+            "UPDATE agents SET row = replace(row, '\"name\":\"a\"', '\"name\":\"b\"')",
+        ),
+        (
+            "groups",
+            "UPDATE groups SET row = replace(row, 'finance', 'finanze')",
+        ),
+        (
+            "approvals",
+            "UPDATE approvals SET row = replace(row, '\"quorum\":1', '\"quorum\":2')",
+        ),
         ("approvals", "DELETE FROM approvals WHERE status = 'pending'"),
-        ("executions", "UPDATE executions SET row = replace(row, 'consumed', 'reported')"),
-        ("counters", "UPDATE counters SET row = replace(row, '\"pending\":1', '\"pending\":0')"),
-        ("workspaces", "UPDATE workspaces SET row = replace(row, 'deny', 'allow')"),
+        (
+            "executions",
+            "UPDATE executions SET row = replace(row, 'consumed', 'reported')",
+        ),
+        (
+            "counters",
+            "UPDATE counters SET row = replace(row, '\"pending\":1', '\"pending\":0')",
+        ),
+        (
+            "workspaces",
+            "UPDATE workspaces SET row = replace(row, 'deny', 'allow')",
+        ),
         ("keys", "DELETE FROM keys"),
-        ("channels", "UPDATE channels SET row = replace(row, 'example.com', 'evil.example')"),
+        (
+            "channels",
+            "UPDATE channels SET row = replace(row, 'example.com', 'evil.example')",
+        ),
     ] {
         let house = lived_in().await;
         let mut database = database(&house).await;
-        execute(&mut database, &sql.replace("(row,", "(CAST(row AS TEXT),").replace("replace(", "CAST(replace(").replace("')", "') AS BLOB)")).await;
+        execute(
+            &mut database,
+            &sql.replace("(row,", "(CAST(row AS TEXT),")
+                .replace("replace(", "CAST(replace(")
+                .replace("')", "') AS BLOB)"),
+        )
+        .await;
         let verification = verify(&house).await;
-        let named = verification.faults.iter().any(|fault| fault.table.as_deref() == Some(table) || fault.detail.contains(table));
+        let named = verification
+            .faults
+            .iter()
+            .any(|fault| fault.table.as_deref() == Some(table) || fault.detail.contains(table));
         assert!(!verification.ok && named, "{sql}: {:?}", verification.faults);
     }
     for sql in [
@@ -116,9 +203,18 @@ async fn i1_a_changed_row_is_named() {
 async fn a_swapped_secret_is_named_and_opens_nothing() {
     let house = lived_in().await;
     let mut database = database(&house).await;
-    execute(&mut database, "UPDATE secrets SET value = zeroblob(32) WHERE kind = 'key'").await;
+    execute(
+        &mut database,
+        "UPDATE secrets SET value = zeroblob(32) WHERE kind = 'key'",
+    )
+    .await;
     let faults = verify(&house).await.faults;
-    assert!(faults.iter().all(|fault| fault.kind == "secret" && fault.row.is_some()), "{faults:?}");
+    assert!(
+        faults
+            .iter()
+            .all(|fault| fault.kind == "secret" && fault.row.is_some()),
+        "{faults:?}"
+    );
     assert_eq!(faults.len(), 2);
     let house = lived_in().await;
     let mut database = self::database(&house).await;
@@ -127,9 +223,17 @@ async fn a_swapped_secret_is_named_and_opens_nothing() {
     // An attacker's own key in place of an admin's: not taken by a server that reads it anew.
     let house = lived_in().await;
     let mut database = self::database(&house).await;
-    let rows = sqlx::query("SELECT id, value FROM secrets WHERE kind = 'key' ORDER BY id").fetch_all(&mut database).await.unwrap();
+    let rows = sqlx::query("SELECT id, value FROM secrets WHERE kind = 'key' ORDER BY id")
+        .fetch_all(&mut database)
+        .await
+        .unwrap();
     let (first, second): (Vec<u8>, Vec<u8>) = (rows[0].get("value"), rows[1].get("id"));
-    sqlx::query("UPDATE secrets SET value = ? WHERE id = ?").bind(first).bind(second).execute(&mut database).await.unwrap();
+    sqlx::query("UPDATE secrets SET value = ? WHERE id = ?")
+        .bind(first)
+        .bind(second)
+        .execute(&mut database)
+        .await
+        .unwrap();
     drop(database);
     let house = house.reopen().await;
     assert!(!verify(&house).await.ok);
@@ -140,12 +244,22 @@ async fn a_swapped_secret_is_named_and_opens_nothing() {
 async fn a_changed_payload_is_named_and_a_missing_one_is_counted() {
     let house = lived_in().await;
     let mut database = database(&house).await;
-    execute(&mut database, "UPDATE payloads SET salt = zeroblob(32) WHERE name = 'inputs'").await;
+    execute(
+        &mut database,
+        "UPDATE payloads SET salt = zeroblob(32) WHERE name = 'inputs'",
+    )
+    .await;
     let faults = verify(&house).await.faults;
-    assert!(!faults.is_empty() && faults.iter().all(|fault| fault.kind == "payload"), "{faults:?}");
+    assert!(
+        !faults.is_empty() && faults.iter().all(|fault| fault.kind == "payload"),
+        "{faults:?}"
+    );
     let house = lived_in().await;
     let mut database = self::database(&house).await;
     execute(&mut database, "DELETE FROM payloads WHERE name = 'inputs'").await;
     let verification = verify(&house).await;
-    assert!(verification.ok && verification.payloads_missing == 2, "{verification:?}");
+    assert!(
+        verification.ok && verification.payloads_missing == 2,
+        "{verification:?}"
+    );
 }

@@ -35,21 +35,29 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
 impl Engine {
     async fn approve_all(&self, tenant: &Tenant) -> EngineResult<()> {
         loop {
-            let query = ApprovalQuery { statuses: vec![ApprovalStatus::Pending], oldest_first: true, limit: PAGE_MAX, ..ApprovalQuery::default() };
+            let query = ApprovalQuery {
+                statuses: vec![ApprovalStatus::Pending],
+                oldest_first: true,
+                limit: PAGE_MAX,
+                ..ApprovalQuery::default()
+            };
             let rows = self.store().approvals(tenant.id, &query).await?;
             if rows.is_empty() {
                 return Ok(());
             }
             let steps = rows.iter().map(|row| {
                 let id = row.id;
-                self.write(tenant, wants_of(tenant, row, None), move |turn| by_system(turn, id, "auto_approve", &Command::AutoApprove))
+                self.write(tenant, wants_of(tenant, row, None), move |turn| {
+                    by_system(turn, id, "auto_approve", &Command::AutoApprove)
+                })
             });
             let mut approved = 0;
             for done in futures_util::future::join_all(steps).await {
                 match done {
                     Ok(()) => approved += 1,
                     // Overdue, or ended by somebody else: the clock sees to it.
-                    Err(error) if is_clockwork(&error) || matches!(error, crate::EngineError::Decision(_)) => {}
+                    Err(error)
+                        if is_clockwork(&error) || matches!(error, crate::EngineError::Decision(_)) => {}
                     Err(error) => return Err(error),
                 }
             }

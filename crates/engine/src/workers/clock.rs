@@ -25,7 +25,7 @@ const ROUND_MAX: u32 = 256;
 /// How long to wait after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest sleep: the system's clock may be set.
-const SLEEP_MAX: Duration = Duration::from_secs(60);
+const SLEEP_MAX: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     loop {
@@ -45,7 +45,9 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
 }
 
 async fn until_next(engine: &Engine) -> EngineResult<Duration> {
-    let Some(next) = engine.store().next_due().await? else { return Ok(SLEEP_MAX) };
+    let Some(next) = engine.store().next_due().await? else {
+        return Ok(SLEEP_MAX);
+    };
     let micros = u64::try_from(engine.now().until(next).0).unwrap_or(0);
     Ok(Duration::from_micros(micros).min(SLEEP_MAX))
 }
@@ -71,7 +73,9 @@ impl Engine {
         let workspace = match due {
             Due::Approval(workspace, ..) | Due::Execution(workspace, ..) => workspace,
         };
-        let Some(tenant) = self.inner.tenants.get(&workspace) else { return Err(EngineError::Internal) };
+        let Some(tenant) = self.inner.tenants.get(&workspace) else {
+            return Err(EngineError::Internal);
+        };
         let met = match due {
             Due::Approval(_, id, _) => self.expire_or_escalate(tenant, id).await,
             Due::Execution(_, id, _) => self.lapse(tenant, id).await,
@@ -84,11 +88,17 @@ impl Engine {
     }
 
     async fn expire_or_escalate(&self, tenant: &Tenant, id: ApprovalId) -> EngineResult<()> {
-        let Some(row) = self.store().approval(tenant.id, id).await? else { return Ok(()) };
+        let Some(row) = self.store().approval(tenant.id, id).await? else {
+            return Ok(());
+        };
         let wants = crate::decide::wants_of(tenant, &row, None);
         self.write(tenant, wants, move |turn| {
             let overdue = turn.approval(id)?.decide_by.is_some_and(|at| turn.now() >= at);
-            let command = if overdue { Command::Expire } else { Command::Escalate };
+            let command = if overdue {
+                Command::Expire
+            } else {
+                Command::Escalate
+            };
             by_system(turn, id, "clock", &command)
         })
         .await
@@ -98,10 +108,13 @@ impl Engine {
         let mut wants = Wants::default();
         wants.rows.insert((tenant.id, RowKey::Execution(id)));
         self.write(tenant, wants, move |turn| {
-            let row = turn.execution(id).ok_or_else(|| EngineError::not_found("execution", id))?;
+            let row = turn
+                .execution(id)
+                .ok_or_else(|| EngineError::not_found("execution", id))?;
             let event = execution::transition(row, execution::Command::Lapse, turn.now(), None)?;
             let policy = row.policy.clone();
-            turn.emit(Draft::new(event, Actor::system("clock"), id).under(policy.as_ref())).map(drop)
+            turn.emit(Draft::new(event, Actor::system("clock"), id).under(policy.as_ref()))
+                .map(drop)
         })
         .await
     }

@@ -21,7 +21,7 @@ const FAN_OUT_MAX: u32 = 500;
 /// How many due deliveries are looked at in one round.
 const DUE_MAX: u32 = 256;
 const PAUSE: Duration = Duration::from_secs(1);
-const SLEEP_MAX: Duration = Duration::from_secs(60);
+const SLEEP_MAX: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     let mut running: JoinSet<ChannelId> = JoinSet::new();
@@ -51,11 +51,26 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
 }
 
 /// Fans out what is new, starts what is due, and says how long nothing will be.
-async fn round(engine: &Engine, running: &mut JoinSet<ChannelId>, busy: &mut HashSet<ChannelId>) -> EngineResult<Duration> {
+async fn round(
+    engine: &Engine,
+    running: &mut JoinSet<ChannelId>,
+    busy: &mut HashSet<ChannelId>,
+) -> EngineResult<Duration> {
     for tenant in engine.inner.tenants.values() {
         let snapshot = tenant.snapshot();
-        let channels: Vec<FanOut> = snapshot.live_channels().map(|row| FanOut { channel: row.id, kinds: kinds(row) }).collect();
-        while engine.store().fan_out(tenant.id, &channels, engine.now(), FAN_OUT_MAX).await? == u64::from(FAN_OUT_MAX) {}
+        let channels: Vec<FanOut> = snapshot
+            .live_channels()
+            .map(|row| FanOut {
+                channel: row.id,
+                kinds: kinds(row),
+            })
+            .collect();
+        while engine
+            .store()
+            .fan_out(tenant.id, &channels, engine.now(), FAN_OUT_MAX)
+            .await?
+            == u64::from(FAN_OUT_MAX)
+        {}
     }
     let due = engine.store().due_deliveries(engine.now(), DUE_MAX).await?;
     let crowded = due.len() == DUE_MAX as usize;
@@ -76,15 +91,26 @@ async fn round(engine: &Engine, running: &mut JoinSet<ChannelId>, busy: &mut Has
         return Ok(PAUSE);
     }
     // What is due and waits for its busy channel is woken by the end of that channel's message.
-    let Some(next) = engine.store().next_delivery().await? else { return Ok(SLEEP_MAX) };
+    let Some(next) = engine.store().next_delivery().await? else {
+        return Ok(SLEEP_MAX);
+    };
     let micros = u64::try_from(engine.now().until(next).0).unwrap_or(0);
-    Ok(if micros == 0 { SLEEP_MAX } else { Duration::from_micros(micros).min(SLEEP_MAX) })
+    Ok(if micros == 0 {
+        SLEEP_MAX
+    } else {
+        Duration::from_micros(micros).min(SLEEP_MAX)
+    })
 }
 
 impl Engine {
     async fn attempt(&self, mut delivery: DeliveryRow) -> EngineResult<()> {
         use std::sync::atomic::Ordering::Relaxed;
-        let tenant = self.inner.tenants.get(&delivery.workspace).cloned().ok_or(EngineError::Internal)?;
+        let tenant = self
+            .inner
+            .tenants
+            .get(&delivery.workspace)
+            .cloned()
+            .ok_or(EngineError::Internal)?;
         let snapshot = tenant.snapshot();
         let is_live = snapshot.live_channels().any(|row| row.id == delivery.channel);
         let endpoint = endpoint(&tenant, &snapshot, delivery.channel).filter(|_| is_live);
@@ -93,7 +119,14 @@ impl Engine {
             Some(endpoint) => {
                 let told = self.told(&tenant, &delivery).await?;
                 let seconds = self.now().0.div_euclid(1_000_000);
-                deliver(&self.inner.egress, &endpoint, &told.event_id, seconds, render(&told)).await
+                deliver(
+                    &self.inner.egress,
+                    &endpoint,
+                    &told.event_id,
+                    seconds,
+                    render(&told),
+                )
+                .await
             }
         };
         delivery.attempts += 1;
@@ -104,24 +137,47 @@ impl Engine {
                 counters.delivered.fetch_add(1, Relaxed);
                 self.end(&mut delivery, DeliveryState::Delivered, Some(status), None);
             }
-            DeliveryOutcome::Retry { after, status, detail } => {
+            DeliveryOutcome::Retry {
+                after,
+                status,
+                detail,
+            } => {
                 counters.delivery_failures.fetch_add(1, Relaxed);
                 self.put_off(&mut delivery, after, status, detail);
             }
             DeliveryOutcome::Refused { reason } => {
                 counters.delivery_failures.fetch_add(1, Relaxed);
-                self.put_off(&mut delivery, None, None, format!("refused by the address guard: {reason}"));
+                self.put_off(
+                    &mut delivery,
+                    None,
+                    None,
+                    format!("refused by the address guard: {reason}"),
+                );
             }
             DeliveryOutcome::Gone => {
-                let (status, why) = if gone { (Some(410), "the receiver is gone") } else { (None, "the webhook was switched off or removed") };
+                let (status, why) = if gone {
+                    (Some(410), "the receiver is gone")
+                } else {
+                    (None, "the webhook was switched off or removed")
+                };
                 self.end(&mut delivery, DeliveryState::Failed, status, Some(why.into()));
             }
         }
         self.store().record_attempt(&delivery).await?;
-        if gone { self.switch_off(&tenant, delivery.channel).await } else { Ok(()) }
+        if gone {
+            self.switch_off(&tenant, delivery.channel).await
+        } else {
+            Ok(())
+        }
     }
 
-    fn end(&self, delivery: &mut DeliveryRow, state: DeliveryState, status: Option<u16>, error: Option<String>) {
+    fn end(
+        &self,
+        delivery: &mut DeliveryRow,
+        state: DeliveryState,
+        status: Option<u16>,
+        error: Option<String>,
+    ) {
         delivery.state = state;
         delivery.next_at = None;
         delivery.ended_at = Some(self.now());
@@ -129,7 +185,13 @@ impl Engine {
         delivery.last_error = error;
     }
 
-    fn put_off(&self, delivery: &mut DeliveryRow, after: Option<Duration>, status: Option<u16>, detail: String) {
+    fn put_off(
+        &self,
+        delivery: &mut DeliveryRow,
+        after: Option<Duration>,
+        status: Option<u16>,
+        detail: String,
+    ) {
         let wait = retry_delay(delivery.attempts as usize, jitter(), after);
         let Some(wait) = wait else {
             return self.end(delivery, DeliveryState::Failed, status, Some(detail));
@@ -144,10 +206,18 @@ impl Engine {
     async fn switch_off(&self, tenant: &Tenant, channel: ChannelId) -> EngineResult<()> {
         self.write(tenant, Wants::default(), move |turn| {
             let snapshot = turn.snapshot();
-            let Some(row) = snapshot.rows.channels.get(&channel).filter(|row| !row.removed && !row.disabled) else { return Ok(()) };
+            let Some(row) = snapshot
+                .rows
+                .channels
+                .get(&channel)
+                .filter(|row| !row.removed && !row.disabled)
+            else {
+                return Ok(());
+            };
             turn.bring(RowKey::Channel(channel));
             let event = Event::ChannelPut(channel_put(row, true));
-            turn.emit(Draft::new(event, Actor::system("deliver"), channel)).map(drop)
+            turn.emit(Draft::new(event, Actor::system("deliver"), channel))
+                .map(drop)
         })
         .await
     }

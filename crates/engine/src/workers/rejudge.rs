@@ -39,9 +39,16 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
 /// Whether the present policies and people may say something else of a pending approval than what it stands under.
 fn differs(snapshot: &Snapshot, row: &ApprovalRow, pending: &Pending) -> bool {
     let agent = snapshot.rows.agents.get(&row.agent);
-    let Some(facts) = snapshot.facts(row.agent).filter(|_| agent.is_some_and(|agent| !agent.disabled)) else { return true };
+    let Some(facts) = snapshot
+        .facts(row.agent)
+        .filter(|_| agent.is_some_and(|agent| !agent.disabled))
+    else {
+        return true;
+    };
     let verdict = snapshot.policies.judge(&pending.action, facts);
-    let same_terms = row.policy == verdict.policy && row.requirement == verdict.requirement && row.valid_for == verdict.valid_for;
+    let same_terms = row.policy == verdict.policy
+        && row.requirement == verdict.requirement
+        && row.valid_for == verdict.valid_for;
     verdict.effect != Effect::Ask || !same_terms
 }
 
@@ -50,7 +57,13 @@ impl Engine {
     async fn rejudge_pending(&self, tenant: &Tenant) -> EngineResult<()> {
         let mut beyond = None;
         loop {
-            let query = ApprovalQuery { statuses: open_statuses(), beyond, oldest_first: true, limit: PAGE_MAX, ..ApprovalQuery::default() };
+            let query = ApprovalQuery {
+                statuses: open_statuses(),
+                beyond,
+                oldest_first: true,
+                limit: PAGE_MAX,
+                ..ApprovalQuery::default()
+            };
             let rows = self.store().approvals(tenant.id, &query).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             beyond = Some(last.submitted_seq);
@@ -60,8 +73,13 @@ impl Engine {
             let mut steps = Vec::new();
             for row in &rows {
                 let content = opened.content(row.submitted_seq);
-                let Ok(action) = asked(row, &content) else { continue };
-                let pending = Pending { action, requested_by: content.claims.requested_by };
+                let Ok(action) = asked(row, &content) else {
+                    continue;
+                };
+                let pending = Pending {
+                    action,
+                    requested_by: content.claims.requested_by,
+                };
                 if differs(&snapshot, row, &pending) {
                     steps.push(self.rejudge_one(tenant, row, Arc::new(pending)));
                 }
@@ -72,8 +90,16 @@ impl Engine {
         }
     }
 
-    async fn rejudge_one(&self, tenant: &Tenant, row: &ApprovalRow, pending: Arc<Pending>) -> EngineResult<()> {
+    async fn rejudge_one(
+        &self,
+        tenant: &Tenant,
+        row: &ApprovalRow,
+        pending: Arc<Pending>,
+    ) -> EngineResult<()> {
         let id: ApprovalId = row.id;
-        self.write(tenant, wants_of(tenant, row, None), move |turn| rejudge(turn, id, &pending).map(drop)).await
+        self.write(tenant, wants_of(tenant, row, None), move |turn| {
+            rejudge(turn, id, &pending).map(drop)
+        })
+        .await
     }
 }

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
 
-const EVERY: Duration = Duration::from_secs(3_600);
+const EVERY: Duration = Duration::from_hours(1);
 
 pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     loop {

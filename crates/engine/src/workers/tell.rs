@@ -1,12 +1,6 @@
 //! What a message says: rendered from the log up to its record, so that every attempt says the same.
 
-use signoff_core::{
-    event::Event,
-    fold::Rows,
-    id::ApprovalId,
-    record::Record,
-    rows::ApprovalRow,
-};
+use signoff_core::{event::Event, fold::Rows, id::ApprovalId, record::Record, rows::ApprovalRow};
 use signoff_notify::{Told, ToldAgent, ToldApproval, ToldPerson, ToldWorkspace};
 use signoff_store::{DeliveryRow, RecordQuery};
 
@@ -26,33 +20,52 @@ impl Engine {
         let id: ApprovalId = record.subject.parse().map_err(|_| EngineError::Internal)?;
         let row = self.as_of(tenant, id, record.seq).await?;
         let sequences = [Some(row.submitted_seq), row.decided_seq, Some(record.seq)];
-        let opened = Opened::read(self.store(), tenant, &sequences.into_iter().flatten().collect::<Vec<_>>()).await?;
+        let opened = Opened::read(
+            self.store(),
+            tenant,
+            &sequences.into_iter().flatten().collect::<Vec<_>>(),
+        )
+        .await?;
         let snapshot = tenant.snapshot();
         let agent = snapshot.agent_name(row.agent);
         let content = opened.content(row.submitted_seq);
         let cost = row.cost.as_ref().map(signoff_core::action::Cost::as_str);
-        let question = matches!(record.event, Event::InfoRequested(_)).then(|| opened.text(record.seq)).flatten();
+        let question = matches!(record.event, Event::InfoRequested(_))
+            .then(|| opened.text(record.seq))
+            .flatten();
         let person = row.decided_by.as_ref().map(|actor| {
             let view = snapshot.named(actor);
             let kind = match actor.kind {
                 signoff_core::actor::ActorKind::Operator => "operator",
                 signoff_core::actor::ActorKind::Automation => "automation",
-                signoff_core::actor::ActorKind::Agent | signoff_core::actor::ActorKind::Application => "agent",
+                signoff_core::actor::ActorKind::Agent | signoff_core::actor::ActorKind::Application => {
+                    "agent"
+                }
                 _ => "system",
             };
-            ToldPerson { kind: kind.into(), id: view.id, name: view.name }
+            ToldPerson {
+                kind: kind.into(),
+                id: view.id,
+                name: view.name,
+            }
         });
         Ok(Told {
             event_id: record.id.to_string(),
             event_type: delivery.kind.clone(),
             occurred_at: record.time.to_string(),
-            workspace: ToldWorkspace { id: tenant.id.to_string(), name: snapshot.settings().name.clone() },
+            workspace: ToldWorkspace {
+                id: tenant.id.to_string(),
+                name: snapshot.settings().name.clone(),
+            },
             approval: ToldApproval {
                 id: row.id.to_string(),
                 action_id: row.id.action().to_string(),
                 summary: compose(&agent, &row.action, &content, cost).text(),
                 action: row.action.clone(),
-                agent: ToldAgent { id: row.agent.to_string(), name: agent },
+                agent: ToldAgent {
+                    id: row.agent.to_string(),
+                    name: agent,
+                },
                 status: row.status.to_string(),
                 priority: row.priority.to_string(),
                 risk: row.risk.to_string(),
@@ -70,7 +83,11 @@ impl Engine {
 
     /// An approval as it stood after a record, folded from the records about it.
     async fn as_of(&self, tenant: &Tenant, id: ApprovalId, seq: u64) -> EngineResult<ApprovalRow> {
-        let query = RecordQuery { subject: Some(id.0), limit: PAGE_MAX, ..RecordQuery::default() };
+        let query = RecordQuery {
+            subject: Some(id.0),
+            limit: PAGE_MAX,
+            ..RecordQuery::default()
+        };
         let mut rows = Rows::default();
         for stored in self.store().records(tenant.id, &query).await? {
             if stored.seq > seq {

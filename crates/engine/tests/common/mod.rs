@@ -1,6 +1,10 @@
 //! An engine on a temporary SQLite database with a clock that tests turn.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "shared by several test programs; a failed step is a failed test")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "shared by several test programs; a failed step is a failed test"
+)]
 
 use std::{
     path::Path,
@@ -53,7 +57,11 @@ pub(crate) struct House {
     pub(crate) admin: Caller,
 }
 
-pub(crate) async fn open(directory: &Path, clock: Arc<TestClock>, auto_approve: bool) -> (Engine, Arc<SqliteStore>) {
+pub(crate) async fn open(
+    directory: &Path,
+    clock: Arc<TestClock>,
+    auto_approve: bool,
+) -> (Engine, Arc<SqliteStore>) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let store = Arc::new(SqliteStore::open(directory, clock).await.unwrap());
     let engine = Engine::start(EngineOptions {
@@ -79,24 +87,47 @@ impl House {
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_000_000_000_000)));
         let (engine, store) = open(directory.path(), clock.clone(), auto_approve).await;
         let admin = engine.authenticate(ADMIN_KEY).unwrap();
-        Self { engine, store, clock, directory, admin }
+        Self {
+            engine,
+            store,
+            clock,
+            directory,
+            admin,
+        }
     }
 
     /// Stops, and opens the same data again.
     pub(crate) async fn reopen(self) -> Self {
         self.engine.stop().await;
         self.store.close().await;
-        let Self { engine, store, clock, directory, .. } = self;
+        let Self {
+            engine,
+            store,
+            clock,
+            directory,
+            ..
+        } = self;
         drop((engine, store));
         let (engine, store) = open(directory.path(), clock.clone(), false).await;
         let admin = engine.authenticate(ADMIN_KEY).unwrap();
-        Self { engine, store, clock, directory, admin }
+        Self {
+            engine,
+            store,
+            clock,
+            directory,
+            admin,
+        }
     }
 
     pub(crate) async fn agent(&self, name: &str) -> Caller {
-        let create = CreateAgent { name: name.into(), ..CreateAgent::default() };
+        let create = CreateAgent {
+            name: name.into(),
+            ..CreateAgent::default()
+        };
         let made = self.engine.create_agent(&self.admin, create, None).await.unwrap();
-        self.engine.authenticate(made.secret.unwrap().expose_secret()).unwrap()
+        self.engine
+            .authenticate(made.secret.unwrap().expose_secret())
+            .unwrap()
     }
 
     pub(crate) async fn operator(&self, name: &str, role: Role) -> Caller {
@@ -107,30 +138,70 @@ impl House {
             groups: Vec::new(),
             password: None,
         };
-        let made = self.engine.create_operator(&self.admin, create, None).await.unwrap();
+        let made = self
+            .engine
+            .create_operator(&self.admin, create, None)
+            .await
+            .unwrap();
         let id = made.row.id.to_string();
-        let token = self.engine.create_token(&self.admin, &id, "test".into(), None).await.unwrap();
-        self.engine.authenticate(token.secret.unwrap().expose_secret()).unwrap()
+        let token = self
+            .engine
+            .create_token(&self.admin, &id, "test".into(), None)
+            .await
+            .unwrap();
+        self.engine
+            .authenticate(token.secret.unwrap().expose_secret())
+            .unwrap()
     }
 
     pub(crate) async fn apply(&self, policies: Vec<PolicyDoc>) -> PoliciesApplied {
-        let apply = ApplyPolicies { policies, ..ApplyPolicies::default() };
-        self.engine.apply_policies(&self.admin, apply, None).await.unwrap()
+        let apply = ApplyPolicies {
+            policies,
+            ..ApplyPolicies::default()
+        };
+        self.engine
+            .apply_policies(&self.admin, apply, None)
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn ask(&self, agent: &Caller, action: &str) -> ApprovalId {
-        let submitted = self.engine.submit(agent, submit(action, json!({})), None).await.unwrap();
+        let submitted = self
+            .engine
+            .submit(agent, submit(action, json!({})), None)
+            .await
+            .unwrap();
         submitted.approval_id.expect("it asks")
     }
 
-    pub(crate) async fn approve(&self, operator: &Caller, id: ApprovalId) -> Result<ApprovalView, signoff_engine::EngineError> {
+    pub(crate) async fn approve(
+        &self,
+        operator: &Caller,
+        id: ApprovalId,
+    ) -> Result<ApprovalView, signoff_engine::EngineError> {
         let digest = self.engine.approval(operator, id).await.unwrap().row.digest;
-        let decide = Decide { decision: Decision::Approve { digest, comment: None }, view: None };
+        let decide = Decide {
+            decision: Decision::Approve {
+                digest,
+                comment: None,
+            },
+            view: None,
+        };
         self.engine.decide(operator, id, decide, None).await
     }
 
-    pub(crate) async fn deny(&self, operator: &Caller, id: ApprovalId) -> Result<ApprovalView, signoff_engine::EngineError> {
-        let decide = Decide { decision: Decision::Deny { digest: None, reason: "no".into() }, view: None };
+    pub(crate) async fn deny(
+        &self,
+        operator: &Caller,
+        id: ApprovalId,
+    ) -> Result<ApprovalView, signoff_engine::EngineError> {
+        let decide = Decide {
+            decision: Decision::Deny {
+                digest: None,
+                reason: "no".into(),
+            },
+            view: None,
+        };
         self.engine.decide(operator, id, decide, None).await
     }
 
@@ -142,7 +213,10 @@ impl House {
 }
 
 pub(crate) fn policy(name: &str, actions: &[&str], effect: PolicyEffect) -> PolicyDoc {
-    PolicyDoc { actions: actions.iter().map(|action| (*action).to_owned()).collect(), ..PolicyDoc::new(name, effect) }
+    PolicyDoc {
+        actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+        ..PolicyDoc::new(name, effect)
+    }
 }
 
 pub(crate) fn submit(action: &str, context: Value) -> Submit {

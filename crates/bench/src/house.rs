@@ -1,0 +1,193 @@
+//! Signoff as `signoff serve` puts it together, with agents, an operator and policies to measure with.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value, json};
+use signoff_core::{
+    action::Action,
+    condition::{Condition, Operator},
+    policy::{PolicyDoc, PolicyEffect},
+    requirement::Role,
+};
+use signoff_egress::{Egress, EgressConfig};
+use signoff_engine::{
+    Engine, EngineOptions,
+    request::{ApplyPolicies, CreateAgent, CreateOperator},
+    view::Caller,
+};
+use signoff_server::Doors;
+use signoff_store::{SystemClock, sqlite::SqliteStore};
+use tokio_util::sync::CancellationToken;
+
+use crate::child::Ready;
+
+const ADMIN_KEY: &str = "an-admin-key-for-benchmarks-0123456789";
+const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+/// The action that policy allows without a condition.
+pub(crate) const ALLOWED: &str = "refund.small";
+/// The action for which policy asks.
+pub(crate) const ASKING: &str = "refund.large";
+/// How large what an agent sends along is, as canonical JSON, in bytes.
+const PAYLOAD_BYTES: usize = 1024;
+
+/// A running engine and who may use it.
+pub(crate) struct House {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<SqliteStore>,
+    /// The agents' keys.
+    pub(crate) agents: Vec<String>,
+    /// The token of an operator who may decide.
+    pub(crate) operator: String,
+}
+
+impl House {
+    /// Opens a data directory without making anybody.
+    async fn open(data: &Path) -> anyhow::Result<Self> {
+        let store = Arc::new(SqliteStore::open(data, Arc::new(SystemClock)).await?);
+        let options = EngineOptions {
+            store: store.clone(),
+            master_key: SecretString::from(MASTER_KEY),
+            egress: Egress::new(EgressConfig::default())?,
+            public_url: "http://127.0.0.1:7070".to_owned(),
+            admin_key: Some(SecretString::from(ADMIN_KEY)),
+            auto_approve: false,
+        };
+        let engine = Engine::start(options).await?;
+        Ok(Self { engine, store, agents: Vec::new(), operator: String::new() })
+    }
+
+    /// Opens an empty data directory and makes so many agents, an operator, and a set of policies of which so many are
+    /// about other things than refunds.
+    pub(crate) async fn build(data: &Path, agents: usize, policies: usize) -> anyhow::Result<Self> {
+        let mut house = Self::open(data).await?;
+        let admin = house.engine.authenticate(ADMIN_KEY)?;
+        for at in 0..agents {
+            let create = CreateAgent { name: format!("agent-{at}"), ..CreateAgent::default() };
+            let made = house.engine.create_agent(&admin, create, None).await?;
+            house.agents.push(shown(made.secret)?);
+        }
+        let create = CreateOperator {
+            name: "Dana".to_owned(),
+            email: "dana@example.com".to_owned(),
+            role: Role::Member,
+            groups: Vec::new(),
+            password: None,
+        };
+        let dana = house.engine.create_operator(&admin, create, None).await?.row.id.to_string();
+        house.operator = shown(house.engine.create_token(&admin, &dana, "bench".to_owned(), None).await?.secret)?;
+        let apply = ApplyPolicies { policies: policy_set(policies), ..ApplyPolicies::default() };
+        house.engine.apply_policies(&admin, apply, None).await?;
+        Ok(house)
+    }
+
+    /// The agents as callers.
+    pub(crate) fn callers(&self) -> anyhow::Result<Vec<Caller>> {
+        self.agents.iter().map(|key| Ok(self.engine.authenticate(key)?)).collect()
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn stop(self) {
+        self.engine.stop().await;
+        self.store.close().await;
+    }
+}
+
+fn shown(secret: Option<SecretString>) -> anyhow::Result<String> {
+    Ok(secret.context("a new key is shown")?.expose_secret().to_owned())
+}
+
+/// Arguments of the server process.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The data directory.
+    #[arg(long)]
+    data: PathBuf,
+    /// How many agents to make; none opens what is there.
+    #[arg(long, default_value_t = 0)]
+    agents: usize,
+    /// How many policies to make.
+    #[arg(long, default_value_t = 10)]
+    policies: usize,
+}
+
+/// The whole server, as `signoff serve` serves it.
+pub(crate) async fn serve(args: Args) -> anyhow::Result<Ready> {
+    let house = match args.agents {
+        0 => House::open(&args.data).await?,
+        agents => House::build(&args.data, agents, args.policies).await?,
+    };
+    let router = signoff_server::router(Doors::new(house.engine.clone(), CancellationToken::new()));
+    Ok(Ready { router, agents: house.agents, operator: house.operator })
+}
+
+/// The action that exactly one of the first `count` policies, at this place, is about.
+pub(crate) fn action_of(at: usize) -> String {
+    format!("svc{at:05}.write")
+}
+
+/// A set of so many policies of every kind, and those about refunds. Every action of [`action_of`] meets one of them and
+/// the one about everything, however many others there are.
+fn policy_set(count: usize) -> Vec<PolicyDoc> {
+    let mut all: Vec<PolicyDoc> = (0..count.saturating_sub(3)).map(pool_policy).collect();
+    let mut everything = PolicyDoc::new("huge", PolicyEffect::Deny);
+    everything.conditions = vec![amount(Operator::Gt, 1_000_000)];
+    all.push(everything);
+    all.push(about("small-refunds", ALLOWED, PolicyEffect::Allow));
+    all.push(about("large-refunds", ASKING, PolicyEffect::RequireApproval));
+    all
+}
+
+fn pool_policy(at: usize) -> PolicyDoc {
+    let action = action_of(at);
+    let pattern = match at % 10 {
+        0..=4 => action,
+        5 | 6 => format!("svc{at:05}.*"),
+        7 => format!("*{at:05}.write"),
+        8 => format!("svc{at:05}*e"),
+        _ => format!("svc{at:05}.writ?"),
+    };
+    let mut policy = about(&format!("policy-{at:05}"), &pattern, PolicyEffect::Conditional);
+    policy.conditions = vec![amount(Operator::Lte, 500)];
+    if at % 10 == 4 {
+        policy.agents = vec!["agent-*".to_owned()];
+    }
+    policy
+}
+
+fn about(name: &str, action: &str, effect: PolicyEffect) -> PolicyDoc {
+    let mut policy = PolicyDoc::new(name, effect);
+    policy.actions = vec![action.to_owned()];
+    policy
+}
+
+fn amount(operator: Operator, value: u32) -> Condition {
+    Condition { field: "amount".to_owned(), operator, value: Some(json!(value)) }
+}
+
+/// What an agent sends along: 1 KB as JSON.
+fn context() -> Map<String, Value> {
+    let mut context = json!({
+        "amount": 120, "currency": "USD", "customer": "cus_0123456789", "ticket": "https://example.com/tickets/4711",
+        "items": [{"sku": "A-100", "count": 2}, {"sku": "B-220", "count": 1}], "notes": "",
+    });
+    let missing = PAYLOAD_BYTES.saturating_sub(context.to_string().len());
+    context["notes"] = "the parcel arrived damaged; ".chars().cycle().take(missing).collect::<String>().into();
+    context.as_object().cloned().unwrap_or_default()
+}
+
+/// What an agent asks, as the engine takes it.
+pub(crate) fn action(name: &str) -> Action {
+    let mut action = Action::named(name);
+    action.context = context();
+    action
+}
+
+/// The same as the body of a request.
+pub(crate) fn body(name: &str) -> String {
+    json!({"action": name, "context": context()}).to_string()
+}
