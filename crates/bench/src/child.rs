@@ -37,12 +37,23 @@ pub(crate) struct Ready {
 /// Runs a server in this process until the parent closes its standard input.
 pub(crate) fn serve(ready: impl Future<Output = anyhow::Result<Ready>>) -> anyhow::Result<()> {
     // As `signoff serve` writes its log: what it leaves out costs time too.
-    tracing_subscriber::fmt().with_env_filter("info").with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter("info")
+        .with_writer(std::io::stderr)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let Ready { router, agents, operator } = ready.await?;
+        let Ready {
+            router,
+            agents,
+            operator,
+        } = ready.await?;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
-        let announcement = Announcement { address: listener.local_addr()?, agents, operator };
+        let announcement = Announcement {
+            address: listener.local_addr()?,
+            agents,
+            operator,
+        };
         println!("{}", serde_json::to_string(&announcement)?);
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -77,7 +88,10 @@ impl Child {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let said = serde_json::from_str(&line);
-        Ok(Self { process, said: said.with_context(|| format!("a server started with {arguments:?} said `{line}`"))? })
+        Ok(Self {
+            process,
+            said: said.with_context(|| format!("a server started with {arguments:?} said `{line}`"))?,
+        })
     }
 
     /// Processor time so far, of all its threads.
@@ -85,7 +99,11 @@ impl Child {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
         // After the name, which may hold anything: user and system time are the 12th and 13th, in hundredths of a second.
         let (_, fields) = stat.rsplit_once(") ").context("can't read the server's state")?;
-        let ticks = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap_or(0));
+        let ticks = fields
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().unwrap_or(0));
         Ok(Duration::from_millis(10 * ticks.sum::<u64>()))
     }
 

@@ -58,7 +58,12 @@ impl House {
             auto_approve: false,
         };
         let engine = Engine::start(options).await?;
-        Ok(Self { engine, store, agents: Vec::new(), operator: String::new() })
+        Ok(Self {
+            engine,
+            store,
+            agents: Vec::new(),
+            operator: String::new(),
+        })
     }
 
     /// Opens an empty data directory and makes so many agents, an operator, and a set of policies of which so many are
@@ -67,7 +72,10 @@ impl House {
         let mut house = Self::open(data).await?;
         let admin = house.engine.authenticate(ADMIN_KEY)?;
         for at in 0..agents {
-            let create = CreateAgent { name: format!("agent-{at}"), ..CreateAgent::default() };
+            let create = CreateAgent {
+                name: format!("agent-{at}"),
+                ..CreateAgent::default()
+            };
             let made = house.engine.create_agent(&admin, create, None).await?;
             house.agents.push(shown(made.secret)?);
         }
@@ -78,16 +86,34 @@ impl House {
             groups: Vec::new(),
             password: None,
         };
-        let dana = house.engine.create_operator(&admin, create, None).await?.row.id.to_string();
-        house.operator = shown(house.engine.create_token(&admin, &dana, "bench".to_owned(), None).await?.secret)?;
-        let apply = ApplyPolicies { policies: policy_set(policies), ..ApplyPolicies::default() };
+        let dana = house
+            .engine
+            .create_operator(&admin, create, None)
+            .await?
+            .row
+            .id
+            .to_string();
+        house.operator = shown(
+            house
+                .engine
+                .create_token(&admin, &dana, "bench".to_owned(), None)
+                .await?
+                .secret,
+        )?;
+        let apply = ApplyPolicies {
+            policies: policy_set(policies),
+            ..ApplyPolicies::default()
+        };
         house.engine.apply_policies(&admin, apply, None).await?;
         Ok(house)
     }
 
     /// The agents as callers.
     pub(crate) fn callers(&self) -> anyhow::Result<Vec<Caller>> {
-        self.agents.iter().map(|key| Ok(self.engine.authenticate(key)?)).collect()
+        self.agents
+            .iter()
+            .map(|key| Ok(self.engine.authenticate(key)?))
+            .collect()
     }
 
     /// Ends it in order.
@@ -122,7 +148,11 @@ pub(crate) async fn serve(args: Args) -> anyhow::Result<Ready> {
         agents => House::build(&args.data, agents, args.policies).await?,
     };
     let router = signoff_server::router(Doors::new(house.engine.clone(), CancellationToken::new()));
-    Ok(Ready { router, agents: house.agents, operator: house.operator })
+    Ok(Ready {
+        router,
+        agents: house.agents,
+        operator: house.operator,
+    })
 }
 
 /// The action that exactly one of the first `count` policies, at this place, is about.
@@ -166,7 +196,11 @@ fn about(name: &str, action: &str, effect: PolicyEffect) -> PolicyDoc {
 }
 
 fn amount(operator: Operator, value: u32) -> Condition {
-    Condition { field: "amount".to_owned(), operator, value: Some(json!(value)) }
+    Condition {
+        field: "amount".to_owned(),
+        operator,
+        value: Some(json!(value)),
+    }
 }
 
 /// What an agent sends along: 1 KB as JSON.
@@ -176,7 +210,12 @@ fn context() -> Map<String, Value> {
         "items": [{"sku": "A-100", "count": 2}, {"sku": "B-220", "count": 1}], "notes": "",
     });
     let missing = PAYLOAD_BYTES.saturating_sub(context.to_string().len());
-    context["notes"] = "the parcel arrived damaged; ".chars().cycle().take(missing).collect::<String>().into();
+    context["notes"] = "the parcel arrived damaged; "
+        .chars()
+        .cycle()
+        .take(missing)
+        .collect::<String>()
+        .into();
     context.as_object().cloned().unwrap_or_default()
 }
 

@@ -32,7 +32,10 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await.context("can't connect")?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(4096) })
+        Ok(Self {
+            stream,
+            buffer: Vec::with_capacity(4096),
+        })
     }
 
     /// Sends a request and reads its answer's body.
@@ -71,13 +74,17 @@ impl Connection {
 
 /// Where the body of an answer starts and ends; none while its head is not complete.
 fn frame(bytes: &[u8]) -> anyhow::Result<Option<(usize, usize)>> {
-    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Ok(None);
+    };
     let head = &bytes[..end];
     if !head.starts_with(b"HTTP/1.1 200 ") {
         bail!("the answer is {}", String::from_utf8_lossy(bytes));
     }
     for line in head.split(|byte| *byte == b'\n') {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
         if line[..colon].eq_ignore_ascii_case(b"content-length") {
             let length: usize = std::str::from_utf8(&line[colon + 1..])?.trim().parse()?;
             return Ok(Some((end + 4, end + 4 + length)));

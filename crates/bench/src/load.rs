@@ -35,12 +35,18 @@ pub(crate) struct Round {
 
 /// The runtime that clients run on: this thread alone.
 pub(crate) fn client_runtime() -> anyhow::Result<Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("can't start a runtime")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("can't start a runtime")
 }
 
 impl<R: Requests> Load<R> {
     /// Connects once for each sender.
-    pub(crate) async fn open(address: SocketAddr, senders: impl IntoIterator<Item = R>) -> anyhow::Result<Self> {
+    pub(crate) async fn open(
+        address: SocketAddr,
+        senders: impl IntoIterator<Item = R>,
+    ) -> anyhow::Result<Self> {
         let mut clients = Vec::new();
         for sender in senders {
             clients.push((Connection::open(address).await?, sender));

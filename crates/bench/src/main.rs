@@ -86,9 +86,22 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn measure(cli: Cli) -> anyhow::Result<()> {
-    let pace = match cli.quick {
-        true => Pace { round: Duration::from_millis(400), rounds: 3, release_rounds: 1, memory_runs: 1, data: cli.data },
-        false => Pace { round: Duration::from_secs(1), rounds: 5, release_rounds: 5, memory_runs: 3, data: cli.data },
+    let pace = if cli.quick {
+        Pace {
+            round: Duration::from_millis(400),
+            rounds: 3,
+            release_rounds: 1,
+            memory_runs: 1,
+            data: cli.data,
+        }
+    } else {
+        Pace {
+            round: Duration::from_secs(1),
+            rounds: 5,
+            release_rounds: 5,
+            memory_runs: 3,
+            data: cli.data,
+        }
     };
     let wanted = |part| cli.only.is_empty() || cli.only.contains(&part);
     println!("{}", numbers::machine(&pace.data));

@@ -11,17 +11,31 @@ pub(crate) fn median(figures: &[f64]) -> f64 {
 pub(crate) fn quantile(figures: &[f64], share: f64) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return 0.0;
+    };
     let place = share * as_f64(last as u64);
-    let below = sorted.iter().enumerate().filter(|(at, _)| as_f64(*at as u64) <= place).map(|(_, figure)| *figure);
-    let above = sorted.iter().enumerate().find(|(at, _)| as_f64(*at as u64) >= place).map(|(_, figure)| *figure);
+    let below = sorted
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| as_f64(*at as u64) <= place)
+        .map(|(_, figure)| *figure);
+    let above = sorted
+        .iter()
+        .enumerate()
+        .find(|(at, _)| as_f64(*at as u64) >= place)
+        .map(|(_, figure)| *figure);
     let below = below.last().unwrap_or_default();
     (below + above.unwrap_or(below)) / 2.0
 }
 
 /// The middle of the ratios of two series taken in turns: what disturbed the machine disturbed both.
 pub(crate) fn median_ratio(subject: &[f64], floor: &[f64]) -> f64 {
-    let ratios: Vec<f64> = subject.iter().zip(floor).map(|(subject, floor)| subject / floor).collect();
+    let ratios: Vec<f64> = subject
+        .iter()
+        .zip(floor)
+        .map(|(subject, floor)| subject / floor)
+        .collect();
     median(&ratios)
 }
 
@@ -58,14 +72,19 @@ pub(crate) fn aim(met: bool, words: &str) -> String {
 pub(crate) fn machine(data: &Path) -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("unknown processor", |(_, model)| model);
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let load = read("/proc/loadavg");
     let load = load.split(' ').next().unwrap_or_default();
     let kernel = read("/proc/sys/kernel/osrelease");
     let kernel = kernel.trim();
-    format!("{cores} × {model}, Linux {kernel}, {}, load {load} at the start", file_system(data))
+    format!(
+        "{cores} × {model}, Linux {kernel}, {}, load {load} at the start",
+        file_system(data)
+    )
 }
 
 /// The file system that a directory is on.
@@ -76,7 +95,9 @@ fn file_system(data: &Path) -> String {
         let mut words = line.split(' ').skip(1);
         Some((words.next()?, words.next()?)).filter(|(place, _)| data.starts_with(place))
     });
-    let kind = kinds.max_by_key(|(place, _)| place.len()).map_or("unknown", |(_, kind)| kind);
+    let kind = kinds
+        .max_by_key(|(place, _)| place.len())
+        .map_or("unknown", |(_, kind)| kind);
     format!("databases on {kind}")
 }
 

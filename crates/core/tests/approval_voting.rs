@@ -4,8 +4,8 @@ use signoff_core::{
     action::Accepts,
     actor::{Actor, Auth},
     approval::{Command, Refusal, Selves, Surroundings, transition},
-    event::{ApprovalStatus, Ballot},
-    requirement::{Requirement, Role},
+    event::{ApprovalEnd, ApprovalStatus, Ballot, Event},
+    requirement::{Approver, Requirement, Role},
     rows::ApprovalRow,
     time::Timestamp,
 };
@@ -13,7 +13,7 @@ use signoff_core::{
 mod machine;
 mod support;
 use machine::{Start, end_of, folded, pending, people, step, vote};
-use support::{DIGEST, OTHER_DIGEST, People, Person, automation, operator, person, seconds};
+use support::{DIGEST, Log, OTHER_DIGEST, People, Person, automation, operator, person, seconds};
 
 /// Operator 2 is a viewer, 3 an admin, 4 in finance, 5 disabled; 6 owns the agent, 7 is the one it asks for.
 fn company() -> (People, Selves) {
@@ -299,4 +299,93 @@ fn further_contacts_are_told_once() {
     };
     assert_eq!(told.row.escalated_at, Some(seconds(500)));
     assert_eq!(step(&told, &Command::Escalate, &Actor::system("clock")), Ok(None));
+}
+
+/// Owning the agent gives a voice only to somebody who has one.
+#[test]
+fn an_owner_who_was_switched_off_or_only_looks_on_decides_nothing() {
+    let owner = person(operator(1));
+    let mut row = pending().row;
+    row.requirement.approvers = vec![Approver::AgentOwner];
+    row.requirement.self_approval = true;
+    let selves = Selves {
+        owner: Some(operator(1)),
+        requested_by: None,
+    };
+    let changes: [(fn(&mut Person), _); 3] = [
+        (|_| {}, None),
+        (|person| person.disabled = true, Some(Refusal::NotNamed)),
+        (|person| person.role = Role::Viewer, Some(Refusal::NotNamed)),
+    ];
+    for (change, expected) in changes {
+        let mut people = people();
+        change(people.0.get_mut(&operator(1)).expect("one"));
+        let around = Surroundings {
+            now: seconds(1),
+            actor: &owner,
+            roster: &people,
+            selves,
+        };
+        assert_eq!(transition(&row, &vote(Ballot::Approve), &around).err(), expected);
+        assert_eq!(transition(&row, &vote(Ballot::Deny), &around).err(), expected);
+    }
+}
+
+/// I8: a requirement that asks for nobody can't be saved; if one came all the same, nobody would still not be enough.
+#[test]
+fn i8_nobody_is_never_enough() {
+    let mut start = pending();
+    (start.row.requirement.quorum, start.row.requirement.deny_quorum) = (0, 0);
+    assert_eq!(step(&start, &Command::Tally, &Actor::system("policy")), Ok(None));
+}
+
+/// I8: the fold opens an execution for an approval and for nothing else, whatever a record claims.
+#[test]
+fn i8_ends_that_contradict_themselves_do_not_fold() {
+    let start = pending();
+    let run_by = Some(seconds(500));
+    for (status, run_by, folds) in [
+        (ApprovalStatus::Approved, run_by, true),
+        (ApprovalStatus::Approved, None, false),
+        (ApprovalStatus::Denied, None, true),
+        (ApprovalStatus::Denied, run_by, false),
+        (ApprovalStatus::Expired, run_by, false),
+        (ApprovalStatus::Cancelled, run_by, false),
+        (ApprovalStatus::Pending, None, false),
+        (ApprovalStatus::InfoRequested, None, false),
+    ] {
+        let mut log = Log::new();
+        log.rows.approvals.insert(start.row.id, start.row.clone());
+        let end = ApprovalEnd {
+            status,
+            code: None,
+            note: None,
+            run_by,
+            superseded_by: None,
+            counted: Vec::new(),
+        };
+        let record = log.next(
+            start.now,
+            &Actor::system("test"),
+            start.row.id,
+            Event::ApprovalEnded(end),
+        );
+        assert_eq!(log.append(record).is_ok(), folds, "{status} {run_by:?}");
+        assert_eq!(
+            !log.rows.executions.is_empty(),
+            folds && run_by.is_some(),
+            "{status} {run_by:?}"
+        );
+    }
+}
+
+/// An id is asked for once: a second request under it would bury the end of the first.
+#[test]
+fn i4_a_second_request_under_the_same_id_does_not_fold() {
+    let start = pending().status(ApprovalStatus::Denied);
+    let mut log = Log::new();
+    log.rows.approvals.insert(start.row.id, start.row.clone());
+    let again = Event::ApprovalRequested(Box::new(support::requested()));
+    let record = log.next(start.now, &support::agent(), start.row.id, again);
+    assert!(log.append(record).is_err());
 }

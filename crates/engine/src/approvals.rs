@@ -1,4 +1,4 @@
-//! Reading approvals and actions, and waiting for them.
+//! Reading approvals, and waiting for them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,12 +7,9 @@ use signoff_core::{
     actor::Principal,
     approval::{Refusal, may_vote},
     authority::{Operation, Permit},
-    event::{ActionFacts, ApprovalStatus, Ballot, Event},
-    id::{ActionId, AgentId, ApplicationId, ApprovalId},
-    payload::PayloadName,
-    policy::Effect,
-    record::Record,
-    rows::{ApprovalRow, ExecutionRow},
+    event::{ApprovalStatus, Ballot},
+    id::{AgentId, ApplicationId, ApprovalId},
+    rows::ApprovalRow,
     sentence,
     time::Timestamp,
 };
@@ -23,11 +20,8 @@ use crate::{
     content::Opened,
     request::{ApprovalFilter, Until},
     snapshot::Snapshot,
-    submit::refusal_sentence,
     tenant::Tenant,
-    view::{
-        ActionView, ApprovalView, Caller, Content, InfoView, May, Named, Page, Submitted, ToldView, VoteView,
-    },
+    view::{ApprovalView, Caller, Content, InfoView, May, Named, Page, ToldView, VoteView},
 };
 
 /// How many items one page has at most.
@@ -53,162 +47,7 @@ pub(crate) fn owns(caller: &Caller, agent: AgentId, application: Option<Applicat
     }
 }
 
-/// The first record of a request, and what the log says of it in the clear.
-pub(crate) struct Submission {
-    pub(crate) record: Record,
-    pub(crate) facts: ActionFacts,
-}
-
 impl Engine {
-    /// The submission of an action.
-    ///
-    /// # Errors
-    /// If there is none, or it belongs to another asker: then it does not exist for the caller.
-    pub(crate) async fn submission(
-        &self,
-        tenant: &Tenant,
-        caller: &Caller,
-        id: ActionId,
-    ) -> EngineResult<Submission> {
-        let missing = || EngineError::not_found("action", id);
-        let query = RecordQuery {
-            subject: Some(id.0),
-            limit: 1,
-            ..RecordQuery::default()
-        };
-        let stored = self
-            .store()
-            .records(tenant.id, &query)
-            .await?
-            .into_iter()
-            .next()
-            .ok_or_else(missing)?;
-        let record: Record = serde_json::from_slice(&stored.bytes).map_err(|_| EngineError::Internal)?;
-        let facts = match &record.event {
-            Event::ActionAllowed(allowed) => allowed.action.clone(),
-            Event::ActionDenied(denied) => denied.action.clone(),
-            Event::ApprovalRequested(requested) => requested.action.clone(),
-            _ => return Err(missing()),
-        };
-        if owns(caller, facts.agent, facts.application) {
-            Ok(Submission { record, facts })
-        } else {
-            Err(missing())
-        }
-    }
-
-    /// How a submission stands now, as a submit would answer.
-    pub(crate) async fn present(&self, tenant: &Tenant, id: ActionId) -> EngineResult<Submitted> {
-        let nobody = Caller {
-            workspace: tenant.id,
-            principal: Principal::Automation(String::new()),
-            key: None,
-        };
-        let submission = self.submission(tenant, &nobody, id).await?;
-        let opened = Opened::read(self.store(), tenant, &[submission.record.seq]).await?;
-        let conditions = opened.content(submission.record.seq).conditions;
-        self.standing(tenant, id, &submission, conditions).await
-    }
-
-    async fn standing(
-        &self,
-        tenant: &Tenant,
-        id: ActionId,
-        submission: &Submission,
-        conditions: Vec<signoff_core::condition::Report>,
-    ) -> EngineResult<Submitted> {
-        let mut standing = Submitted {
-            action_id: id,
-            effect: Effect::Deny,
-            execution_id: None,
-            approval_id: None,
-            decide_by: None,
-            expires_in: None,
-            timeout_cut: false,
-            policy: submission.facts.policy.clone(),
-            conditions,
-            code: None,
-            reason: None,
-            replayed: false,
-        };
-        match &submission.record.event {
-            Event::ActionAllowed(_) => {
-                standing.effect = Effect::Allow;
-                standing.execution_id = Some(id.execution());
-            }
-            Event::ActionDenied(denied) => standing.code = Some(denied.code),
-            _ => self.stand_by_approval(tenant, id, &mut standing).await?,
-        }
-        if let (Some(code), None) = (standing.code, &standing.reason) {
-            standing.reason = Some(refusal_sentence(
-                code,
-                standing.policy.as_ref().map(|policy| policy.name.as_str()),
-            ));
-        }
-        Ok(standing)
-    }
-
-    async fn stand_by_approval(
-        &self,
-        tenant: &Tenant,
-        id: ActionId,
-        standing: &mut Submitted,
-    ) -> EngineResult<()> {
-        let row = self.store().approval(tenant.id, id.approval()).await?;
-        let row = row.ok_or_else(|| EngineError::not_found("approval", id.approval()))?;
-        standing.approval_id = Some(row.id);
-        standing.policy.clone_from(&row.policy);
-        match row.status {
-            ApprovalStatus::Pending | ApprovalStatus::InfoRequested => {
-                standing.effect = Effect::Ask;
-                standing.decide_by = row.decide_by;
-                standing.expires_in = row.decide_by.map(|at| self.now().until(at));
-                standing.timeout_cut = row
-                    .timeout
-                    .zip(row.decide_by)
-                    .is_some_and(|(wish, at)| row.created_at.plus(wish) > at);
-            }
-            ApprovalStatus::Approved | ApprovalStatus::Answered => {
-                standing.effect = Effect::Allow;
-                standing.execution_id = Some(id.execution());
-            }
-            _ => {
-                standing.code = row.code;
-                if let Some(seq) = row.decided_seq {
-                    standing.reason = Opened::read(self.store(), tenant, &[seq]).await?.text(seq);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// One action, whole.
-    ///
-    /// # Errors
-    /// If there is none, or it belongs to another asker.
-    pub async fn action(&self, caller: &Caller, id: ActionId) -> EngineResult<ActionView> {
-        let tenant = self.tenant(caller)?;
-        self.permit(caller, Operation::SeeActions)?;
-        let submission = self.submission(&tenant, caller, id).await?;
-        let opened = Opened::read(self.store(), &tenant, &[submission.record.seq]).await?;
-        let content = Arc::new(opened.content(submission.record.seq));
-        let submitted = self
-            .standing(&tenant, id, &submission, content.conditions.clone())
-            .await?;
-        let snapshot = tenant.snapshot();
-        Ok(ActionView {
-            submitted,
-            action: submission.facts.name.clone(),
-            agent: Named {
-                id: submission.facts.agent,
-                name: snapshot.agent_name(submission.facts.agent),
-            },
-            created_at: submission.record.time,
-            facts: submission.facts,
-            content,
-        })
-    }
-
     /// The row of an approval that the caller may see.
     pub(crate) async fn approval_row(
         &self,
@@ -519,26 +358,18 @@ fn view(snapshot: &Snapshot, row: ApprovalRow, opened: &Opened, now: Timestamp) 
 }
 
 /// What would happen, in one plain sentence.
-pub(crate) fn compose(agent: &str, action: &str, content: &Content, cost: Option<&str>) -> sentence::Sentence {
+pub(crate) fn compose(
+    agent: &str,
+    action: &str,
+    content: &Content,
+    cost: Option<&str>,
+) -> sentence::Sentence {
     let value = |object: &serde_json::Map<String, Value>| Value::Object(object.clone());
-    sentence::compose(agent, action, &value(&content.inputs), &value(&content.context), cost)
-}
-
-/// What was reported with an execution.
-pub(crate) fn report_of(row: &ExecutionRow, opened: &Opened) -> Option<crate::view::ReportView> {
-    #[derive(serde::Deserialize, Default)]
-    struct Kept {
-        detail: Option<String>,
-        result: Option<serde_json::Map<String, Value>>,
-    }
-    let outcome = row.outcome?;
-    let kept: Kept = row
-        .reported_seq
-        .and_then(|seq| opened.json(seq, PayloadName::Report))
-        .unwrap_or_default();
-    Some(crate::view::ReportView {
-        outcome,
-        detail: kept.detail,
-        result: kept.result,
-    })
+    sentence::compose(
+        agent,
+        action,
+        &value(&content.inputs),
+        &value(&content.context),
+        cost,
+    )
 }

@@ -19,7 +19,7 @@ use signoff_store::Wants;
 
 use crate::{
     Engine, EngineError, EngineResult,
-    approvals::{Submission, report_of},
+    actions::Submission,
     content::{Opened, seal_json, seal_text},
     idempotency::{Once, want},
     request::{Report, Settle},
@@ -307,4 +307,23 @@ fn still_lets_through(
         turn.emit(Draft::new(event, Actor::system("policy"), row.id).under(row.policy.as_ref()))?;
     }
     Err(refused)
+}
+
+/// What was reported with an execution.
+fn report_of(row: &ExecutionRow, opened: &Opened) -> Option<crate::view::ReportView> {
+    #[derive(serde::Deserialize, Default)]
+    struct Kept {
+        detail: Option<String>,
+        result: Option<serde_json::Map<String, serde_json::Value>>,
+    }
+    let outcome = row.outcome?;
+    let kept: Kept = row
+        .reported_seq
+        .and_then(|seq| opened.json(seq, PayloadName::Report))
+        .unwrap_or_default();
+    Some(crate::view::ReportView {
+        outcome,
+        detail: kept.detail,
+        result: kept.result,
+    })
 }

@@ -3,7 +3,10 @@
 //!
 //! Everything that changes goes through one writer; everything that judges reads one immutable snapshot.
 
+mod actions;
 mod aftermath;
+mod agents;
+mod applications;
 mod approvals;
 mod audit;
 mod content;
@@ -13,11 +16,12 @@ mod engine;
 mod erase;
 pub mod error;
 mod executions;
+mod groups;
 mod idempotency;
 mod identity;
-mod people;
+mod keys;
+mod operators;
 mod policies;
-mod principals;
 pub mod request;
 mod seal;
 mod sessions;
@@ -25,12 +29,14 @@ mod snapshot;
 mod stats;
 mod submit;
 mod tenant;
+mod tokens;
 mod turn;
 mod verify;
 pub mod view;
 mod waiters;
 mod webhooks;
 mod workers;
+mod workspace;
 mod writer;
 
 pub use credential::{ADMIN_KEY_CHARS_MIN, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};

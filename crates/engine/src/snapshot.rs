@@ -258,7 +258,9 @@ fn prepare(rows: &Rows, previous: Option<&Snapshot>) -> Result<(PolicySet, Prepa
     );
     for row in in_force.into_values() {
         let known = previous.and_then(|previous| previous.prepared.get(&(row.id, row.version)));
-        let policy = if let Some(policy) = known { Arc::clone(policy) } else {
+        let policy = if let Some(policy) = known {
+            Arc::clone(policy)
+        } else {
             let reference = PolicyRef {
                 id: row.id,
                 name: row.doc.name.clone(),

@@ -19,7 +19,7 @@ use crate::{
     Engine, EngineError, EngineResult,
     approvals::check_limit,
     idempotency::{Once, want},
-    principals::page,
+    keys::page,
     request::CreateWebhook,
     seal::random,
     snapshot::Snapshot,

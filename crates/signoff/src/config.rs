@@ -53,6 +53,16 @@ pub(crate) struct LogConfig {
     pub(crate) filter: String,
 }
 
+impl LogConfig {
+    /// Warnings and errors alone, for people.
+    pub(crate) fn quiet() -> Self {
+        Self {
+            format: LogFormat::Text,
+            filter: "warn".to_owned(),
+        }
+    }
+}
+
 /// Shape of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -167,10 +177,7 @@ impl Config {
             auto_approve: false,
             admin_key: Some(admin_key),
             demo_operator: None,
-            log: LogConfig {
-                format: LogFormat::Text,
-                filter: "warn".to_owned(),
-            },
+            log: LogConfig::quiet(),
         }
     }
 

@@ -29,6 +29,9 @@ pub trait Batch: Send {
     /// Reads everything the batch relies on, in a constant number of statements. Locks the heads it names.
     async fn read(&mut self, wants: &Wants) -> StoreResult<BatchState>;
     /// Writes records, rows and side rows of one workspace, with multi-row statements.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for changes that do not belong together or carry what can't be kept: a bug above.
     async fn write(&mut self, changes: &Changes) -> StoreResult<()>;
     /// Makes it durable. On an error the outcome may be unknown: look up the first record before retrying.
     async fn commit(self: Box<Self>) -> StoreResult<()>;
@@ -60,7 +63,7 @@ pub trait Store: Send + Sync + 'static {
     -> StoreResult<Vec<ApprovalRow>>;
     /// One execution that has a row.
     async fn execution(&self, workspace: WorkspaceId, id: ExecutionId) -> StoreResult<Option<ExecutionRow>>;
-    /// What statistics count.
+    /// What statistics count: what was submitted since, and everything that is still open.
     async fn approval_facts(
         &self,
         workspace: WorkspaceId,
@@ -85,12 +88,13 @@ pub trait Store: Send + Sync + 'static {
     /// Every folded row as stored, with what its columns say, for verification.
     async fn folded(&self, workspace: WorkspaceId) -> StoreResult<Folded>;
 
-    /// A session by the hash of its cookie.
+    /// A session by the hash of its cookie; none once its time has passed, swept or not.
     async fn session(&self, hash: &[u8; 32]) -> StoreResult<Option<SessionRow>>;
     /// Forgets sessions, idempotency keys and other side rows whose time has passed.
     async fn sweep(&self, now: Timestamp) -> StoreResult<u64>;
 
-    /// Turns outbox rows into deliveries to these channels; answers how many rows it took.
+    /// Turns outbox rows into deliveries to these channels, oldest first, at most `limit` rows; answers how many rows
+    /// it took. What no channel wants is dropped.
     async fn fan_out(
         &self,
         workspace: WorkspaceId,
@@ -98,11 +102,11 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
         limit: u32,
     ) -> StoreResult<u64>;
-    /// Deliveries whose next attempt is due.
+    /// Deliveries whose next attempt is due, over all workspaces, soonest first.
     async fn due_deliveries(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DeliveryRow>>;
-    /// When the next attempt is due.
+    /// When the next attempt is due, over all workspaces.
     async fn next_delivery(&self) -> StoreResult<Option<Timestamp>>;
-    /// Keeps what became of an attempt.
+    /// Keeps what became of an attempt; nothing of a delivery that is not there.
     async fn record_attempt(&self, delivery: &DeliveryRow) -> StoreResult<()>;
     /// Deliveries of one channel, newest first.
     async fn deliveries(

@@ -1,10 +1,13 @@
 //! What the API's description says beside its operations: the whole, how to sign in, and how every refusal looks.
 
+use std::collections::BTreeMap;
+
 use signoff_api::problem::{Code, FieldError, Problem};
 use signoff_api::{PROBLEM_MEDIA_TYPE, Until, approval, stream};
 use utoipa::OpenApi as _;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{AllOf, Object, ObjectBuilder, Schema};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
@@ -76,6 +79,14 @@ pub(crate) fn head() -> OpenApi {
 
 /// Says once for all operations what holds for each.
 pub(crate) fn complete(document: &mut OpenApi) {
+    if let Some(components) = &mut document.components {
+        let parts = components.schemas.clone();
+        for schema in components.schemas.values_mut() {
+            if let RefOr::T(Schema::AllOf(all)) = schema {
+                *schema = RefOr::T(Schema::Object(merged(all, &parts)));
+            }
+        }
+    }
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
             let problem = RefOr::Ref(Ref::from_response_name(PROBLEM));
@@ -92,6 +103,27 @@ pub(crate) fn complete(document: &mut OpenApi) {
             operation.security = Some(if open { Vec::new() } else { keys.to_vec() });
         }
     }
+}
+
+/// A type that has the fields of others too, as one object: a part that refuses further fields would refuse those of
+/// the other parts.
+fn merged(all: &AllOf, parts: &BTreeMap<String, RefOr<Schema>>) -> Object {
+    let mut whole = ObjectBuilder::new().description(all.description.clone()).build();
+    for part in &all.items {
+        let part = match part {
+            RefOr::Ref(reference) => reference
+                .ref_location
+                .rsplit('/')
+                .next()
+                .and_then(|name| parts.get(name)),
+            whole @ RefOr::T(_) => Some(whole),
+        };
+        if let Some(RefOr::T(Schema::Object(part))) = part {
+            whole.properties.extend(part.properties.clone());
+            whole.required.extend(part.required.iter().cloned());
+        }
+    }
+    whole
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

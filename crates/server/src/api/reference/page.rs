@@ -57,8 +57,6 @@ struct Kind {
     about: String,
     fields: Vec<Field>,
     words: Vec<(String, String)>,
-    /// Further types whose fields it has too.
-    parts: Vec<Shape>,
 }
 
 /// What a value is: words around the name of a type that has its own place on the page.
@@ -176,30 +174,28 @@ fn content(described: &Value) -> Option<Shape> {
 }
 
 fn kind(name: &str, schema: &Value) -> Kind {
-    let parts: Vec<&Value> = items(&schema["allOf"]).collect();
-    let objects = || std::iter::once(schema).chain(parts.iter().copied());
-    let fields = objects().flat_map(|object| {
-        let required: Vec<&str> = items(&object["required"]).filter_map(Value::as_str).collect();
-        let fields = object["properties"].as_object().into_iter().flatten();
-        fields.map(move |(name, field)| Field {
-            name: name.clone(),
-            place: String::new(),
-            shape: shape(field),
-            required: required.contains(&name.as_str()),
-            about: text(&field["description"]),
-        })
+    let required: Vec<&str> = items(&schema["required"]).filter_map(Value::as_str).collect();
+    let fields = schema["properties"].as_object().into_iter().flatten();
+    let fields = fields.map(|(name, field)| Field {
+        name: name.clone(),
+        place: String::new(),
+        shape: shape(field),
+        required: required.contains(&name.as_str()),
+        about: about(field),
     });
     Kind {
         name: name.to_owned(),
         about: text(&schema["description"]),
         fields: fields.collect(),
         words: words(schema),
-        parts: parts
-            .iter()
-            .filter(|part| part.get("$ref").is_some())
-            .map(|part| shape(part))
-            .collect(),
     }
+}
+
+/// What a field means; where it may be null, that stands with the type it else has.
+fn about(field: &Value) -> String {
+    let choices = items(&field["oneOf"]).map(|choice| &choice["description"]);
+    let mut said = std::iter::once(&field["description"]).chain(choices);
+    said.find_map(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// The words of a closed list, each with what it means where that is said.

@@ -270,8 +270,8 @@ fn lists() -> Vec<(&'static str, String)> {
             .expect("renders"),
         ),
         ("inbox-filtered", inbox(filtered)),
-        ("log", log(events())),
-        ("log-empty", log(vec![])),
+        ("log", log(&events())),
+        ("log-empty", log(&[])),
         ("record", record()),
         ("figures", figures(&counts())),
         ("figures-empty", figures(&Stats::default())),
@@ -354,7 +354,7 @@ fn events() -> Vec<EventView> {
     ]
 }
 
-fn log(events: Vec<EventView>) -> String {
+fn log(events: &[EventView]) -> String {
     let rows = events
         .iter()
         .map(|event| shown::record::row(event, NOW))

@@ -47,7 +47,7 @@ pub fn requirement(view: &ApprovalView, name_of: impl Fn(&str) -> Option<String>
     }
 }
 
-fn approver_text(approver: &Approver, name_of: impl Fn(&str) -> Option<String>) -> String {
+fn approver_text(approver: &Approver, name_of: &impl Fn(&str) -> Option<String>) -> String {
     match approver {
         Approver::Role(Role::Admin) => "admins".to_owned(),
         Approver::Role(Role::Member) => "members and admins".to_owned(),
@@ -66,13 +66,8 @@ pub fn may(may: &view::May) -> May {
         deny: may.deny.is_ok(),
         ask: may.request_info.is_ok(),
         cancel: may.cancel,
-        why_not: may.approve.as_ref().err().map(|refusal| refused(refusal)),
-        why_not_ask: may
-            .request_info
-            .as_ref()
-            .err()
-            .map(|refusal| refused(refusal))
-            .unwrap_or_default(),
+        why_not: may.approve.as_ref().err().map(refused),
+        why_not_ask: may.request_info.as_ref().err().map(refused).unwrap_or_default(),
     }
 }
 

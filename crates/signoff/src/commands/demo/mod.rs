@@ -7,6 +7,7 @@ mod story;
 mod trail;
 mod upstream;
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use clap::Args;
 use signoff_api::Secret;
 use signoff_api::approval::{ApprovalStatus, Decide, DecisionKind};
 use signoff_client::Client;
+use tempfile::TempDir;
 
 use self::agent::Asked;
 use self::stage::Stage;
@@ -22,7 +24,7 @@ use self::trail::Trail;
 use self::upstream::Upstream;
 use crate::cli::Global;
 use crate::commands::server;
-use crate::config::{Config, DemoOperator};
+use crate::config::{Config, DemoOperator, LogConfig};
 use crate::exit::Exit;
 use crate::inert::line;
 use crate::serve::{self, Running};
@@ -61,18 +63,10 @@ pub(crate) struct DemoArgs {
 
 pub(crate) async fn run(global: &Global, args: DemoArgs) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen()?;
-    let directory = tempfile::Builder::new().prefix("signoff-demo-").tempdir()?;
     let admin_key = Secret::new(random::digits()?);
-    let config = Config {
-        demo_operator: Some(DemoOperator {
-            name: stage::OPERATOR_NAME.to_owned(),
-            email: stage::OPERATOR_EMAIL.to_owned(),
-        }),
-        ..Config::ephemeral(directory.path(), free_address(), admin_key.clone())
-    };
-    server::log_to_stderr(&config.log)?;
+    server::log_to_stderr(&LogConfig::quiet())?;
     let mut story = Story::new(global.json);
-    let running = serve::start(config).await?;
+    let (directory, running) = start(&admin_key).await?;
     let played = tokio::select! {
         played = play(&mut story, &running, &admin_key, args.auto_approve) => Some(played),
         _ = signals.next() => None,
@@ -221,11 +215,34 @@ async fn stay(story: &mut Story, auto_approve: bool) {
     }
 }
 
-/// The usual port if nobody has it, so that `SIGNOFF_URL` need not be set; else any.
-fn free_address() -> SocketAddr {
-    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
-    let port = TcpListener::bind(usual).map_or(0, |_| PORT);
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+/// Starts the server on the usual port, so that `SIGNOFF_URL` need not be set; where somebody has that, on any.
+async fn start(admin_key: &Secret) -> anyhow::Result<(TempDir, Running)> {
+    match start_on(PORT, admin_key).await {
+        Err(error) if is_taken(&error) => start_on(0, admin_key).await,
+        started => started,
+    }
+}
+
+async fn start_on(port: u16, admin_key: &Secret) -> anyhow::Result<(TempDir, Running)> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    // Looked at first: it costs less than preparing data for nothing.
+    drop(TcpListener::bind(address)?);
+    let directory = tempfile::Builder::new().prefix("signoff-demo-").tempdir()?;
+    let config = Config {
+        demo_operator: Some(DemoOperator {
+            name: stage::OPERATOR_NAME.to_owned(),
+            email: stage::OPERATOR_EMAIL.to_owned(),
+        }),
+        ..Config::ephemeral(directory.path(), address, admin_key.clone())
+    };
+    Ok((directory, serve::start(config).await?))
+}
+
+fn is_taken(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == ErrorKind::AddrInUse)
 }
 
 /// How this program is called from another terminal: by name if the shell would find this very file, else by path.

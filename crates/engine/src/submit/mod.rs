@@ -1,21 +1,22 @@
 //! An agent says what it is about to do: judged in memory before the batch, recorded in it.
 
+mod asker;
+mod explain;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use signoff_core::{
     action::{Action, OBJECT_BYTES_MAX},
-    actor::{Actor, Principal},
+    actor::Actor,
     approval::{Command, Selves, Surroundings, transition},
     authority::Operation,
-    condition,
     digest::{DigestFields, action_digest},
     event::{ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApprovalRequested, Event},
     fold::RowKey,
-    id::{ActionId, AgentId, ApplicationId, ApprovalId, RawId},
+    id::{ActionId, ApprovalId},
     json,
-    judge::{AgentFacts, ReasonCode, Verdict},
-    name::{GlobIndex, check_name},
+    judge::{ReasonCode, Verdict},
     payload::{Hash32, PayloadName},
     policy::Effect,
     record::Epochs,
@@ -29,24 +30,15 @@ use crate::{
     idempotency::{Once, want},
     request::Submit,
     seal::SealedPayload,
-    snapshot::{Snapshot, facts},
     tenant::Tenant,
     turn::{Draft, Turn, mint_id},
-    view::{Caller, ExplainedMatch, Explanation, Judged, Submitted},
+    view::{Caller, Submitted},
 };
+
+use asker::{Asker, asker};
 
 /// How many approvals of one agent may be pending.
 pub const PENDING_PER_AGENT_MAX: u64 = 1_000;
-
-/// The agent a request speaks for.
-#[derive(Clone)]
-struct Asker {
-    facts: AgentFacts,
-    /// The application that speaks for it.
-    application: Option<ApplicationId>,
-    /// Not registered yet.
-    is_new: bool,
-}
 
 /// A request with all that can be prepared outside the batch.
 struct Prepared {
@@ -113,86 +105,6 @@ impl Engine {
             }
         }
     }
-
-    /// What policy would say: memory only, leaves no trace.
-    ///
-    /// # Errors
-    /// If the request is not valid, or its policy requires a reason.
-    pub fn check(&self, caller: &Caller, submit: &Submit) -> EngineResult<Judged> {
-        let tenant = self.tenant(caller)?;
-        self.permit(caller, Operation::Ask)?;
-        let snapshot = tenant.snapshot();
-        check_form(&submit.action)?;
-        let asker = asker(&snapshot, caller, submit.agent.as_deref(), None)?;
-        let verdict = snapshot.policies.judge(&submit.action, &asker.facts);
-        thick_enough(&verdict)?;
-        let reason = verdict
-            .code
-            .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
-        Ok(Judged { verdict, reason })
-    }
-
-    /// Every matching policy, and why one of them governs. An operator may name any agent, known or not.
-    ///
-    /// # Errors
-    /// If the request is not valid.
-    pub fn explain(&self, caller: &Caller, submit: &Submit) -> EngineResult<Explanation> {
-        let tenant = self.tenant(caller)?;
-        self.permit(caller, Operation::Explain)?;
-        let snapshot = tenant.snapshot();
-        check_form(&submit.action)?;
-        let facts = match caller.principal {
-            Principal::Agent(_) | Principal::Application(_) => {
-                asker(&snapshot, caller, submit.agent.as_deref(), None)?.facts
-            }
-            _ => named_or_unknown(&snapshot, submit.agent.as_deref()),
-        };
-        let matches = snapshot.policies.matches(&submit.action, &facts);
-        let governing = snapshot.policies.governing(&matches);
-        let verdict = snapshot.policies.verdict(&submit.action, matches.clone());
-        let reason = verdict
-            .code
-            .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
-        let mut order: Vec<_> = matches.into_iter().enumerate().collect();
-        order.sort_by(|(left_at, left), (right_at, right)| {
-            let first = |at: &usize| Some(*at) != governing;
-            first(left_at)
-                .cmp(&first(right_at))
-                .then(right.rank.cmp(&left.rank))
-                .then(left.age.cmp(&right.age))
-        });
-        let matches = order
-            .into_iter()
-            .map(|(at, found)| {
-                let policy = &snapshot.policies.policies()[found.age];
-                ExplainedMatch {
-                    policy: policy.reference.clone(),
-                    effect: found.effect,
-                    governs: Some(at) == governing,
-                    why: why(Some(at) == governing, found.effect, found.outcome, verdict.effect),
-                    conditions: found.conditions,
-                }
-            })
-            .collect();
-        Ok(Explanation {
-            judged: Judged { verdict, reason },
-            matches,
-        })
-    }
-}
-
-fn why(governs: bool, effect: Option<Effect>, outcome: condition::Outcome, verdict: Effect) -> String {
-    match (governs, effect, outcome) {
-        (true, Some(Effect::Deny), _) => "it denies, and a denial can't be overridden".into(),
-        (true, Some(Effect::Ask), _) => "it asks, and is the most specific or guards".into(),
-        (true, _, _) => "it is the most specific policy that matches".into(),
-        (false, None, condition::Outcome::False) => {
-            "its conditions do not hold, so it says nothing here".into()
-        }
-        (false, None, _) => "a condition could not be evaluated, and an error never opens the gate".into(),
-        (false, _, _) if verdict == Effect::Deny => "another policy denies".into(),
-        (false, _, _) => "a more specific, stricter or older policy governs".into(),
-    }
 }
 
 /// What makes two submits the same.
@@ -251,101 +163,6 @@ fn thick_enough(verdict: &Verdict) -> EngineResult<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Whom a caller speaks for. `fresh` is the id that a new agent would get; none: a dry run, which registers nobody.
-fn asker(
-    snapshot: &Snapshot,
-    caller: &Caller,
-    name: Option<&str>,
-    fresh: Option<RawId>,
-) -> EngineResult<Asker> {
-    match &caller.principal {
-        Principal::Agent(id) => {
-            let facts = snapshot.facts(*id).ok_or(EngineError::Unauthorized)?;
-            match name {
-                Some(name) if !name.eq_ignore_ascii_case(&facts.name) && name != id.to_string() => {
-                    Err(EngineError::invalid(
-                        "/agent",
-                        format!(
-                            "the key belongs to `{}`; leave `agent` out, or use an application's key to speak for others",
-                            facts.name
-                        ),
-                    ))
-                }
-                _ => Ok(Asker {
-                    facts: facts.clone(),
-                    application: None,
-                    is_new: false,
-                }),
-            }
-        }
-        Principal::Application(id) => spoken_for(snapshot, *id, name, fresh),
-        _ => Err(EngineError::Forbidden(
-            "only agents and applications submit actions".into(),
-        )),
-    }
-}
-
-fn spoken_for(
-    snapshot: &Snapshot,
-    id: ApplicationId,
-    name: Option<&str>,
-    fresh: Option<RawId>,
-) -> EngineResult<Asker> {
-    let name =
-        name.ok_or_else(|| EngineError::invalid("/agent", "an application names the agent it speaks for"))?;
-    let application = snapshot
-        .rows
-        .applications
-        .get(&id)
-        .ok_or(EngineError::Unauthorized)?;
-    let known = snapshot.find_agent(name);
-    let called = known.map_or(name, |row| row.name.as_str());
-    check_name(called).map_err(|why| EngineError::invalid("/agent", why))?;
-    let allowed = GlobIndex::new(application.agents.iter().map(String::as_str))
-        .is_ok_and(|globs| !globs.matches(called).is_empty());
-    if !allowed {
-        return Err(EngineError::Forbidden(format!(
-            "the application `{}` may not speak for `{called}`",
-            application.name
-        )));
-    }
-    match known {
-        Some(row) if row.disabled => Err(EngineError::Forbidden(format!(
-            "the agent `{}` is switched off",
-            row.name
-        ))),
-        Some(row) => Ok(Asker {
-            facts: facts(row),
-            application: Some(id),
-            is_new: false,
-        }),
-        None if application.register_new => {
-            let agent = AgentId(fresh.unwrap_or(RawId([0; 16])));
-            let facts = AgentFacts::new(agent, called, &std::collections::BTreeMap::new(), None);
-            Ok(Asker {
-                facts,
-                application: Some(id),
-                is_new: true,
-            })
-        }
-        None => Err(EngineError::not_found("agent", called)),
-    }
-}
-
-fn named_or_unknown(snapshot: &Snapshot, name: Option<&str>) -> AgentFacts {
-    name.and_then(|name| snapshot.find_agent(name)).map_or_else(
-        || {
-            AgentFacts::new(
-                AgentId(RawId([0; 16])),
-                name.unwrap_or_default(),
-                &std::collections::BTreeMap::new(),
-                None,
-            )
-        },
-        facts,
-    )
 }
 
 fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> EngineResult<Prepared> {

@@ -1,0 +1,281 @@
+//! The policy set: read, and applied as whole versions.
+
+mod history;
+mod plan;
+
+pub(crate) use plan::{carry_out, plan_of_nothing};
+
+use serde::Serialize;
+use signoff_core::{
+    authority::Operation,
+    fold::Rows,
+    policy::{Effect, Orphaned, PolicyDoc, PolicyRef, Settings},
+    rows::PolicyRow,
+};
+use signoff_store::{ApprovalQuery, Wants};
+
+use crate::{
+    Engine, EngineError, EngineResult,
+    approvals::PAGE_MAX,
+    content::{Opened, asked},
+    idempotency::{Once, want},
+    request::ApplyPolicies,
+    snapshot::Snapshot,
+    tenant::Tenant,
+    view::{Caller, PoliciesApplied, PolicySetView},
+};
+
+use plan::{Plan, candidate, check_one, check_set, plan, put_one};
+
+pub(super) fn set_view(version: u64, settings: Settings, rows: &Rows) -> PolicySetView {
+    let mut policies: Vec<PolicyRow> = rows
+        .policies
+        .values()
+        .filter(|row| !row.removed)
+        .cloned()
+        .collect();
+    policies.sort_by_key(|row| (row.age, row.id));
+    PolicySetView {
+        version,
+        settings,
+        policies,
+    }
+}
+
+#[derive(Serialize)]
+struct SameApply<'a> {
+    policies: &'a [PolicyDoc],
+    expected_version: Option<u64>,
+    orphaned: Option<&'static str>,
+    settings: [Option<String>; 4],
+}
+
+impl Engine {
+    /// The set in force.
+    ///
+    /// # Errors
+    /// If the caller may not see it.
+    pub fn policies(&self, caller: &Caller) -> EngineResult<PolicySetView> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::SeeWorkspace)?;
+        let snapshot = tenant.snapshot();
+        let version = snapshot.rows.workspace.as_ref().map_or(0, |row| row.policy_set);
+        Ok(set_view(version, snapshot.settings().clone(), &snapshot.rows))
+    }
+
+    /// One policy by name or id.
+    ///
+    /// # Errors
+    /// If there is none in force.
+    pub fn policy(&self, caller: &Caller, name: &str) -> EngineResult<PolicyRow> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::SeeWorkspace)?;
+        tenant
+            .snapshot()
+            .find_policy(name)
+            .cloned()
+            .ok_or_else(|| EngineError::not_found("policy", name))
+    }
+
+    /// Puts a whole set in force, or says what would change.
+    ///
+    /// # Errors
+    /// If any policy can't work: then nothing changes.
+    pub async fn apply_policies(
+        &self,
+        caller: &Caller,
+        apply: ApplyPolicies,
+        key: Option<&str>,
+    ) -> EngineResult<PoliciesApplied> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Govern)?;
+        check_set(&apply.policies)?;
+        let same = SameApply {
+            policies: &apply.policies,
+            expected_version: apply.expected_version,
+            orphaned: apply.orphaned.map(Orphaned::as_str),
+            settings: [
+                apply.settings.name.clone(),
+                apply.settings.unmatched.map(|unmatched| unmatched.to_string()),
+                apply
+                    .settings
+                    .default_approvers
+                    .as_ref()
+                    .map(|list| format!("{list:?}")),
+                apply.settings.orphaned.map(|orphaned| orphaned.to_string()),
+            ],
+        };
+        let once = Once::of(&tenant, caller, "apply_policies", key, &same)?;
+        let snapshot = tenant.snapshot();
+        let outlook = plan(&snapshot, &apply, self.now())?;
+        let pending_affected = if outlook.is_empty() {
+            0
+        } else {
+            self.affected(&tenant, &snapshot, &outlook).await?
+        };
+        if apply.dry_run {
+            return Ok(PoliciesApplied {
+                pending_affected,
+                ..outlook.answer
+            });
+        }
+        let mut wants = Wants::default();
+        want(&mut wants, once.as_ref());
+        let caller = caller.clone();
+        self.write(&tenant, wants, move |turn| {
+            turn.principal(&caller, Operation::Govern)?;
+            if let Some(version) = turn.before::<u64>(once.as_ref())? {
+                return Ok(PoliciesApplied {
+                    version,
+                    pending_affected,
+                    ..outlook.answer.clone()
+                });
+            }
+            let plan = plan(&turn.snapshot(), &apply, turn.now())?;
+            let version = carry_out(turn, &caller, &plan, apply.orphaned)?;
+            turn.remember(once.as_ref(), &version)?;
+            Ok(PoliciesApplied {
+                version,
+                pending_affected,
+                ..plan.answer
+            })
+        })
+        .await
+    }
+
+    /// Adds a policy.
+    ///
+    /// # Errors
+    /// If the name is taken or the policy can't work.
+    pub async fn create_policy(
+        &self,
+        caller: &Caller,
+        doc: PolicyDoc,
+        key: Option<&str>,
+    ) -> EngineResult<PolicyRow> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Govern)?;
+        check_one(&doc)?;
+        let once = Once::of(&tenant, caller, "create_policy", key, &doc)?;
+        let mut wants = Wants::default();
+        want(&mut wants, once.as_ref());
+        let name = doc.name.clone();
+        let caller_then = caller.clone();
+        self.write(&tenant, wants, move |turn| {
+            turn.principal(&caller_then, Operation::Govern)?;
+            if turn.before::<()>(once.as_ref())?.is_some() {
+                return Ok(());
+            }
+            if turn.snapshot().find_policy(&doc.name).is_some() {
+                return Err(EngineError::NameTaken {
+                    kind: "a policy",
+                    name: doc.name.clone(),
+                });
+            }
+            put_one(turn, &caller_then, &doc)?;
+            turn.remember(once.as_ref(), &())
+        })
+        .await?;
+        self.policy(caller, &name)
+    }
+
+    /// Replaces a policy, or adds it where there is none of the name.
+    ///
+    /// # Errors
+    /// If the policy can't work.
+    pub async fn put_policy(&self, caller: &Caller, name: &str, doc: PolicyDoc) -> EngineResult<PolicyRow> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Govern)?;
+        check_one(&doc)?;
+        let present = tenant
+            .snapshot()
+            .find_policy(name)
+            .map(|row| row.doc.name.clone());
+        if !present
+            .unwrap_or_else(|| name.to_owned())
+            .eq_ignore_ascii_case(&doc.name)
+        {
+            return Err(EngineError::invalid(
+                "/name",
+                "the name in the address and in the policy differ; a policy keeps its name",
+            ));
+        }
+        let found = doc.name.clone();
+        let caller_then = caller.clone();
+        self.write(&tenant, Wants::default(), move |turn| {
+            put_one(turn, &caller_then, &doc)
+        })
+        .await?;
+        self.policy(caller, &found)
+    }
+
+    /// Takes a policy out of the set.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn remove_policy(
+        &self,
+        caller: &Caller,
+        name: &str,
+        orphaned: Option<Orphaned>,
+    ) -> EngineResult<()> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Govern)?;
+        let (caller, name) = (caller.clone(), name.to_owned());
+        self.write(&tenant, Wants::default(), move |turn| {
+            let snapshot = turn.snapshot();
+            let row = snapshot
+                .find_policy(&name)
+                .ok_or_else(|| EngineError::not_found("policy", &name))?;
+            let mut plan = plan_of_nothing(&snapshot)?;
+            plan.removes.push((row.id, row.version));
+            carry_out(turn, &caller, &plan, orphaned).map(drop)
+        })
+        .await
+    }
+
+    /// How many pending approvals are judged otherwise under a plan.
+    async fn affected(&self, tenant: &Tenant, snapshot: &Snapshot, plan: &Plan) -> EngineResult<u64> {
+        let candidate = candidate(snapshot, plan)?;
+        let mut count = 0;
+        let mut beyond = None;
+        loop {
+            let query = ApprovalQuery {
+                statuses: open_statuses(),
+                beyond,
+                oldest_first: true,
+                limit: PAGE_MAX,
+                ..ApprovalQuery::default()
+            };
+            let rows = self.store().approvals(tenant.id, &query).await?;
+            let sequences: Vec<u64> = rows.iter().map(|row| row.submitted_seq).collect();
+            let opened = Opened::read(self.store(), tenant, &sequences).await?;
+            for row in &rows {
+                let (Ok(action), Some(facts)) = (
+                    asked(row, &opened.content(row.submitted_seq)),
+                    snapshot.facts(row.agent),
+                ) else {
+                    continue;
+                };
+                let verdict = candidate.judge(&action, facts);
+                let names = |policy: &Option<PolicyRef>| {
+                    policy.as_ref().map(|policy| policy.name.to_ascii_lowercase())
+                };
+                let same = verdict.effect == Effect::Ask
+                    && names(&verdict.policy) == names(&row.policy)
+                    && verdict.requirement == row.requirement;
+                count += u64::from(!same);
+            }
+            match rows.last() {
+                Some(last) if rows.len() == PAGE_MAX as usize => beyond = Some(last.submitted_seq),
+                _ => return Ok(count),
+            }
+        }
+    }
+}
+
+/// The statuses of approvals that are not at their end.
+pub(crate) fn open_statuses() -> Vec<signoff_core::event::ApprovalStatus> {
+    use signoff_core::event::ApprovalStatus as S;
+    vec![S::Pending, S::InfoRequested]
+}

@@ -1,0 +1,94 @@
+//! Dry runs: what policy would say, and why. Memory only, without a trace.
+
+use signoff_core::{actor::Principal, authority::Operation, condition, policy::Effect};
+
+use crate::{
+    Engine, EngineResult,
+    request::Submit,
+    view::{Caller, ExplainedMatch, Explanation, Judged},
+};
+
+use super::asker::{asker, named_or_unknown};
+use super::{check_form, refusal_sentence, thick_enough};
+
+impl Engine {
+    /// What policy would say: memory only, leaves no trace.
+    ///
+    /// # Errors
+    /// If the request is not valid, or its policy requires a reason.
+    pub fn check(&self, caller: &Caller, submit: &Submit) -> EngineResult<Judged> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Ask)?;
+        let snapshot = tenant.snapshot();
+        check_form(&submit.action)?;
+        let asker = asker(&snapshot, caller, submit.agent.as_deref(), None)?;
+        let verdict = snapshot.policies.judge(&submit.action, &asker.facts);
+        thick_enough(&verdict)?;
+        let reason = verdict
+            .code
+            .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
+        Ok(Judged { verdict, reason })
+    }
+
+    /// Every matching policy, and why one of them governs. An operator may name any agent, known or not.
+    ///
+    /// # Errors
+    /// If the request is not valid.
+    pub fn explain(&self, caller: &Caller, submit: &Submit) -> EngineResult<Explanation> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Explain)?;
+        let snapshot = tenant.snapshot();
+        check_form(&submit.action)?;
+        let facts = match caller.principal {
+            Principal::Agent(_) | Principal::Application(_) => {
+                asker(&snapshot, caller, submit.agent.as_deref(), None)?.facts
+            }
+            _ => named_or_unknown(&snapshot, submit.agent.as_deref()),
+        };
+        let matches = snapshot.policies.matches(&submit.action, &facts);
+        let governing = snapshot.policies.governing(&matches);
+        let verdict = snapshot.policies.verdict(&submit.action, matches.clone());
+        let reason = verdict
+            .code
+            .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
+        let mut order: Vec<_> = matches.into_iter().enumerate().collect();
+        order.sort_by(|(left_at, left), (right_at, right)| {
+            let first = |at: &usize| Some(*at) != governing;
+            first(left_at)
+                .cmp(&first(right_at))
+                .then(right.rank.cmp(&left.rank))
+                .then(left.age.cmp(&right.age))
+        });
+        let matches = order
+            .into_iter()
+            .map(|(at, found)| {
+                let policy = &snapshot.policies.policies()[found.age];
+                ExplainedMatch {
+                    policy: policy.reference.clone(),
+                    effect: found.effect,
+                    governs: Some(at) == governing,
+                    why: why(Some(at) == governing, found.effect, found.outcome, verdict.effect),
+                    conditions: found.conditions,
+                }
+            })
+            .collect();
+        Ok(Explanation {
+            judged: Judged { verdict, reason },
+            matches,
+        })
+    }
+}
+
+fn why(governs: bool, effect: Option<Effect>, outcome: condition::Outcome, verdict: Effect) -> String {
+    match (governs, effect, outcome) {
+        (true, Some(Effect::Deny), _) => "it denies, and a denial can't be overridden".into(),
+        (true, Some(Effect::Ask), _) => "it asks, and is the most specific or guards".into(),
+        (true, _, _) => "it is the most specific policy that matches".into(),
+        (false, None, condition::Outcome::False) => {
+            "its conditions do not hold, so it says nothing here".into()
+        }
+        (false, None, _) => "a condition could not be evaluated, and an error never opens the gate".into(),
+        (false, _, _) if verdict == Effect::Deny => "another policy denies".into(),
+        (false, _, _) => "a more specific, stricter or older policy governs".into(),
+    }
+}

@@ -1,0 +1,202 @@
+//! Policies, people, keys and channels.
+
+use super::{ActorView, Named};
+use signoff_core::{
+    id::{ChannelId, GroupId, KeyId, OperatorId, WorkspaceId},
+    policy::{Orphaned, PolicyDoc, Settings},
+    rows::{AgentRow, ApplicationRow, OperatorRow, PolicyRow},
+    time::Timestamp,
+};
+use signoff_store::DeliveryState;
+
+/// The policy set in force.
+#[derive(Debug, Clone)]
+pub struct PolicySetView {
+    /// 0 before the first.
+    pub version: u64,
+    /// As they are.
+    pub settings: Settings,
+    /// Older first.
+    pub policies: Vec<PolicyRow>,
+}
+
+/// What applying a set changed, or would change.
+#[derive(Debug, Clone)]
+pub struct PoliciesApplied {
+    /// The version now in force.
+    pub version: u64,
+    /// Nothing was changed.
+    pub dry_run: bool,
+    /// Names.
+    pub added: Vec<String>,
+    /// Names.
+    pub changed: Vec<String>,
+    /// Names.
+    pub removed: Vec<String>,
+    /// Names.
+    pub unchanged: Vec<String>,
+    /// Pending approvals that are judged otherwise under the new set.
+    pub pending_affected: u64,
+}
+
+impl PoliciesApplied {
+    /// Nothing changed so far.
+    pub(crate) fn of(version: u64, dry_run: bool) -> Self {
+        let (added, changed, removed, unchanged) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self {
+            version,
+            dry_run,
+            added,
+            changed,
+            removed,
+            unchanged,
+            pending_affected: 0,
+        }
+    }
+}
+
+/// One version of one policy.
+#[derive(Debug, Clone)]
+pub struct PolicyVersionView {
+    /// From 1.
+    pub version: u64,
+    /// When.
+    pub at: Timestamp,
+    /// As written; none where it was removed.
+    pub policy: Option<PolicyDoc>,
+    /// Who.
+    pub by: ActorView,
+}
+
+/// One version of the set.
+#[derive(Debug, Clone)]
+pub struct PolicySetVersionView {
+    /// From 1.
+    pub version: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: ActorView,
+    /// The record.
+    pub seq: u64,
+    /// What became of pending approvals that it orphaned.
+    pub orphaned: Orphaned,
+}
+
+/// An agent.
+#[derive(Debug, Clone)]
+pub struct AgentView {
+    /// As it is.
+    pub row: AgentRow,
+    /// The person behind it.
+    pub owner: Option<Named<OperatorId>>,
+    /// The application that registered it.
+    pub application: Option<Named<signoff_core::id::ApplicationId>>,
+    /// When its present key was made.
+    pub key_created_at: Option<Timestamp>,
+}
+
+/// An application.
+#[derive(Debug, Clone)]
+pub struct ApplicationView {
+    /// As it is.
+    pub row: ApplicationRow,
+    /// When its present key was made.
+    pub key_created_at: Option<Timestamp>,
+}
+
+/// An operator.
+#[derive(Debug, Clone)]
+pub struct OperatorView {
+    /// As it is.
+    pub row: OperatorRow,
+    /// For people.
+    pub name: String,
+    /// To sign in with.
+    pub email: String,
+    /// Names of groups.
+    pub groups: Vec<String>,
+}
+
+/// A personal token, without its value.
+#[derive(Debug, Clone)]
+pub struct TokenView {
+    /// Which.
+    pub id: KeyId,
+    /// For people.
+    pub name: String,
+    /// Its last characters.
+    pub hint: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Opens nothing any more.
+    pub revoked: bool,
+}
+
+/// A group.
+#[derive(Debug, Clone)]
+pub struct GroupView {
+    /// Which.
+    pub id: GroupId,
+    /// As written.
+    pub name: String,
+    /// Who.
+    pub members: Vec<Named<OperatorId>>,
+}
+
+/// A webhook, without address and secret.
+#[derive(Debug, Clone)]
+pub struct WebhookView {
+    /// Which.
+    pub id: ChannelId,
+    /// As written.
+    pub name: String,
+    /// Scheme, host and port.
+    pub origin: String,
+    /// What it wants; none means all.
+    pub events: Vec<String>,
+    /// Tells nothing.
+    pub disabled: bool,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// One message to one webhook.
+#[derive(Debug, Clone)]
+pub struct DeliveryView {
+    /// The message's stable id: that of the event.
+    pub id: String,
+    /// The record it is about (the cursor).
+    pub seq: u64,
+    /// What is told.
+    pub kind: String,
+    /// Id of what it is about.
+    pub subject: String,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// So far.
+    pub attempts: u32,
+    /// The last answer.
+    pub last_status: Option<u16>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// When it is tried again.
+    pub next_at: Option<Timestamp>,
+    /// When it arrived or was given up.
+    pub ended_at: Option<Timestamp>,
+    /// When it was queued.
+    pub created_at: Timestamp,
+}
+
+/// The workspace.
+#[derive(Debug, Clone)]
+pub struct WorkspaceView {
+    /// Which.
+    pub id: WorkspaceId,
+    /// As they are.
+    pub settings: Settings,
+    /// Version of the policy set.
+    pub policy_set: u64,
+    /// When its log began.
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,225 @@
+//! Actions, approvals and executions.
+
+use std::sync::Arc;
+
+use super::{ActorView, Named};
+use serde_json::{Map, Value};
+use signoff_core::{
+    action::Claims,
+    condition,
+    event::{ExecutionState, ReportOutcome},
+    id::{ActionId, AgentId, ApprovalId, ChannelId, ExecutionId},
+    judge::{ReasonCode, Verdict},
+    policy::{Effect, PolicyRef},
+    rows::{ApprovalRow, ExecutionRow},
+    sentence::Sentence,
+    time::{Micros, Timestamp},
+};
+use signoff_store::DeliveryState;
+
+/// What belongs to a request and is kept encrypted beside the log.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Content {
+    /// The arguments.
+    pub inputs: Map<String, Value>,
+    /// Whatever else helps to judge.
+    pub context: Map<String, Value>,
+    /// The agent's free text.
+    pub claims: Claims,
+    /// The governing policy's conditions with what they saw at submission.
+    pub conditions: Vec<condition::Report>,
+    /// Inputs, context and claims were erased.
+    pub erased: bool,
+}
+
+/// The answer to a submit. For a repeated idempotency key it says how things stand now.
+#[derive(Debug, Clone)]
+pub struct Submitted {
+    /// The request.
+    pub action_id: ActionId,
+    /// Allow: go on. Deny: do not. Ask: a human decides.
+    pub effect: Effect,
+    /// For [`Effect::Allow`].
+    pub execution_id: Option<ExecutionId>,
+    /// Where a human decides or has decided.
+    pub approval_id: Option<ApprovalId>,
+    /// Until when people have, for [`Effect::Ask`].
+    pub decide_by: Option<Timestamp>,
+    /// The same from now.
+    pub expires_in: Option<Micros>,
+    /// The request asked for longer than the policy gives.
+    pub timeout_cut: bool,
+    /// The policy that governs.
+    pub policy: Option<PolicyRef>,
+    /// Its conditions with what they saw.
+    pub conditions: Vec<condition::Report>,
+    /// For [`Effect::Deny`].
+    pub code: Option<ReasonCode>,
+    /// For [`Effect::Deny`]: one sentence for the agent.
+    pub reason: Option<String>,
+    /// It was submitted before, under the same idempotency key.
+    pub replayed: bool,
+}
+
+/// What policy would say (a dry run).
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// Policy's answer.
+    pub verdict: Verdict,
+    /// For a deny: one sentence for the agent.
+    pub reason: Option<String>,
+}
+
+/// Why policy says so: every matching policy.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// Policy's answer.
+    pub judged: Judged,
+    /// The governing one first, then by how specific they are.
+    pub matches: Vec<ExplainedMatch>,
+}
+
+/// One matching policy.
+#[derive(Debug, Clone)]
+pub struct ExplainedMatch {
+    /// Which.
+    pub policy: PolicyRef,
+    /// What it says; none if its conditions take it out.
+    pub effect: Option<Effect>,
+    /// It governs.
+    pub governs: bool,
+    /// One sentence.
+    pub why: String,
+    /// Each condition with what it saw.
+    pub conditions: Vec<condition::Report>,
+}
+
+/// A vote with its words.
+#[derive(Debug, Clone)]
+pub struct VoteView {
+    /// Who.
+    pub actor: ActorView,
+    /// Yes or no.
+    pub ballot: signoff_core::event::Ballot,
+    /// Whether it counts.
+    pub counted: bool,
+    /// Comment or reason.
+    pub comment: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A question with its answer.
+#[derive(Debug, Clone)]
+pub struct InfoView {
+    /// The question.
+    pub question: Option<String>,
+    /// Who asked.
+    pub asked_by: ActorView,
+    /// When.
+    pub asked_at: Timestamp,
+    /// The agent's answer.
+    pub answer: Option<String>,
+    /// When.
+    pub answered_at: Option<Timestamp>,
+}
+
+/// Who was told, by what, with what result.
+#[derive(Debug, Clone)]
+pub struct ToldView {
+    /// The channel.
+    pub channel: Named<ChannelId>,
+    /// What was told, such as `approval.pending`.
+    pub kind: String,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// When it arrived or was given up, else when it was queued.
+    pub at: Timestamp,
+}
+
+/// One approval, whole.
+#[derive(Debug, Clone)]
+pub struct ApprovalView {
+    /// Where it stands.
+    pub row: Arc<ApprovalRow>,
+    /// Who asks.
+    pub agent: Named<AgentId>,
+    /// The agent's owner.
+    pub owner: Option<ActorView>,
+    /// What is asked.
+    pub content: Arc<Content>,
+    /// What would happen, in one plain sentence.
+    pub sentence: Sentence,
+    /// Votes with their words.
+    pub votes: Vec<VoteView>,
+    /// Questions and answers.
+    pub info: Vec<InfoView>,
+    /// Who brought the end.
+    pub decided_by: Option<ActorView>,
+    /// Their words.
+    pub decision_reason: Option<String>,
+    /// Its execution, once approved.
+    pub execution: Option<ExecutionRow>,
+    /// Who was told (only in a single view, not in lists).
+    pub told: Vec<ToldView>,
+    /// The present time, for what is left.
+    pub now: Timestamp,
+}
+
+/// What a caller may do with an approval right now.
+#[derive(Debug, Clone)]
+pub struct May {
+    /// Approve; else why not.
+    pub approve: Result<(), signoff_core::approval::Refusal>,
+    /// Deny; else why not.
+    pub deny: Result<(), signoff_core::approval::Refusal>,
+    /// Ask the agent; else why not.
+    pub request_info: Result<(), signoff_core::approval::Refusal>,
+    /// Withdraw it.
+    pub cancel: bool,
+}
+
+/// An action, whole, with where it stands.
+#[derive(Debug, Clone)]
+pub struct ActionView {
+    /// How things stand now, as a submit would answer.
+    pub submitted: Submitted,
+    /// The action's name as written.
+    pub action: String,
+    /// Who asked.
+    pub agent: Named<AgentId>,
+    /// Priority, risk, cost and the rest as claimed.
+    pub facts: signoff_core::event::ActionFacts,
+    /// What was asked.
+    pub content: Arc<Content>,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// An execution, whole.
+#[derive(Debug, Clone)]
+pub struct ExecutionView {
+    /// Where it stands. A permission whose time has passed reads as lapsed, whether or not the clock's worker has run.
+    pub row: ExecutionRow,
+    /// The state as of now.
+    pub state: ExecutionState,
+    /// Who carries it out.
+    pub agent: Named<AgentId>,
+    /// Where a human approved it.
+    pub approval_id: Option<ApprovalId>,
+    /// What runs.
+    pub content: Arc<Content>,
+    /// What was reported.
+    pub report: Option<ReportView>,
+}
+
+/// What an agent reported.
+#[derive(Debug, Clone)]
+pub struct ReportView {
+    /// In one word.
+    pub outcome: ReportOutcome,
+    /// In the agent's words.
+    pub detail: Option<String>,
+    /// What came out.
+    pub result: Option<Map<String, Value>>,
+}
