@@ -166,6 +166,22 @@ test("a decision made elsewhere reaches the open page and keeps the form that is
   assert.match(await page.locator("#standing").innerText(), /Cancelled/);
 });
 
+test("a tap too many after a decision does not decide the next request", async () => {
+  const next = await agent.ask(refund({ inputs: { amount: "5.00", currency: "usd", customer: "cus_NEXT" } }));
+  const id = await agent.ask(refund());
+  await open(id);
+  await button("Approve").click();
+  await page.waitForSelector(".outcome-good");
+  await link("Next request").click();
+  await page.waitForURL(`**/approvals/${next}*`);
+  await page.evaluate(() => document.querySelector("#decision .approve").click());
+  await page.waitForTimeout(300);
+  assert.equal((await server.call("GET", `/v1/approvals/${next}`)).status, "pending");
+  await page.waitForTimeout(700);
+  await button("Approve").click();
+  await page.waitForSelector(".outcome-good");
+});
+
 test("new requests announce themselves and wait; nothing moves under the pointer", async () => {
   const first = await agent.ask(refund());
   await page.goto(server.url);

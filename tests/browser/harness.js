@@ -68,6 +68,28 @@ export async function startServer(...flags) {
   return server;
 }
 
+/** Starts the demonstration; answers the link that it prints, what it said, and how it ended. */
+export async function startDemo() {
+  const child = spawn(BINARY, ["demo"], { env: { ...process.env, SIGNOFF_ADMIN_KEY: "" }, stdio: ["ignore", "pipe", "pipe"] });
+  const ended = once(child, "exit").then(([code]) => code);
+  let said = "";
+  const link = new Promise((found) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (words) => {
+        said += words;
+        const match = said.match(/https?:\/\/\S+\/enter\?\S+/);
+        if (match) found(match[0]);
+      });
+    }
+  });
+  return {
+    link: await Promise.race([link, ended.then((code) => { throw new Error(`the demo ended with ${code}: ${said}`); })]),
+    ended,
+    said: () => said,
+    stop: () => child.kill("SIGTERM"),
+  };
+}
+
 /** Calls the API with a key: method, path, body. Answers the parsed body; throws on any refusal. */
 export function caller(url, key) {
   return async (method, path, body) => {

@@ -129,7 +129,8 @@ async fn decide(
         .unwrap_or_else(PoisonError::into_inner)
         .remove(&id);
     if let Some(waiter) = waiter {
-        drop(waiter.send(()));
+        // Whoever waited may have gone.
+        let _ = waiter.send(());
     }
     Ok(answer(&bare))
 }

@@ -37,8 +37,6 @@ pub(crate) struct Rows {
 #[derive(Debug, Clone)]
 pub(crate) struct Footprint {
     pub(crate) tables: Vec<Rows>,
-    /// The record's sequence, where it stands in these rows.
-    pub(crate) seq: i64,
     /// The sixteen bytes of the request's ids.
     pub(crate) subject: Vec<u8>,
     /// Those of the agent.

@@ -49,7 +49,7 @@ pub use submit::PENDING_PER_AGENT_MAX;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The store failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] signoff_store::StoreError),
     /// Not the key that the data was written with.
     #[error("the master key is not the one that this data was written with")]

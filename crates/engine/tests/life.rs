@@ -202,7 +202,7 @@ async fn i8_deadlines_expire_escalate_and_lapse() {
         house.ask(&agent, "stripe.refund").await,
         house.ask(&agent, "stripe.charge").await,
     );
-    house.clock.turn(Micros::seconds(61));
+    house.clock.advance(Micros::seconds(61));
     house.engine.tick().await.unwrap();
     assert!(
         house
@@ -215,7 +215,7 @@ async fn i8_deadlines_expire_escalate_and_lapse() {
             .is_some()
     );
     house.approve(&dana, lapsing).await.unwrap();
-    house.clock.turn(Micros::seconds(600));
+    house.clock.advance(Micros::seconds(600));
     assert!(matches!(
         house.approve(&dana, late).await,
         Err(EngineError::Decision(Refusal::DeadlinePassed) | EngineError::Ended { .. })
@@ -226,7 +226,7 @@ async fn i8_deadlines_expire_escalate_and_lapse() {
         (row.status, row.code),
         (ApprovalStatus::Expired, Some(ReasonCode::ApprovalTimeout))
     );
-    house.clock.turn(Micros::seconds(3_600));
+    house.clock.advance(Micros::seconds(3_600));
     let execution = lapsing.action().execution();
     assert_eq!(
         house.engine.execution(&agent, execution).await.unwrap().state,
@@ -465,7 +465,7 @@ async fn everything_pending_survives_a_restart() {
     let house = house.reopen().await;
     let after = house.engine.approval(&house.admin, id).await.unwrap().row;
     assert_eq!(before, after);
-    house.clock.turn(Micros::seconds(1_801));
+    house.clock.advance(Micros::seconds(1_801));
     house.engine.tick().await.unwrap();
     assert_eq!(
         house.engine.approval(&house.admin, id).await.unwrap().row.status,

@@ -132,7 +132,7 @@ async function go(url, part, { push = true, focus = true } = {}) {
   }
 }
 
-document.addEventListener("click", (event) => {
+document.addEventListener("click", async (event) => {
   const link = event.target.closest("a[href]");
   closeMenus(event.target);
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
@@ -148,13 +148,19 @@ document.addEventListener("click", (event) => {
   if (!part || (part === "detail" && !wide.matches && link.closest("#list"))) return;
   if (part === "detail" && !document.getElementById("detail")) return;
   event.preventDefault();
-  go(link.href, part);
+  await go(link.href, part);
+  if (link.matches("[data-next]")) decidesFrom = performance.now() + SETTLE_MS;
 });
+
+// "Next request" stands where Approve stood: a tap too many must not decide what nobody has seen.
+const SETTLE_MS = 800;
+let decidesFrom = 0;
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.dataset.swap) return;
   event.preventDefault();
+  if (performance.now() < decidesFrom) return;
   const button = event.submitter;
   if (button?.getAttribute("aria-busy")) return;
   button?.setAttribute("aria-busy", "true");
@@ -314,7 +320,10 @@ setInterval(() => {
   listen();
 }, RETRY_MS);
 addEventListener("offline", () => lost(true));
-addEventListener("online", () => { hush(); listen(); });
+addEventListener("online", () => {
+  hush();
+  listen();
+});
 
 // A hidden page needs no news, and browsers hold only a few connections to one server.
 document.addEventListener("visibilitychange", () => {

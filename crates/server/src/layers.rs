@@ -248,9 +248,9 @@ mod tests {
     async fn a_panic_is_a_problem_without_internals() {
         let directory = tempfile::tempdir().unwrap();
         let routes = Router::new().route("/", axum::routing::get(|| async { panic!("a secret") as String }));
-        let router = wrap(routes, doors(directory.path()).await);
+        let served = wrap(routes, doors(directory.path()).await);
         let request = Request::builder().uri("/").body(Body::empty()).unwrap();
-        let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+        let response = tower::ServiceExt::oneshot(served, request).await.unwrap();
         assert_eq!(response.status(), 500);
         assert!(response.headers().contains_key(REQUEST_ID));
         let body = axum::body::to_bytes(response.into_body(), 4_096).await.unwrap();

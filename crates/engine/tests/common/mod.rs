@@ -6,13 +6,7 @@
     reason = "shared by several test programs; a failed step is a failed test"
 )]
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-};
+use std::{path::Path, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -21,7 +15,7 @@ use signoff_core::{
     id::ApprovalId,
     policy::{PolicyDoc, PolicyEffect},
     requirement::Role,
-    time::{Micros, Timestamp},
+    time::Timestamp,
 };
 use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::{
@@ -29,45 +23,34 @@ use signoff_engine::{
     request::{ApplyPolicies, CreateAgent, CreateOperator, Decide, Decision, Submit},
     view::{ApprovalView, Caller, PoliciesApplied},
 };
-use signoff_store::{Clock, sqlite::SqliteStore};
+use signoff_store::sqlite::SqliteStore;
+use signoff_testkit::FakeClock;
 
 pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-tests-0123456789abcdef";
 pub(crate) const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
-/// A clock that stands until it is turned.
-pub(crate) struct TestClock(AtomicI64);
-
-impl TestClock {
-    pub(crate) fn turn(&self, by: Micros) {
-        self.0.fetch_add(by.0, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
-    }
-}
-
 pub(crate) struct House {
     pub(crate) engine: Engine,
     pub(crate) store: Arc<SqliteStore>,
-    pub(crate) clock: Arc<TestClock>,
+    pub(crate) clock: FakeClock,
     pub(crate) directory: Arc<tempfile::TempDir>,
     pub(crate) admin: Caller,
 }
 
 pub(crate) async fn open(
     directory: &Path,
-    clock: Arc<TestClock>,
+    clock: FakeClock,
     auto_approve: bool,
 ) -> (Engine, Arc<SqliteStore>) {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let store = Arc::new(SqliteStore::open(directory, clock).await.unwrap());
+    // Receivers of tests listen here; a real server says so with --egress-allow.
+    let allow = vec!["127.0.0.0/8".parse().unwrap()];
+    let egress = EgressConfig { allow, ..EgressConfig::default() };
+    let store = Arc::new(SqliteStore::open(directory, Arc::new(clock)).await.unwrap());
     let engine = Engine::start(EngineOptions {
         store: store.clone(),
         master_key: SecretString::from(MASTER_KEY),
-        egress: Egress::new(EgressConfig::default()).unwrap(),
+        egress: Egress::new(egress).unwrap(),
         public_url: "http://127.0.0.1:7070".into(),
         admin_key: Some(SecretString::from(ADMIN_KEY)),
         auto_approve,
@@ -84,7 +67,7 @@ impl House {
 
     pub(crate) async fn with(auto_approve: bool) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
-        let clock = Arc::new(TestClock(AtomicI64::new(1_795_000_000_000_000)));
+        let clock = FakeClock::at(Timestamp(1_795_000_000_000_000));
         let (engine, store) = open(directory.path(), clock.clone(), auto_approve).await;
         let admin = engine.authenticate(ADMIN_KEY).unwrap();
         Self {

@@ -125,6 +125,11 @@ impl Table {
 
     /// Reads the whole row back.
     pub(super) fn read(self, bytes: &[u8]) -> StoreResult<Row> {
+        let row = self.parse(bytes);
+        row.map_err(|error| StoreError::Damaged(format!("a row of the table `{}`: {error}", self.name())))
+    }
+
+    fn parse(self, bytes: &[u8]) -> serde_json::Result<Row> {
         Ok(match self {
             Self::Workspaces => Row::Workspace(parse(bytes)?),
             Self::Policies => Row::Policy(parse(bytes)?),
@@ -141,8 +146,8 @@ impl Table {
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> StoreResult<T> {
-    Ok(serde_json::from_slice(bytes)?)
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(bytes)
 }
 
 fn json<T: Serialize>(row: &T) -> StoreResult<Cell> {

@@ -9,7 +9,7 @@ use signoff_engine::view::ApprovalView;
 
 use crate::console::inert::Show;
 use crate::console::shown;
-use crate::console::view::approval::{Gesture, Matter};
+use crate::console::view::matter::{Gesture, Matter};
 
 /// Recorded with each decision, for whoever wants to render the same view again.
 const BUILD: &str = concat!("signoff-console ", env!("CARGO_PKG_VERSION"));

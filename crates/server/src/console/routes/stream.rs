@@ -24,7 +24,7 @@ const STREAMS_MAX: usize = 1_000;
 /// A silent stream says that it lives: the page takes three missing words for a lost connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A stream ends after this and the browser comes back, which asks again who looks.
-const LIFETIME: Duration = Duration::from_secs(300);
+const LIFETIME: Duration = Duration::from_mins(5);
 
 static STREAMS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(STREAMS_MAX)));
 

@@ -10,9 +10,8 @@ use signoff_engine::view::{ApprovalView, EventView};
 use super::{moment, who, who_text};
 use crate::console::inert::{Inert, Show};
 use crate::console::tree::Tree;
-use crate::console::view::approval::{
-    Claim, Condition, Fact, HistoryRow, Matter, Outcome, PolicyName, Question, Told, Vote,
-};
+use crate::console::view::approval::{HistoryRow, Outcome, Question, Told, Vote};
+use crate::console::view::matter::{Claim, Condition, Fact, Matter, PolicyName};
 use crate::console::view::{Level, SentenceView, span};
 
 /// What is judged. Holds nothing that changes with time.

@@ -10,6 +10,7 @@ use super::inert::Inert;
 pub mod approval;
 pub mod audit;
 pub mod inbox;
+pub mod matter;
 pub mod problem;
 pub mod session;
 pub mod stats;

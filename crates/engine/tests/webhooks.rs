@@ -1,0 +1,167 @@
+//! I10: told after stored, at least once, with a stable id, and signed.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{House, policy};
+use secrecy::ExposeSecret;
+use signoff_core::{policy::PolicyEffect, requirement::Role, time::Micros};
+use signoff_engine::{
+    EngineError,
+    request::CreateWebhook,
+    view::{DeliveryState, DeliveryView, WebhookView},
+};
+use signoff_testkit::{Answer, WebhookReceiver};
+
+async fn hook(house: &House, receiver: &WebhookReceiver, events: &[&str]) -> (WebhookView, String) {
+    let create = CreateWebhook {
+        name: "ops".into(),
+        url: receiver.url("/hook"),
+        events: events.iter().map(|event| (*event).to_owned()).collect(),
+    };
+    let made = house
+        .engine
+        .create_webhook(&house.admin, create, None)
+        .await
+        .unwrap();
+    (made.made, made.secret.unwrap().expose_secret().to_owned())
+}
+
+async fn deliveries(house: &House, webhook: &WebhookView) -> Vec<DeliveryView> {
+    house
+        .engine
+        .deliveries(&house.admin, webhook.id, None, 50)
+        .await
+        .unwrap()
+        .items
+}
+
+/// Waits until the oldest delivery was tried so often.
+async fn tried(house: &House, webhook: &WebhookView, times: u32) {
+    for _ in 0..200 {
+        let all = deliveries(house, webhook).await;
+        if all.last().is_some_and(|oldest| oldest.attempts >= times) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("never tried {times} times: {:?}", deliveries(house, webhook).await);
+}
+
+/// Waits until every delivery is at its end.
+async fn settled(house: &House, webhook: &WebhookView) -> Vec<DeliveryView> {
+    for _ in 0..200 {
+        let all = deliveries(house, webhook).await;
+        if !all.is_empty() && all.iter().all(|one| one.state != DeliveryState::Waiting) {
+            return all;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("deliveries never ended: {:?}", deliveries(house, webhook).await);
+}
+
+#[tokio::test]
+async fn i10_something_outside_learns_of_a_request_and_of_its_end() {
+    let house = House::new().await;
+    let receiver = WebhookReceiver::start().await;
+    let (webhook, secret) = hook(&house, &receiver, &[]).await;
+    house
+        .apply(vec![policy("refunds", &["stripe.*"], PolicyEffect::RequireApproval)])
+        .await;
+    let (agent, dana) = (
+        house.agent("support-bot").await,
+        house.operator("dana", Role::Member).await,
+    );
+    let id = house.ask(&agent, "stripe.refund").await;
+    receiver.wait_for(1).await;
+    house.approve(&dana, id).await.unwrap();
+    let received = receiver.wait_for(2).await;
+    assert_eq!(receiver.types(), ["approval.pending", "approval.decided"]);
+    let verifier = standardwebhooks::Webhook::new(&secret).unwrap();
+    for message in &received {
+        // The clock of the test stands, so the published library signs again instead of checking the time too.
+        let timestamp = message.header("webhook-timestamp").parse().unwrap();
+        let expected = verifier.sign(message.header("webhook-id"), timestamp, &message.body).unwrap();
+        assert_eq!(message.header("webhook-signature"), expected);
+    }
+    let body = received[1].json();
+    assert_eq!(body["data"]["approval"]["id"], id.to_string());
+    assert_eq!(body["data"]["approval"]["status"], "approved");
+    assert_eq!(body["data"]["approval"]["decided_by"]["name"], "dana");
+    // The first message says how things stood then, whatever happened since.
+    assert_eq!(received[0].json()["data"]["approval"]["status"], "pending");
+    let ends = settled(&house, &webhook).await;
+    assert!(ends.iter().all(|one| one.state == DeliveryState::Delivered));
+    assert_eq!(house.engine.approval(&dana, id).await.unwrap().told.len(), 2);
+}
+
+#[tokio::test]
+async fn i10_a_receiver_that_is_down_is_told_later_under_the_same_id() {
+    let house = House::new().await;
+    let receiver = WebhookReceiver::start().await;
+    receiver.answer_next([Answer::status(500), Answer::status(503)]);
+    let (webhook, _) = hook(&house, &receiver, &["approval.pending"]).await;
+    house
+        .apply(vec![policy("refunds", &["stripe.*"], PolicyEffect::RequireApproval)])
+        .await;
+    let agent = house.agent("a").await;
+    house.ask(&agent, "stripe.refund").await;
+    for attempt in 1..=2 {
+        tried(&house, &webhook, attempt).await;
+        house.clock.advance(Micros::seconds(3_600));
+        // Another request nudges the worker, which else would sleep by the real clock.
+        house.ask(&agent, "stripe.refund").await;
+    }
+    receiver.wait_for(5).await;
+    settled(&house, &webhook).await;
+    let ids = receiver.ids();
+    assert_eq!(
+        ids.iter().filter(|id| **id == ids[0]).count(),
+        3,
+        "tried three times under one id: {ids:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_gone_switches_its_webhook_off() {
+    let house = House::new().await;
+    let receiver = WebhookReceiver::start().await;
+    receiver.answer_next([Answer::status(410)]);
+    let (webhook, _) = hook(&house, &receiver, &[]).await;
+    house
+        .apply(vec![policy("refunds", &["stripe.*"], PolicyEffect::RequireApproval)])
+        .await;
+    let agent = house.agent("a").await;
+    house.ask(&agent, "stripe.refund").await;
+    settled(&house, &webhook).await;
+    for _ in 0..100 {
+        if house.engine.webhook(&house.admin, webhook.id).unwrap().disabled {
+            house.assert_verifies().await;
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the webhook is still on");
+}
+
+#[tokio::test]
+async fn addresses_that_nobody_opened_and_unknown_events_are_refused() {
+    let house = House::new().await;
+    for (url, events) in [
+        ("http://10.0.0.1/hook", vec![]),
+        ("ftp://example.com/", vec![]),
+        ("https://user:word@example.com/", vec![]),
+        ("https://example.com/", vec!["approval.nonsense".to_owned()]),
+    ] {
+        let create = CreateWebhook {
+            name: "x".into(),
+            url: url.into(),
+            events,
+        };
+        let made = house.engine.create_webhook(&house.admin, create, None).await;
+        assert!(matches!(made, Err(EngineError::Invalid(_))), "{url}");
+    }
+}
