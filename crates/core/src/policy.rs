@@ -149,7 +149,7 @@ pub struct PolicyDoc {
 /// The largest policy in canonical bytes; it stands whole in one event.
 pub const POLICY_BYTES_MAX: usize = 32 * 1024;
 /// How many policies a set may have.
-pub const POLICIES_MAX: usize = 20_000;
+pub const POLICIES_MAX: usize = 10_000;
 /// How many patterns, conditions or approvers one policy may list.
 pub const LIST_LEN_MAX: usize = 200;
 

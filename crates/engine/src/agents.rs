@@ -25,8 +25,17 @@ use crate::keys::{Made, issue_key, page};
 
 /// How many labels an agent has.
 const LABELS_MAX: usize = 50;
+/// How many bytes all of them have: an agent stands whole in one record.
+const LABELS_BYTES_MAX: usize = 16 * 1024;
 
 fn check_labels(labels: &BTreeMap<String, String>) -> EngineResult<()> {
+    let bytes: usize = labels.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > LABELS_BYTES_MAX {
+        return Err(EngineError::invalid(
+            "/labels",
+            format!("all labels together have at most {LABELS_BYTES_MAX} bytes"),
+        ));
+    }
     let fits =
         |text: &str| !text.is_empty() && text.chars().count() <= 200 && !text.chars().any(char::is_control);
     if labels.len() > LABELS_MAX || !labels.iter().all(|(key, value)| fits(key) && fits(value)) {

@@ -28,6 +28,9 @@ use crate::{
     view::{ApprovalView, Caller},
 };
 
+/// How many questions one approval takes.
+const QUESTIONS_MAX: usize = 50;
+
 /// A pending request as policy would see it again.
 pub(crate) struct Pending {
     pub(crate) action: Action,
@@ -106,6 +109,10 @@ impl Engine {
             ));
         }
         let row = self.approval_row(&tenant, caller, id).await?;
+        if matches!(decision, Decision::RequestInfo { .. }) && row.info.len() >= QUESTIONS_MAX {
+            let why = format!("this request was asked {QUESTIONS_MAX} questions; decide it");
+            return Err(EngineError::invalid("/question", why));
+        }
         let digest = match decision {
             Decision::Approve { digest, .. } => Some(*digest),
             Decision::Deny { digest, .. } => *digest,

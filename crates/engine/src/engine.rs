@@ -86,8 +86,10 @@ impl Engine {
         let master = MasterKey::parse(options.master_key.expose_secret())?;
         let admin_key = options.admin_key.as_ref().map(admin_key_hash).transpose()?;
         let store = options.store;
+        // Every record of such a server says so, from the first.
+        let mode = options.auto_approve.then_some("auto_approve");
         if store.workspaces().await?.is_empty() {
-            create_workspace(&*store, &master).await?;
+            create_workspace(&*store, &master, mode).await?;
         }
         let mut tenants = HashMap::new();
         let mut home = None;
@@ -108,7 +110,6 @@ impl Engine {
             nudges: Arc::new(Nudges::default()),
             counters: Arc::new(Counters::default()),
         };
-        let mode = options.auto_approve.then_some("auto_approve");
         let (writer, task) =
             WriterTask::new(Arc::clone(&store), Arc::clone(&tenants), aftermath.clone(), mode);
         let engine = Self {
@@ -249,7 +250,11 @@ fn admin_key_hash(key: &SecretString) -> Result<[u8; 32], StartError> {
 }
 
 /// The first record of a new installation.
-async fn create_workspace(store: &dyn Store, master: &MasterKey) -> Result<(), StartError> {
+async fn create_workspace(
+    store: &dyn Store,
+    master: &MasterKey,
+    mode: Option<&str>,
+) -> Result<(), StartError> {
     use signoff_core::{fold::Rows, record::Head, record::Record};
     let mut batch = store.begin().await?;
     let now = batch.now();
@@ -270,7 +275,7 @@ async fn create_workspace(store: &dyn Store, master: &MasterKey) -> Result<(), S
         policy: None,
         epochs: head.epochs,
         payloads: std::collections::BTreeMap::new(),
-        mode: None,
+        mode: mode.map(str::to_owned),
         prev: head.hash,
     };
     let mut rows = Rows::default();

@@ -11,8 +11,9 @@ use signoff_core::{
     execution::{Command, Refusal, transition},
     fold::{RowKey, allowed_execution, origin_of},
     id::{ActionId, ExecutionId},
+    judge::Verdict,
     payload::PayloadName,
-    policy::Effect,
+    policy::{Effect, Orphaned},
     rows::ExecutionRow,
 };
 use signoff_store::Wants;
@@ -24,6 +25,7 @@ use crate::{
     idempotency::{Once, want},
     request::{Report, Settle},
     seal::SealedPayload,
+    snapshot::Snapshot,
     tenant::Tenant,
     turn::{Draft, Turn},
     view::{Caller, Content, ExecutionView, Named},
@@ -290,14 +292,16 @@ fn still_lets_through(
 ) -> EngineResult<()> {
     let snapshot = turn.snapshot();
     let refused = EngineError::Execution(Refusal::NotFrom(ExecutionState::Revoked));
-    let effect = match (action, snapshot.facts(agent)) {
-        (Some(action), Some(facts)) => snapshot.policies.judge(action, facts).effect,
+    let stands = match (action, snapshot.facts(agent)) {
+        (Some(action), Some(facts)) => {
+            let verdict = snapshot.policies.judge(action, facts);
+            match row.source {
+                ExecutionSource::Allowed => verdict.effect == Effect::Allow,
+                ExecutionSource::Approved => verdict.effect != Effect::Deny || is_spared(&snapshot, &verdict),
+            }
+        }
         // What can't be judged any more is not let through.
-        _ => Effect::Deny,
-    };
-    let stands = match row.source {
-        ExecutionSource::Allowed => effect == Effect::Allow,
-        ExecutionSource::Approved => effect != Effect::Deny,
+        _ => false,
     };
     if stands {
         return Ok(());
@@ -307,6 +311,13 @@ fn still_lets_through(
         turn.emit(Draft::new(event, Actor::system("policy"), row.id).under(row.policy.as_ref()))?;
     }
     Err(refused)
+}
+
+/// Whether an approval outlives the policy that asked for it: what no policy covers any more is denied as a new action
+/// would be, unless the admin chose to release or keep what such policies leave behind.
+fn is_spared(snapshot: &Snapshot, verdict: &Verdict) -> bool {
+    let orphaned = snapshot.rows.workspace.as_ref().map(|row| row.orphaned);
+    verdict.policy.is_none() && matches!(orphaned, Some(Orphaned::Release | Orphaned::Keep))
 }
 
 /// What was reported with an execution.

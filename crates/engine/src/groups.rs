@@ -19,6 +19,9 @@ use crate::{
     view::{Caller, GroupView, Named, Page},
 };
 
+/// How many operators a group has: it stands whole in one record.
+const MEMBERS_MAX: usize = 1_000;
+
 fn group_view(snapshot: &Snapshot, row: &GroupRow) -> GroupView {
     let named = |id: &OperatorId| Named {
         id: *id,
@@ -67,6 +70,12 @@ impl Engine {
     ) -> EngineResult<GroupView> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
+        if members.len() > MEMBERS_MAX {
+            return Err(EngineError::invalid(
+                "/members",
+                format!("a group has at most {MEMBERS_MAX} members"),
+            ));
+        }
         check_name(name).map_err(|why| EngineError::invalid("/name", why))?;
         let (caller, name_then) = (caller.clone(), name.to_owned());
         self.write(&tenant, Wants::default(), move |turn| {

@@ -30,6 +30,8 @@ use crate::{
 
 /// How many webhooks a workspace has.
 const WEBHOOKS_MAX: usize = 100;
+/// How many event types one names.
+const EVENTS_MAX: usize = 50;
 
 /// What is kept encrypted of a channel.
 #[derive(Serialize, Deserialize)]
@@ -143,6 +145,12 @@ impl Engine {
             .vet_url(&create.url)
             .map_err(|refusal| EngineError::invalid("/url", refusal.to_string()))?;
         let origin = url.origin().ascii_serialization();
+        if create.events.len() > EVENTS_MAX {
+            return Err(EngineError::invalid(
+                "/events",
+                format!("a webhook names at most {EVENTS_MAX} event types"),
+            ));
+        }
         for (at, event) in create.events.iter().enumerate() {
             if !is_subscription(event) {
                 let why = format!(

@@ -12,13 +12,15 @@ use signoff_core::{
     approval::Refusal,
     event::{ApprovalStatus, ExecutionState, ReportOutcome},
     judge::ReasonCode,
-    policy::{ApprovalTerms, Effect, Escalation, PolicyDoc, PolicyEffect, TimeoutRule},
+    policy::{ApprovalTerms, Effect, Escalation, Orphaned, PolicyDoc, PolicyEffect, TimeoutRule},
     requirement::Role,
     time::Micros,
 };
 use signoff_engine::{
     EngineError,
-    request::{ApprovalFilter, Decide, Decision, Report, Submit, Until, UpdateAgent},
+    request::{
+        ApprovalFilter, CreateAgent, CreateWebhook, Decide, Decision, Report, Submit, Until, UpdateAgent,
+    },
 };
 
 fn asks() -> PolicyDoc {
@@ -510,4 +512,60 @@ async fn a_server_that_approves_by_itself_says_so_in_every_record() {
             .iter()
             .all(|event| event.record.mode.as_deref() == Some("auto_approve"))
     );
+}
+
+/// What was released or kept when its policy went away can be carried out; what was left to be judged can not.
+#[tokio::test]
+async fn an_approval_outlives_its_policy_only_where_the_admin_said_so() {
+    for (orphaned, carried_out) in [
+        (Orphaned::Release, true),
+        (Orphaned::Keep, true),
+        (Orphaned::Judge, false),
+    ] {
+        let house = House::new().await;
+        house.apply(vec![asks()]).await;
+        let (agent, dana) = (house.agent("a").await, house.operator("dana", Role::Member).await);
+        let id = house.ask(&agent, "stripe.refund").await;
+        if orphaned != Orphaned::Release {
+            house.approve(&dana, id).await.unwrap();
+        }
+        house
+            .engine
+            .remove_policy(&house.admin, "refunds", Some(orphaned))
+            .await
+            .unwrap();
+        let view = house
+            .engine
+            .wait(&agent, id, Until::Decided, Duration::from_secs(5))
+            .await
+            .unwrap();
+        assert_eq!(view.row.status, ApprovalStatus::Approved, "{orphaned}");
+        let taken = house.engine.consume(&agent, id.action().execution(), None).await;
+        assert_eq!(taken.is_ok(), carried_out, "{orphaned}: {taken:?}");
+        house.assert_verifies().await;
+    }
+}
+
+/// I12: what would not fit into one record is refused with its field, not with a fault of the server's own.
+#[tokio::test]
+async fn i12_what_fits_no_record_is_refused_by_name() {
+    let house = House::new().await;
+    let labels = (0..50)
+        .map(|at| (format!("{at}"), "\u{10348}".repeat(200)))
+        .collect();
+    let wide = CreateAgent {
+        name: "a".into(),
+        labels,
+        owner: None,
+    };
+    let made = house.engine.create_agent(&house.admin, wide, None).await;
+    assert!(matches!(made, Err(EngineError::Invalid(_))), "{made:?}");
+    let events = vec!["approval.pending".to_owned(); 20_000];
+    let many = CreateWebhook {
+        name: "x".into(),
+        url: "https://example.com/".into(),
+        events,
+    };
+    let made = house.engine.create_webhook(&house.admin, many, None).await;
+    assert!(matches!(made, Err(EngineError::Invalid(_))), "{made:?}");
 }

@@ -79,7 +79,8 @@ async fn i4_two_operators_and_the_clock_bring_one_end_each() {
         let id = house.ask(&agent, "stripe.refund").await;
         // The deadline is near for every third round, so that each of the three wins now and then.
         house
-            .clock.advance(Micros::seconds(if round % 3 == 0 { 59 } else { 1 }));
+            .clock
+            .advance(Micros::seconds(if round % 3 == 0 { 59 } else { 1 }));
         let approve = {
             let (house, dana) = (Arc::clone(&house), dana.clone());
             tokio::spawn(async move { house.approve(&dana, id).await.is_ok() })

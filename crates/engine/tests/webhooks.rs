@@ -48,7 +48,10 @@ async fn tried(house: &House, webhook: &WebhookView, times: u32) {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("never tried {times} times: {:?}", deliveries(house, webhook).await);
+    panic!(
+        "never tried {times} times: {:?}",
+        deliveries(house, webhook).await
+    );
 }
 
 /// Waits until every delivery is at its end.
@@ -69,7 +72,11 @@ async fn i10_something_outside_learns_of_a_request_and_of_its_end() {
     let receiver = WebhookReceiver::start().await;
     let (webhook, secret) = hook(&house, &receiver, &[]).await;
     house
-        .apply(vec![policy("refunds", &["stripe.*"], PolicyEffect::RequireApproval)])
+        .apply(vec![policy(
+            "refunds",
+            &["stripe.*"],
+            PolicyEffect::RequireApproval,
+        )])
         .await;
     let (agent, dana) = (
         house.agent("support-bot").await,
@@ -84,7 +91,9 @@ async fn i10_something_outside_learns_of_a_request_and_of_its_end() {
     for message in &received {
         // The clock of the test stands, so the published library signs again instead of checking the time too.
         let timestamp = message.header("webhook-timestamp").parse().unwrap();
-        let expected = verifier.sign(message.header("webhook-id"), timestamp, &message.body).unwrap();
+        let expected = verifier
+            .sign(message.header("webhook-id"), timestamp, &message.body)
+            .unwrap();
         assert_eq!(message.header("webhook-signature"), expected);
     }
     let body = received[1].json();
@@ -105,7 +114,11 @@ async fn i10_a_receiver_that_is_down_is_told_later_under_the_same_id() {
     receiver.answer_next([Answer::status(500), Answer::status(503)]);
     let (webhook, _) = hook(&house, &receiver, &["approval.pending"]).await;
     house
-        .apply(vec![policy("refunds", &["stripe.*"], PolicyEffect::RequireApproval)])
+        .apply(vec![policy(
+            "refunds",
+            &["stripe.*"],
+            PolicyEffect::RequireApproval,
+        )])
         .await;
     let agent = house.agent("a").await;
     house.ask(&agent, "stripe.refund").await;
@@ -132,7 +145,11 @@ async fn a_receiver_that_is_gone_switches_its_webhook_off() {
     receiver.answer_next([Answer::status(410)]);
     let (webhook, _) = hook(&house, &receiver, &[]).await;
     house
-        .apply(vec![policy("refunds", &["stripe.*"], PolicyEffect::RequireApproval)])
+        .apply(vec![policy(
+            "refunds",
+            &["stripe.*"],
+            PolicyEffect::RequireApproval,
+        )])
         .await;
     let agent = house.agent("a").await;
     house.ask(&agent, "stripe.refund").await;

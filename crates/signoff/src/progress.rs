@@ -32,6 +32,8 @@ pub(crate) struct Waiting {
 #[derive(Debug)]
 struct Shown {
     words: String,
+    /// An approver wants to know something first.
+    is_asked: bool,
     ends: Option<Instant>,
 }
 
@@ -40,6 +42,7 @@ impl Waiting {
     pub(crate) fn start(words: &str, until: Option<Instant>, quiet: bool) -> Self {
         let shown = Arc::new(Mutex::new(Shown {
             words: words.to_owned(),
+            is_asked: false,
             ends: until,
         }));
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| bar(&shown));
@@ -81,11 +84,7 @@ impl Waiting {
                 (Some(ends), Some(until)) => Some(ends.min(until)),
                 (ends, until) => ends.or(until),
             };
-            if approval.status == ApprovalStatus::InfoRequested {
-                "waiting for your answer".clone_into(&mut shown.words);
-            } else {
-                "waiting for a decision".clone_into(&mut shown.words);
-            }
+            shown.is_asked = approval.status == ApprovalStatus::InfoRequested;
         }
         self.news(approval);
     }
@@ -152,6 +151,9 @@ fn bar(shown: &Arc<Mutex<Shown>>) -> ProgressBar {
 
 fn text(shown: &Shown, now: Instant) -> String {
     let mut text = shown.words.clone();
+    if shown.is_asked {
+        text.push_str(", first for an answer");
+    }
     if let Some(ends) = shown.ends {
         let left = ends.saturating_duration_since(now).as_secs();
         let _ = write!(text, ", {} left", time::clock(left));
@@ -168,6 +170,7 @@ mod tests {
         let now = Instant::now();
         let mut shown = Shown {
             words: "waiting".to_owned(),
+            is_asked: false,
             ends: Some(now + Duration::from_secs(65)),
         };
         assert_eq!(text(&shown, now), "waiting, 1:05 left");

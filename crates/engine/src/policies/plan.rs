@@ -198,7 +198,8 @@ pub(crate) fn carry_out(
             id,
         ))?;
     }
-    if plan.puts.is_empty() && plan.removes.is_empty() {
+    let same_rule = orphaned.is_none_or(|orphaned| orphaned == workspace.orphaned);
+    if plan.puts.is_empty() && plan.removes.is_empty() && same_rule {
         return Ok(workspace.policy_set);
     }
     let before = in_force(&turn.snapshot()).count();

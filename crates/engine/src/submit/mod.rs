@@ -147,7 +147,25 @@ impl<'a> SameSubmit<'a> {
 fn check_form(action: &Action) -> EngineResult<()> {
     action
         .check()
-        .map_err(|(pointer, why)| EngineError::invalid(pointer, why))
+        .map_err(|(pointer, why)| EngineError::invalid(pointer, why))?;
+    bounded("/inputs", &action.inputs)?;
+    bounded("/context", &action.context).map(drop)
+}
+
+/// The canonical bytes of an object, if it is not too large.
+fn bounded(field: &str, object: &serde_json::Map<String, serde_json::Value>) -> EngineResult<Vec<u8>> {
+    if object.is_empty() {
+        return Ok(b"{}".to_vec());
+    }
+    let bytes = json::canonical(object).map_err(|_| EngineError::Internal)?;
+    if bytes.len() > OBJECT_BYTES_MAX {
+        let why = format!(
+            "the object is {} bytes large; the limit is {OBJECT_BYTES_MAX}",
+            bytes.len()
+        );
+        return Err(EngineError::invalid(field, why));
+    }
+    Ok(bytes)
 }
 
 fn thick_enough(verdict: &Verdict) -> EngineResult<()> {
@@ -166,7 +184,8 @@ fn thick_enough(verdict: &Verdict) -> EngineResult<()> {
 }
 
 fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> EngineResult<Prepared> {
-    check_form(&submit.action)?;
+    let form = submit.action.check();
+    form.map_err(|(pointer, why)| EngineError::invalid(pointer, why))?;
     let snapshot = tenant.snapshot();
     let raw = mint_id(now);
     let asker = asker(&snapshot, caller, submit.agent.as_deref(), Some(mint_id(now)))?;
@@ -177,14 +196,7 @@ fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> 
         (PayloadName::Inputs, "/inputs", &action.inputs),
         (PayloadName::Context, "/context", &action.context),
     ] {
-        let bytes = json::canonical(object).map_err(|_| EngineError::Internal)?;
-        if bytes.len() > OBJECT_BYTES_MAX {
-            let why = format!(
-                "the object is {} bytes large; the limit is {OBJECT_BYTES_MAX}",
-                bytes.len()
-            );
-            return Err(EngineError::invalid(field, why));
-        }
+        let bytes = bounded(field, object)?;
         // Inputs are kept even when empty: their absence means that they were erased.
         if name == PayloadName::Inputs || !object.is_empty() {
             payloads.push(tenant.key.seal(raw, name, &bytes));

@@ -108,11 +108,11 @@ pub struct Stats {
     pub total: u64,
     /// Of these, not at their end.
     pub pending: u64,
-    /// Approved by people or automation.
+    /// Approved by people.
     pub approved: u64,
-    /// Denied by people or automation.
+    /// Denied by people.
     pub denied: u64,
-    /// Median and the like over human decisions, in seconds.
+    /// Average over decisions of people, in seconds.
     pub decision_seconds_average: Option<f64>,
     /// Nine of ten decisions were not slower, in seconds.
     pub decision_seconds_p90: Option<f64>,
@@ -122,9 +122,9 @@ pub struct Stats {
     pub cancelled: u64,
     /// Replaced.
     pub superseded: u64,
-    /// Approved by a changed policy or by `--auto-approve`.
+    /// Approved by automation, by a changed policy or by `--auto-approve`.
     pub system_approved: u64,
-    /// Denied by a changed policy.
+    /// Denied by automation or by a changed policy.
     pub system_denied: u64,
     /// By the word of the priority.
     pub by_priority: BTreeMap<signoff_core::action::Priority, Counts>,

@@ -45,7 +45,10 @@ pub(crate) async fn open(
     let _ = rustls::crypto::ring::default_provider().install_default();
     // Receivers of tests listen here; a real server says so with --egress-allow.
     let allow = vec!["127.0.0.0/8".parse().unwrap()];
-    let egress = EgressConfig { allow, ..EgressConfig::default() };
+    let egress = EgressConfig {
+        allow,
+        ..EgressConfig::default()
+    };
     let store = Arc::new(SqliteStore::open(directory, Arc::new(clock)).await.unwrap());
     let engine = Engine::start(EngineOptions {
         store: store.clone(),

@@ -212,17 +212,17 @@ fn describe(applied: &PolicyApplied, dry_run: bool) -> String {
     ] {
         lines.extend(names.iter().map(|name| format!("{sign} {}", inert::line(name))));
     }
-    let (verb, version) = if dry_run {
-        ("would leave", "")
+    lines.push(format!("{} unchanged", applied.unchanged.len()));
+    let (affected, version) = (applied.pending_affected, applied.version);
+    if dry_run {
+        lines.push(format!("{affected} pending approvals would be judged anew"));
+        lines.push(format!(
+            "nothing was changed: version {version} is still in force"
+        ));
     } else {
-        ("left", ", now in force")
-    };
-    lines.push(format!("{verb} {} unchanged", applied.unchanged.len()));
-    lines.push(format!(
-        "pending approvals judged again with another outcome: {}",
-        applied.pending_affected
-    ));
-    lines.push(format!("version {}{version}", applied.version));
+        lines.push(format!("{affected} pending approvals are judged anew"));
+        lines.push(format!("version {version} is now in force"));
+    }
     lines.join("\n")
 }
 

@@ -26,7 +26,6 @@ use crate::cli::Global;
 use crate::commands::server;
 use crate::config::{Config, DemoOperator, LogConfig};
 use crate::exit::Exit;
-use crate::inert::line;
 use crate::serve::{self, Running};
 use crate::signals::Signals;
 use crate::{output, random};
@@ -254,12 +253,29 @@ fn program() -> String {
     let found =
         std::env::split_paths(&path).find_map(|directory| directory.join("signoff").canonicalize().ok());
     if found.as_ref() == Some(&here) {
-        return "signoff".to_owned();
+        "signoff".to_owned()
+    } else {
+        quoted(&here.display().to_string())
     }
-    let nearby = std::env::current_dir().ok().and_then(|directory| {
-        here.strip_prefix(directory)
-            .map(|path| format!("./{}", path.display()))
-            .ok()
-    });
-    line(&nearby.unwrap_or_else(|| here.display().to_string()))
+}
+
+/// As a shell takes it for one word.
+fn quoted(path: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
+    if path.chars().all(is_plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_stays_one_word_when_pasted() {
+        assert_eq!(quoted("/usr/local/bin/signoff"), "/usr/local/bin/signoff");
+        assert_eq!(quoted("/my tools/it's/signoff"), r"'/my tools/it'\''s/signoff'");
+    }
 }
