@@ -17,8 +17,8 @@ use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::request::CreateOperator;
 use signoff_engine::{Engine, EngineOptions};
 use signoff_server::Doors;
-use signoff_store::{Store as _, SystemClock};
 use signoff_store::sqlite::SqliteStore;
+use signoff_store::{Store as _, SystemClock};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -66,7 +66,8 @@ impl Running {
 pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     prepare_directory(&config.data)?;
     let store = SqliteStore::open(&config.data, Arc::new(SystemClock)).await;
-    let store = Arc::new(store.with_context(|| format!("can't open the data in `{}`", config.data.display()))?);
+    let store =
+        Arc::new(store.with_context(|| format!("can't open the data in `{}`", config.data.display()))?);
     let is_new = store.workspaces().await?.is_empty();
     let master_key = master_key(&config.data, is_new)?;
     let listener = TcpListener::bind(config.listen).await;
@@ -76,16 +77,24 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         Some(url) => url.as_str().trim_end_matches('/').to_owned(),
         None => format!("http://{}", reachable(addr)),
     };
-    let egress = Egress::new(EgressConfig { allow: config.egress_allow.clone(), ..EgressConfig::default() });
+    let egress = Egress::new(EgressConfig {
+        allow: config.egress_allow.clone(),
+        ..EgressConfig::default()
+    });
     let engine = Engine::start(EngineOptions {
         store: store.clone(),
         master_key,
         egress: egress.context("can't prepare outbound calls")?,
         public_url: url.clone(),
-        admin_key: config.admin_key.as_ref().map(|key| SecretString::from(key.expose())),
+        admin_key: config
+            .admin_key
+            .as_ref()
+            .map(|key| SecretString::from(key.expose())),
         auto_approve: config.auto_approve,
     });
-    let engine = engine.await.with_context(|| format!("can't use the data in `{}`", config.data.display()))?;
+    let engine = engine
+        .await
+        .with_context(|| format!("can't use the data in `{}`", config.data.display()))?;
     let demo_link = match (&config.demo_operator, &config.admin_key) {
         (Some(person), Some(key)) => Some(demo_link(&engine, person, key, &url).await?),
         _ => None,
@@ -97,17 +106,31 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let down = stopping.clone();
     let serving = tokio::spawn(async move {
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service).with_graceful_shutdown(down.cancelled_owned()).await
+        axum::serve(listener, service)
+            .with_graceful_shutdown(down.cancelled_owned())
+            .await
     });
-    let setup_url = engine.setup_token().map(|token| format!("{url}/setup?token={}", token.expose_secret()));
-    Ok(Running { url, setup_url, demo_link, engine, store, stopping, serving })
+    let setup_url = engine
+        .setup_token()
+        .map(|token| format!("{url}/setup?token={}", token.expose_secret()));
+    Ok(Running {
+        url,
+        setup_url,
+        demo_link,
+        engine,
+        store,
+        stopping,
+        serving,
+    })
 }
 
 /// An address that can be opened on this machine, for one that means all of its addresses.
 fn reachable(addr: SocketAddr) -> SocketAddr {
     match addr {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], v6.port())),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+            SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], v6.port()))
+        }
         other => other,
     }
 }
@@ -123,19 +146,28 @@ fn master_key(data: &Path, is_new: bool) -> anyhow::Result<SecretString> {
     match File::open(&path) {
         Ok(mut file) => {
             let mut text = String::new();
-            file.read_to_string(&mut text).with_context(|| format!("can't read `{}`", path.display()))?;
+            file.read_to_string(&mut text)
+                .with_context(|| format!("can't read `{}`", path.display()))?;
             return Ok(SecretString::from(text.trim()));
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("can't read `{}`", path.display())),
     }
     if !is_new {
-        bail!("`{}` is missing: without it the database beside it can't be read; bring it back from your backup", path.display());
+        bail!(
+            "`{}` is missing: without it the database beside it can't be read; bring it back from your backup",
+            path.display()
+        );
     }
     let key = crate::random::digits()?;
     let partial = data.join(format!("{MASTER_KEY_FILE}.new"));
     let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&partial)?;
         writeln!(file, "{key}")?;
         file.sync_all()?;
         fs::rename(&partial, &path)?;
@@ -146,7 +178,12 @@ fn master_key(data: &Path, is_new: bool) -> anyhow::Result<SecretString> {
 }
 
 /// Makes the person of a demonstration, and a link whose page signs in as them.
-async fn demo_link(engine: &Engine, person: &DemoOperator, key: &Secret, url: &str) -> anyhow::Result<String> {
+async fn demo_link(
+    engine: &Engine,
+    person: &DemoOperator,
+    key: &Secret,
+    url: &str,
+) -> anyhow::Result<String> {
     let admin = engine.authenticate(key.expose())?;
     let create = CreateOperator {
         name: person.name.clone(),
