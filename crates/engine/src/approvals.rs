@@ -13,7 +13,7 @@ use signoff_core::{
     sentence,
     time::Timestamp,
 };
-use signoff_store::{ApprovalQuery, RecordQuery};
+use signoff_store::{ApprovalQuery, RecordQuery, Search};
 
 use crate::{
     Engine, EngineError, EngineResult,
@@ -156,6 +156,7 @@ impl Engine {
             priority: filter.priority,
             risk: filter.risk,
             policy: filter.policy.as_ref().map(|name| name.to_ascii_lowercase()),
+            search: filter.search.as_deref().map(|words| search(&snapshot, words)).transpose()?,
             beyond: filter.beyond,
             oldest_first: filter.oldest_first,
             limit: limit + 1,
@@ -283,6 +284,20 @@ pub(crate) fn agents(
         (_, _, Some(named)) => Some(Some(vec![named])),
         (_, _, None) => Some(None),
     }
+}
+
+/// Longest text to look for, in characters.
+const SEARCH_CHARS_MAX: usize = 200;
+
+/// Where words are looked for: in names of actions, and of agents as they are called now.
+fn search(snapshot: &Snapshot, words: &str) -> EngineResult<Search> {
+    if words.chars().count() > SEARCH_CHARS_MAX {
+        return Err(EngineError::invalid("/q", format!("at most {SEARCH_CHARS_MAX} characters can be looked for")));
+    }
+    let action = words.to_ascii_lowercase();
+    let named = |row: &&signoff_core::rows::AgentRow| row.name.to_ascii_lowercase().contains(&action);
+    let agents = snapshot.rows.agents.values().filter(named).map(|row| row.id).collect();
+    Ok(Search { action, agents })
 }
 
 /// The records whose payloads belong to an approval's view.

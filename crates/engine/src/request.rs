@@ -114,6 +114,8 @@ pub struct ApprovalFilter {
     pub risk: Option<Risk>,
     /// Name of the governing policy.
     pub policy: Option<String>,
+    /// Words in the name of the action or of the agent, without case.
+    pub search: Option<String>,
     /// Oldest first instead of newest first.
     pub oldest_first: bool,
     /// Beyond this sequence of a submission, in the direction of reading (the cursor).

@@ -48,8 +48,7 @@ fn answered(doors: &Doors, view: &ApprovalView) -> Approval {
 
 /// List approvals
 ///
-/// Askers see their own. With `q` a page may hold fewer items than `limit` although there are more: go on with
-/// `next_cursor` until it is null.
+/// Askers see their own.
 #[utoipa::path(
     get, path = "/v1/approvals", tag = "approvals", params(ApprovalQuery),
     responses((status = 200, description = "One page", body = Page<Approval>)),
@@ -66,7 +65,6 @@ pub(crate) async fn approval_list(
         ..query.clone()
     };
     let listing = Listing::new(caller.caller.workspace, "approvals", &filters);
-    let search = Search::new(query.q.as_deref())?;
     let filter = ApprovalFilter {
         statuses: convert::statuses(query.status.as_deref())?,
         agent: query.agent,
@@ -74,39 +72,14 @@ pub(crate) async fn approval_list(
         priority: query.priority.map(ToCore::to_core),
         risk: query.risk.map(ToCore::to_core),
         policy: query.policy,
+        search: query.q,
         oldest_first: query.order == Some(Order::Oldest),
         beyond: listing.read(query.cursor.as_deref())?,
         limit: limit(query.limit)?,
     };
     let page = doors.engine().approvals(&caller.caller, &filter).await?;
-    let found = page.items.iter().filter(|view| search.finds(view));
-    let items = found.map(|view| answered(&doors, view)).collect();
+    let items = page.items.iter().map(|view| answered(&doors, view)).collect();
     Ok(Json(listing.page(items, page.next)))
-}
-
-/// Words to look for in the names of action and agent.
-struct Search(Option<String>);
-
-impl Search {
-    /// Longest text to look for, in characters.
-    const CHARS_MAX: usize = 200;
-
-    fn new(words: Option<&str>) -> Result<Self, Refused> {
-        if words.is_some_and(|words| words.chars().count() > Self::CHARS_MAX) {
-            return Err(Refused::parameter(format!(
-                "`q` has at most {} characters",
-                Self::CHARS_MAX
-            )));
-        }
-        Ok(Self(words.map(str::to_lowercase)))
-    }
-
-    fn finds(&self, view: &ApprovalView) -> bool {
-        let has = |name: &str, words: &str| name.to_lowercase().contains(words);
-        self.0
-            .as_deref()
-            .is_none_or(|words| has(&view.row.action, words) || has(&view.agent.name, words))
-    }
 }
 
 /// Statistics over approvals

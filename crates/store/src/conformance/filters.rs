@@ -104,6 +104,10 @@ pub fn approvals(scribe: &Scribe, query: &ApprovalQuery) -> Vec<ApprovalRow> {
                 .policy
                 .as_ref()
                 .is_none_or(|wanted| policy.as_ref() == Some(wanted))
+            && query
+                .search
+                .as_ref()
+                .is_none_or(|search| action.contains(&search.action) || search.agents.contains(&row.agent))
     };
     let mut rows: Vec<_> = scribe.rows.approvals.values().filter(matches).collect();
     rows.sort_by_key(|row| row.submitted_seq);

@@ -11,7 +11,7 @@ mod side;
 pub use batch::{BatchState, Changes, IdempotencyName, IdempotencyRow, OutboxRow, StoredPayload, Wants};
 pub use delivery::{DeliveryRow, DeliveryState, FanOut};
 pub use index::{RecordIndex, subject_digits};
-pub use query::{ApprovalFact, ApprovalQuery, Due, Folded, RecordQuery, StoredRecord};
+pub use query::{ApprovalFact, ApprovalQuery, Due, Folded, RecordQuery, Search, StoredRecord};
 pub use row::Row;
 pub(crate) use row::raw_of;
 pub use side::{Authority, PersonRow, SecretKind, SecretRow, SessionRow};

@@ -28,12 +28,23 @@ pub struct ApprovalQuery {
     pub risk: Option<Risk>,
     /// Name of the governing policy, lower case.
     pub policy: Option<String>,
+    /// Words that somebody looks for.
+    pub search: Option<Search>,
     /// Beyond this submission, in the direction of reading.
     pub beyond: Option<u64>,
     /// Oldest first instead of newest first.
     pub oldest_first: bool,
     /// How many.
     pub limit: u32,
+}
+
+/// Words that somebody looks for: in the action's name, or in the name of one of these agents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Search {
+    /// Part of the action's name, lower case.
+    pub action: String,
+    /// Agents whose names hold the words.
+    pub agents: Vec<AgentId>,
 }
 
 /// What statistics count of one approval.

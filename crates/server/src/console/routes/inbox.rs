@@ -84,6 +84,7 @@ impl ListQuery {
             priority: Priority::parse(&self.priority),
             risk: Risk::parse(&self.risk),
             policy: given(&self.policy),
+            search: None,
             oldest_first: self.order == "oldest",
             beyond: self.beyond,
             limit,

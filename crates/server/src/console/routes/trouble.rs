@@ -132,11 +132,19 @@ impl IntoResponse for Explained {
             status: problem.status,
             title: title.to_owned(),
             detail: Inert::all(&capital(&problem.detail)),
-            kept: "Nothing was changed.".to_owned(),
+            kept: kept(problem.known_code()).to_owned(),
             typed: self.typed,
             links: self.links,
         };
         page(status, &shown)
+    }
+}
+
+/// What became of it, where somebody may have wanted a change.
+fn kept(code: Option<Code>) -> &'static str {
+    match code {
+        Some(Code::NotFound | Code::InvalidRequest | Code::InvalidCursor) => "",
+        _ => "Nothing was changed.",
     }
 }
 
