@@ -255,11 +255,13 @@ test("a viewer sees and decides nothing", async () => {
 });
 
 test("what does not exist, or is not readable, is a page that says so", async () => {
-  for (const [path, code] of [["/approvals/apr_1", 404], [`/approvals/apr_${"0".repeat(32)}`, 404], ["/approvals/%00", 404], ["/audit/999999", 404], ["/audit/x", 404], ["/audit?since=yesterday", 422], ["/?beyond=x", 422], ["/stats?since=-", 422]]) {
+  for (const [path, code] of [["/approvals/apr_1", 404], [`/approvals/apr_${"0".repeat(32)}`, 404], ["/approvals/%00", 404], ["/audit/999999", 404], ["/no/such/page", 404], ["/audit/x", 404], ["/audit?since=yesterday", 422], ["/?beyond=x", 422], ["/stats?since=-", 422]]) {
     const answer = await ask("GET", path, { headers: { cookie, accept: "text/html" } });
     assert.equal(answer.status, code, path);
     assert.match(answer.headers.get("content-type"), /text\/html/, path);
   }
+  const program = await ask("GET", "/no/such/page");
+  assert.equal((await program.json()).code, "not_found");
   const huge = await decide("apr_1", { decision: "deny", text: "x".repeat(200_000) });
   assert.equal(huge.status, 413);
 });

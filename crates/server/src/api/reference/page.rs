@@ -11,19 +11,19 @@ use signoff_engine::PENDING_PER_AGENT_MAX;
 #[derive(Debug, Template)]
 #[template(path = "reference.html")]
 pub(super) struct Reference {
-    about: String,
+    about: Prose,
     version: String,
     sections: Vec<Section>,
     types: Vec<Kind>,
-    problems: Vec<Code>,
-    limits: Vec<(&'static str, String)>,
+    problems: Vec<(Code, Prose)>,
+    limits: Vec<(Prose, String)>,
 }
 
 /// Operations on one resource.
 #[derive(Debug)]
 struct Section {
     name: String,
-    about: String,
+    about: Prose,
     operations: Vec<Operation>,
 }
 
@@ -33,11 +33,11 @@ struct Operation {
     method: String,
     path: String,
     summary: String,
-    description: String,
+    description: Prose,
     authority: &'static str,
     parameters: Vec<Field>,
     body: Option<Shape>,
-    answers: Vec<(String, String, Option<Shape>)>,
+    answers: Vec<(String, Prose, Option<Shape>)>,
 }
 
 /// One parameter, or one field of a type.
@@ -47,16 +47,16 @@ struct Field {
     place: String,
     shape: Shape,
     required: bool,
-    about: String,
+    about: Prose,
 }
 
 /// A type of the wire.
 #[derive(Debug)]
 struct Kind {
     name: String,
-    about: String,
+    about: Prose,
     fields: Vec<Field>,
-    words: Vec<(String, String)>,
+    words: Vec<(String, Prose)>,
 }
 
 /// What a value is: words around the name of a type that has its own place on the page.
@@ -71,7 +71,7 @@ impl Reference {
     pub(super) fn of(document: &Value) -> Self {
         let schemas = document["components"]["schemas"].as_object();
         Self {
-            about: text(&document["info"]["description"]),
+            about: prose(&document["info"]["description"]),
             version: text(&document["info"]["version"]),
             sections: items(&document["tags"])
                 .map(|tag| section(document, tag))
@@ -81,10 +81,33 @@ impl Reference {
                 .flatten()
                 .map(|(name, schema)| kind(name, schema))
                 .collect(),
-            problems: Code::ALL.to_vec(),
-            limits: bounds(),
+            problems: Code::ALL
+                .map(|code| (code, Prose::of(code.next().unwrap_or_default())))
+                .into(),
+            limits: bounds()
+                .into_iter()
+                .map(|(of, limit)| (Prose::of(of), limit))
+                .collect(),
         }
     }
+}
+
+/// Words in which backticks mark code.
+#[derive(Debug, Default)]
+struct Prose(Vec<(bool, String)>);
+
+impl Prose {
+    fn of(text: &str) -> Self {
+        let pieces = text
+            .split('`')
+            .enumerate()
+            .map(|(at, piece)| (at % 2 == 1, piece.to_owned()));
+        Self(pieces.filter(|(_, piece)| !piece.is_empty()).collect())
+    }
+}
+
+fn prose(value: &Value) -> Prose {
+    Prose::of(value.as_str().unwrap_or_default())
 }
 
 fn text(value: &Value) -> String {
@@ -107,7 +130,7 @@ fn section(document: &Value, tag: &Value) -> Section {
         .map(|(path, method, described)| operation(path, method, described))
         .collect();
     Section {
-        about: text(&tag["description"]),
+        about: prose(&tag["description"]),
         operations,
         name,
     }
@@ -120,7 +143,7 @@ fn operation(path: &str, method: &str, described: &Value) -> Operation {
         method: method.to_uppercase(),
         path: path.to_owned(),
         summary: text(&described["summary"]),
-        description: text(&described["description"]),
+        description: prose(&described["description"]),
         authority: authority(
             described[super::super::document::AUTHORITY]
                 .as_str()
@@ -130,7 +153,7 @@ fn operation(path: &str, method: &str, described: &Value) -> Operation {
         body: content(&described["requestBody"]),
         answers: answers
             .filter(|(status, _)| *status != "default")
-            .map(|(status, answer)| (status.clone(), text(&answer["description"]), content(answer)))
+            .map(|(status, answer)| (status.clone(), prose(&answer["description"]), content(answer)))
             .collect(),
     }
 }
@@ -158,7 +181,7 @@ fn parameter(described: &Value) -> Field {
         place: text(&described["in"]),
         shape: shape(&described["schema"]),
         required: described["required"].as_bool().unwrap_or_default(),
-        about: text(&described["description"]),
+        about: prose(&described["description"]),
     }
 }
 
@@ -185,25 +208,25 @@ fn kind(name: &str, schema: &Value) -> Kind {
     });
     Kind {
         name: name.to_owned(),
-        about: text(&schema["description"]),
+        about: prose(&schema["description"]),
         fields: fields.collect(),
         words: words(schema),
     }
 }
 
 /// What a field means; where it may be null, that stands with the type it else has.
-fn about(field: &Value) -> String {
+fn about(field: &Value) -> Prose {
     let choices = items(&field["oneOf"]).map(|choice| &choice["description"]);
     let mut said = std::iter::once(&field["description"]).chain(choices);
-    said.find_map(Value::as_str).unwrap_or_default().to_owned()
+    Prose::of(said.find_map(Value::as_str).unwrap_or_default())
 }
 
 /// The words of a closed list, each with what it means where that is said.
-fn words(schema: &Value) -> Vec<(String, String)> {
-    let plain = items(&schema["enum"]).map(|word| (text(word), String::new()));
+fn words(schema: &Value) -> Vec<(String, Prose)> {
+    let plain = items(&schema["enum"]).map(|word| (text(word), Prose::default()));
     let described = items(&schema["oneOf"]).filter_map(|one| {
         let word = one["const"].as_str().or_else(|| one["enum"][0].as_str())?;
-        Some((word.to_owned(), text(&one["description"])))
+        Some((word.to_owned(), prose(&one["description"])))
     });
     plain.chain(described).collect()
 }
