@@ -56,7 +56,7 @@ pub struct OperatorCreate {
     pub email: String,
     /// What they may do.
     pub role: Role,
-    /// Names of groups to put them in; new ones are made.
+    /// Names of groups to put them in; each must exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<String>>,
     /// A first password of at least 12 characters; without one they need a token.

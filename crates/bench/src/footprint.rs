@@ -130,7 +130,6 @@ impl Footprint {
         }
         Ok(Self {
             tables,
-            seq,
             subject: subject.to_vec(),
             agent,
             workspace,

@@ -41,7 +41,7 @@ const UNHURRIED: &[&str] = &["/v1/audit/verify"];
 pub(crate) fn wrap(routes: Router<Doors>, doors: Doors) -> Router {
     routes
         .method_not_allowed_fallback(method_not_allowed)
-        .fallback(crate::console::nowhere)
+        .fallback(not_found)
         .layer(from_fn(drain))
         .layer(from_fn(in_time))
         .layer(CatchPanicLayer::custom(panicked))

@@ -49,12 +49,11 @@ impl Running {
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.stopping.cancel();
         let abort = self.serving.abort_handle();
-        match tokio::time::timeout(DRAIN, self.serving).await {
-            Ok(ended) => ended.context("the server broke off")??,
-            Err(_) => {
-                tracing::warn!("some requests did not end in time");
-                abort.abort();
-            }
+        if let Ok(ended) = tokio::time::timeout(DRAIN, self.serving).await {
+            ended.context("the server broke off")??;
+        } else {
+            tracing::warn!("some requests did not end in time");
+            abort.abort();
         }
         self.engine.stop().await;
         self.store.close().await;

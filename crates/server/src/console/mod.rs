@@ -12,5 +12,4 @@ pub mod url_shown;
 pub mod view;
 
 pub(crate) use routes::refused;
-pub(crate) use routes::nowhere;
 pub use routes::router;

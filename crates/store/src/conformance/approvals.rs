@@ -129,9 +129,19 @@ fn filter_table() -> Vec<ApprovalQuery> {
     table.extend(Risk::ALL.iter().map(|risk| all(|q| q.risk = Some(*risk))));
     let policies = ["refunds", "other-policy", "nothing"];
     table.extend(policies.map(|policy| all(|q| q.policy = Some(policy.into()))));
-    let searches = [("fund", vec![]), ("nothing", vec![AGENT]), ("%_", vec![]), ("charge", vec![OTHER_AGENT])];
+    let searches = [
+        ("fund", vec![]),
+        ("nothing", vec![AGENT]),
+        ("%_", vec![]),
+        ("charge", vec![OTHER_AGENT]),
+    ];
     table.extend(searches.map(|(action, agents)| {
-        all(|q| q.search = Some(crate::Search { action: action.into(), agents }))
+        all(|q| {
+            q.search = Some(crate::Search {
+                action: action.into(),
+                agents,
+            })
+        })
     }));
     table.push(all(|q| {
         q.statuses = vec![Pending, InfoRequested];

@@ -136,9 +136,15 @@ pub(super) fn page(workspace: WorkspaceId, query: &ApprovalQuery) -> QueryBuilde
         sql.push(" AND policy = ").push_bind(policy.as_str());
     }
     if let Some(search) = &query.search {
-        sql.push(" AND (instr(action, ").push_bind(search.action.as_str()).push(") > 0");
+        sql.push(" AND (instr(action, ")
+            .push_bind(search.action.as_str())
+            .push(") > 0");
         if !search.agents.is_empty() {
-            push_ids(&mut sql, " OR agent IN (", search.agents.iter().map(|agent| agent.0));
+            push_ids(
+                &mut sql,
+                " OR agent IN (",
+                search.agents.iter().map(|agent| agent.0),
+            );
         }
         sql.push(")");
     }

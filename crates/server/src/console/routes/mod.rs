@@ -26,8 +26,6 @@ mod stream;
 mod trouble;
 mod visitor;
 
-pub(crate) use trouble::nowhere;
-
 /// Largest form, in bytes: 4,000 characters of text in the widest encoding, and the rest of the form.
 const FORM_BYTES_MAX: usize = 64 * 1024;
 

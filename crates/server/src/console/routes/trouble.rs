@@ -79,20 +79,6 @@ impl Trouble {
     }
 }
 
-/// The answer where there is no path: a page for browsers, a document for everything else.
-pub(crate) async fn nowhere(headers: HeaderMap) -> Response {
-    let refused = Refused::new(Code::NotFound, "there is nothing at this path");
-    let reads_pages = headers
-        .get(ACCEPT)
-        .is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
-    if reads_pages {
-        Trouble::new(&headers, refused)
-    } else {
-        Trouble::Document(refused)
-    }
-    .into_response()
-}
-
 impl From<EngineError> for Trouble {
     fn from(error: EngineError) -> Self {
         Self::for_people(error)
