@@ -10,8 +10,8 @@ use axum::Router;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, EXPECT, REFERRER_POLICY, TRANSFER_ENCODING,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, EXPECT, REFERRER_POLICY,
+    TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -51,17 +51,25 @@ pub(crate) fn wrap(routes: Router<Doors>, doors: Doors) -> Router {
 }
 
 async fn not_found(request: Request) -> Response {
-    refused(&request, Refused::new(Code::NotFound, "there is nothing at this path"))
+    refused(
+        &request,
+        Refused::new(Code::NotFound, "there is nothing at this path"),
+    )
 }
 
 async fn method_not_allowed(request: Request) -> Response {
-    refused(&request, Refused::new(Code::MethodNotAllowed, "this path does not take this method"))
+    refused(
+        &request,
+        Refused::new(Code::MethodNotAllowed, "this path does not take this method"),
+    )
 }
 
 /// A page for who reads pages outside the API, a problem document for everybody else.
 fn refused(request: &Request, refused: Refused) -> Response {
     let accept = request.headers().get_all(ACCEPT).iter();
-    let reads_pages = accept.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"));
+    let reads_pages = accept
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("text/html"));
     if reads_pages && !request.uri().path().starts_with("/v1/") {
         console::refused(request.headers(), refused)
     } else {

@@ -140,7 +140,7 @@ fn filter_table() -> Vec<ApprovalQuery> {
             q.search = Some(crate::Search {
                 action: action.into(),
                 agents,
-            })
+            });
         })
     }));
     table.push(all(|q| {

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::open;
 use crate::{
-    ApprovalQuery, RecordQuery,
+    ApprovalQuery, RecordQuery, Search,
     conformance::{
         scribe::{START, Scribe, raw},
         world::{AGENT, DANA, OPEN, idempotency_name},
@@ -200,6 +200,15 @@ async fn approvals_are_found_by_index() {
         ),
         (
             approvals_of(|q| q.policy = Some("refunds".into())),
+            "approvals_by_time",
+        ),
+        (
+            approvals_of(|q| {
+                q.search = Some(Search {
+                    action: "refund".into(),
+                    agents: vec![AGENT],
+                })
+            }),
             "approvals_by_time",
         ),
     ] {
