@@ -156,7 +156,11 @@ impl Engine {
             priority: filter.priority,
             risk: filter.risk,
             policy: filter.policy.as_ref().map(|name| name.to_ascii_lowercase()),
-            search: filter.search.as_deref().map(|words| search(&snapshot, words)).transpose()?,
+            search: filter
+                .search
+                .as_deref()
+                .map(|words| search(&snapshot, words))
+                .transpose()?,
             beyond: filter.beyond,
             oldest_first: filter.oldest_first,
             limit: limit + 1,
@@ -292,11 +296,20 @@ const SEARCH_CHARS_MAX: usize = 200;
 /// Where words are looked for: in names of actions, and of agents as they are called now.
 fn search(snapshot: &Snapshot, words: &str) -> EngineResult<Search> {
     if words.chars().count() > SEARCH_CHARS_MAX {
-        return Err(EngineError::invalid("/q", format!("at most {SEARCH_CHARS_MAX} characters can be looked for")));
+        return Err(EngineError::invalid(
+            "/q",
+            format!("at most {SEARCH_CHARS_MAX} characters can be looked for"),
+        ));
     }
     let action = words.to_ascii_lowercase();
     let named = |row: &&signoff_core::rows::AgentRow| row.name.to_ascii_lowercase().contains(&action);
-    let agents = snapshot.rows.agents.values().filter(named).map(|row| row.id).collect();
+    let agents = snapshot
+        .rows
+        .agents
+        .values()
+        .filter(named)
+        .map(|row| row.id)
+        .collect();
     Ok(Search { action, agents })
 }
 

@@ -85,10 +85,10 @@ async fn i10_something_outside_learns_of_a_request_and_of_its_end() {
     let id = house.ask(&agent, "stripe.refund").await;
     receiver.wait_for(1).await;
     house.approve(&dana, id).await.unwrap();
-    let received = receiver.wait_for(2).await;
+    let messages = receiver.wait_for(2).await;
     assert_eq!(receiver.types(), ["approval.pending", "approval.decided"]);
     let verifier = standardwebhooks::Webhook::new(&secret).unwrap();
-    for message in &received {
+    for message in &messages {
         // The clock of the test stands, so the published library signs again instead of checking the time too.
         let timestamp = message.header("webhook-timestamp").parse().unwrap();
         let expected = verifier
@@ -96,12 +96,12 @@ async fn i10_something_outside_learns_of_a_request_and_of_its_end() {
             .unwrap();
         assert_eq!(message.header("webhook-signature"), expected);
     }
-    let body = received[1].json();
+    let body = messages[1].json();
     assert_eq!(body["data"]["approval"]["id"], id.to_string());
     assert_eq!(body["data"]["approval"]["status"], "approved");
     assert_eq!(body["data"]["approval"]["decided_by"]["name"], "dana");
     // The first message says how things stood then, whatever happened since.
-    assert_eq!(received[0].json()["data"]["approval"]["status"], "pending");
+    assert_eq!(messages[0].json()["data"]["approval"]["status"], "pending");
     let ends = settled(&house, &webhook).await;
     assert!(ends.iter().all(|one| one.state == DeliveryState::Delivered));
     assert_eq!(house.engine.approval(&dana, id).await.unwrap().told.len(), 2);

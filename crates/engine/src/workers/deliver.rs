@@ -64,6 +64,8 @@ async fn round(
                 channel: row.id,
                 kinds: kinds(row),
             })
+            // To the store no kinds means all of them.
+            .filter(|channel| !channel.kinds.is_empty())
             .collect();
         while engine
             .store()

@@ -207,7 +207,7 @@ async fn approvals_are_found_by_index() {
                 q.search = Some(Search {
                     action: "refund".into(),
                     agents: vec![AGENT],
-                })
+                });
             }),
             "approvals_by_time",
         ),
