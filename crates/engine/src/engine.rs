@@ -1,6 +1,10 @@
 //! Starting and stopping the engine, and what all its operations share.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -34,6 +38,8 @@ use crate::{
 const NOTICES_MAX: usize = 1_024;
 /// How many passwords are hashed at once: each takes 19 MiB.
 const HASHERS_MAX: usize = 2;
+/// How long the store's answer to "are you there" is taken for true.
+const PROBE_LIFETIME: Duration = Duration::from_secs(1);
 
 /// What an engine is made of.
 pub struct EngineOptions {
@@ -71,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) setup_token: SecretString,
     pub(crate) sign_ins: SignIns,
     pub(crate) hashers: Semaphore,
+    probe: tokio::sync::Mutex<Option<(Instant, bool)>>,
     stop_workers: CancellationToken,
     stop_writer: CancellationToken,
     workers: TaskTracker,
@@ -126,6 +133,7 @@ impl Engine {
                 setup_token: mint_token(),
                 sign_ins: SignIns::default(),
                 hashers: Semaphore::new(HASHERS_MAX),
+                probe: tokio::sync::Mutex::default(),
                 stop_workers: CancellationToken::new(),
                 stop_writer: CancellationToken::new(),
                 workers: TaskTracker::new(),
@@ -152,16 +160,13 @@ impl Engine {
 
     /// Whether requests can be served.
     pub async fn ready(&self) -> Vec<ReadyCheck> {
-        let store = self.inner.store.ping().await;
-        let detail = store.err().map(|error| {
-            tracing::error!(%error, "the store does not answer");
-            "the store does not answer".to_owned()
-        });
+        let answers = self.store_answers().await;
+        let detail = (!answers).then(|| "the store does not answer".to_owned());
         let stopping = self.inner.stop_workers.is_cancelled();
         vec![
             ReadyCheck {
                 name: "store",
-                ok: detail.is_none(),
+                ok: answers,
                 detail,
             },
             ReadyCheck {
@@ -170,6 +175,22 @@ impl Engine {
                 detail: stopping.then(|| "the server is stopping".to_owned()),
             },
         ]
+    }
+
+    /// Asks the store at most once a second: the question takes the writer's turn, and strangers may ask us.
+    async fn store_answers(&self) -> bool {
+        let mut probe = self.inner.probe.lock().await;
+        if let Some((asked_at, answer)) = *probe
+            && asked_at.elapsed() < PROBE_LIFETIME
+        {
+            return answer;
+        }
+        let answer = self.inner.store.ping().await;
+        if let Err(error) = &answer {
+            tracing::error!(%error, "the store does not answer");
+        }
+        *probe = Some((Instant::now(), answer.is_ok()));
+        answer.is_ok()
     }
 
     /// Numbers for metrics.

@@ -32,6 +32,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// A server that runs.
 pub(crate) struct Running {
+    /// Where it listens.
+    pub(crate) addr: SocketAddr,
     /// Its public URL without a trailing slash.
     pub(crate) url: String,
     /// Link that makes the first admin, while there is none.
@@ -113,6 +115,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         .setup_token()
         .map(|token| format!("{url}/setup?token={}", token.expose_secret()));
     Ok(Running {
+        addr,
         url,
         setup_url,
         demo_link,

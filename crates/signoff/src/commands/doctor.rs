@@ -188,7 +188,7 @@ async fn approvers(client: &Client, me: &Me, findings: &mut Vec<Finding>) {
         Ok(0) => Finding {
             name: "approvers",
             ok: false,
-            detail: "nobody can approve: add a person with `signoff operators create NAME --email ADDRESS`"
+            detail: "no person can approve: add one with `signoff operators create NAME --email ADDRESS`"
                 .to_owned(),
         },
         Ok(1) => Finding {

@@ -33,7 +33,7 @@ pub(crate) async fn run(global: &Global, args: ServeArgs) -> anyhow::Result<Exit
 fn announce(global: &Global, running: &Running, auto_approve: bool) -> anyhow::Result<()> {
     if global.json {
         let line = serde_json::json!({
-            "url": running.url, "setup_url": running.setup_url, "auto_approve": auto_approve,
+            "listen": running.addr, "url": running.url, "setup_url": running.setup_url, "auto_approve": auto_approve,
         });
         return output::data(&inert::json(&line.to_string()));
     }

@@ -219,7 +219,7 @@ fn log(events: &[EventView]) -> String {
         ..AuditFilter::default()
     };
     AuditPage {
-        shell: shell("Log", "log"),
+        shell: shell("Audit", "log"),
         filter,
         rows,
         next_href: Some("/audit?beyond=40".to_owned()),
@@ -292,7 +292,7 @@ fn counts() -> Stats {
 fn figures(stats: &Stats) -> String {
     let span = |label, href: &str, is_current| (label, href.to_owned(), is_current);
     StatsPage {
-        shell: shell("Figures", "stats"),
+        shell: shell("Stats", "stats"),
         spans: vec![
             span("24 hours", "/stats?since=24h", false),
             span("7 days", "/stats?since=7d", false),

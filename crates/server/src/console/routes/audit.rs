@@ -84,7 +84,7 @@ pub(super) async fn list(visitor: Visitor, Asked(asked): Asked<LogQuery>) -> Res
         .events(&visitor.caller, &filter)
         .await
         .map_err(trouble)?;
-    let shell = visitor.shell("Log", "log").await.map_err(trouble)?;
+    let shell = visitor.shell("Audit", "log").await.map_err(trouble)?;
     Ok(page::ok(&AuditPage {
         shell,
         filter: asked.shown(),

@@ -41,7 +41,7 @@ pub(super) async fn show(visitor: Visitor, Asked(asked): Asked<StatsQuery>) -> R
     ];
     Ok(page::ok(&StatsPage {
         shell: visitor
-            .shell("Figures", "stats")
+            .shell("Stats", "stats")
             .await
             .map_err(|error| visitor.trouble(error))?,
         spans: spans

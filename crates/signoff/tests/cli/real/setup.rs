@@ -172,7 +172,7 @@ fn doctor_says_who_can_decide() {
     let server = Server::start();
     let ran = crate::run::finish(server.as_admin(&["doctor"]));
     assert_eq!(ran.code, 1, "nobody can decide yet: {ran:?}");
-    assert!(ran.stdout.contains("nobody can approve"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("no person can approve"), "{}", ran.stdout);
     server.person("dana");
     let ran = crate::run::finish(server.as_admin(&["doctor"]));
     assert_eq!(ran.code, 0, "{ran:?}");
