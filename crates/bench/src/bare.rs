@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// As Signoff's longest wait.
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 
 /// Arguments of the server process.
 #[derive(clap::Args)]

@@ -30,7 +30,7 @@ pub(crate) enum Cell {
 pub(crate) struct Rows {
     pub(crate) table: &'static str,
     pub(crate) columns: Vec<String>,
-    pub(crate) rows: Vec<Vec<Cell>>,
+    pub(crate) cells: Vec<Vec<Cell>>,
 }
 
 /// The rows of one command, but the workspace's head.
@@ -125,7 +125,7 @@ impl Footprint {
             tables.push(Rows {
                 table: "outbox",
                 columns,
-                rows: vec![row],
+                cells: vec![row],
             });
         }
         Ok(Self {
@@ -138,14 +138,14 @@ impl Footprint {
 
     /// Rows and bytes of one command, for the report.
     pub(crate) fn size(&self) -> (usize, usize) {
-        let cells = self.tables.iter().flat_map(|rows| rows.rows.iter().flatten());
+        let cells = self.tables.iter().flat_map(|rows| rows.cells.iter().flatten());
         let bytes = cells.map(|cell| match cell {
             Cell::Null => 0,
             Cell::Integer(_) => 8,
             Cell::Text(text) => text.len(),
             Cell::Blob(bytes) => bytes.len(),
         });
-        (self.tables.iter().map(|rows| rows.rows.len()).sum(), bytes.sum())
+        (self.tables.iter().map(|rows| rows.cells.len()).sum(), bytes.sum())
     }
 }
 
@@ -204,7 +204,11 @@ async fn read(
         .map(|column| column.name().to_owned())
         .collect();
     let rows = found.iter().map(cells).collect::<anyhow::Result<_>>()?;
-    Ok(Some(Rows { table, columns, rows }))
+    Ok(Some(Rows {
+        table,
+        columns,
+        cells: rows,
+    }))
 }
 
 fn cells(row: &SqliteRow) -> anyhow::Result<Vec<Cell>> {

@@ -86,7 +86,7 @@ impl House {
             groups: Vec::new(),
             password: None,
         };
-        let dana = house
+        let operator = house
             .engine
             .create_operator(&admin, create, None)
             .await?
@@ -96,7 +96,7 @@ impl House {
         house.operator = shown(
             house
                 .engine
-                .create_token(&admin, &dana, "bench".to_owned(), None)
+                .create_token(&admin, &operator, "bench".to_owned(), None)
                 .await?
                 .secret,
         )?;

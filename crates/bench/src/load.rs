@@ -77,12 +77,16 @@ impl<R: Requests> Load<R> {
             self.clients.push((connection, sender));
             count += answered;
         }
-        let micros = (server.processor_time()? - server_before).as_secs_f64() * 1e6;
+        let micros = server
+            .processor_time()?
+            .saturating_sub(server_before)
+            .as_secs_f64()
+            * 1e6;
         let rate = rate(count, span);
         Ok(Round {
             rate,
             server_micros: micros / (rate * span.as_secs_f64()),
-            client_share: (own_time() - client_before).as_secs_f64() / span.as_secs_f64(),
+            client_share: own_time().saturating_sub(client_before).as_secs_f64() / span.as_secs_f64(),
         })
     }
 }

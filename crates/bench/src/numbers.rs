@@ -18,15 +18,15 @@ pub(crate) fn quantile(figures: &[f64], share: f64) -> f64 {
     let below = sorted
         .iter()
         .enumerate()
-        .filter(|(at, _)| as_f64(*at as u64) <= place)
+        .rfind(|(at, _)| as_f64(*at as u64) <= place)
         .map(|(_, figure)| *figure);
     let above = sorted
         .iter()
         .enumerate()
         .find(|(at, _)| as_f64(*at as u64) >= place)
         .map(|(_, figure)| *figure);
-    let below = below.last().unwrap_or_default();
-    (below + above.unwrap_or(below)) / 2.0
+    let below = below.unwrap_or_default();
+    f64::midpoint(below, above.unwrap_or(below))
 }
 
 /// The middle of the ratios of two series taken in turns: what disturbed the machine disturbed both.

@@ -68,7 +68,7 @@ impl RawWriter {
         for (at, request) in (1..).zip(requests) {
             for rows in &footprint.tables {
                 let fresh = rows
-                    .rows
+                    .cells
                     .iter()
                     .map(|row| fresh(footprint, &rows.columns, row, self.seq + at, *request));
                 tables.entry(rows.table).or_default().extend(fresh);
@@ -102,7 +102,9 @@ async fn insert(
     let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO ");
     query.push(table).push(" (").push(columns.join(", ")).push(") ");
     query.push_values(rows, |mut values, row| {
-        row.iter().for_each(|cell| bind(&mut values, cell))
+        for cell in row {
+            bind(&mut values, cell);
+        }
     });
     if ["approvals", "counters", "executions"].contains(&table) {
         let set: Vec<_> = columns

@@ -103,18 +103,18 @@ struct Rates {
 pub(crate) fn measure(pace: &Pace) -> anyhow::Result<()> {
     let many = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let one = client_runtime()?;
-    let (data, served) = (
+    let (data, other_data) = (
         tempfile::tempdir_in(&pace.data)?,
         tempfile::tempdir_in(&pace.data)?,
     );
     let house = many.block_on(House::build(data.path(), AGENTS, 10))?;
-    let served = served.path().to_string_lossy().into_owned();
+    let elsewhere = other_data.path().to_string_lossy().into_owned();
     let server = Child::start(&[
         "serve-signoff",
         "--agents",
         &AGENTS.to_string(),
         "--data",
-        &served,
+        &elsewhere,
     ])?;
     let example = Submits::of("/v1/actions", ALLOWED, &server.said.agents, 1)?
         .remove(0)
