@@ -26,9 +26,9 @@ pub struct Stats {
     pub total: u64,
     /// Of these, still undecided.
     pub pending: u64,
-    /// Ended by people, or by an automation in their place.
+    /// Ended by people.
     pub human: HumanEnds,
-    /// Ended by the clock, the asker or a change of policy.
+    /// Ended by the clock, the asker, an automation or a change of policy.
     pub other: OtherEnds,
     /// By priority, every priority present.
     pub by_priority: Vec<PriorityStats>,
@@ -38,7 +38,7 @@ pub struct Stats {
     pub top_actions: Vec<ActionStats>,
 }
 
-/// Approvals ended by people, or by an automation in their place.
+/// Approvals ended by people; an automation never counts as one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HumanEnds {
     /// Approved or answered.

@@ -1,8 +1,8 @@
 //! `signoff operators`: who decides, and with which token.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Subcommand;
-use signoff_api::PageQuery;
+use signoff_api::{PageQuery, Secret};
 use signoff_api::group::GroupPut;
 use signoff_api::operator::{OperatorCreate, Role, TokenCreate};
 use signoff_client::Client;
@@ -29,6 +29,9 @@ pub(crate) enum OperatorsCommand {
         /// A group to put them in, made if it is new; may be repeated
         #[arg(long = "group", value_name = "NAME")]
         groups: Vec<String>,
+        /// Read their password for the console from standard input, one line
+        #[arg(long)]
+        password_stdin: bool,
     },
     /// List people
     List {
@@ -53,7 +56,9 @@ pub(crate) async fn run(global: &Global, command: OperatorsCommand) -> anyhow::R
             email,
             role,
             groups,
+            password_stdin,
         } => {
+            let password = password_stdin.then(read_password).transpose()?;
             make_groups(global, &client, &groups).await?;
             let groups = (!groups.is_empty()).then_some(groups);
             let body = OperatorCreate {
@@ -61,7 +66,7 @@ pub(crate) async fn run(global: &Global, command: OperatorsCommand) -> anyhow::R
                 email,
                 role,
                 groups,
-                password: None,
+                password,
             };
             let operator = client.operator_create(&body, None).await?;
             output::either(global.json, &operator, |operator| inert::line(&operator.id))?;
@@ -104,6 +109,19 @@ pub(crate) async fn run(global: &Global, command: OperatorsCommand) -> anyhow::R
         }
     }
     Ok(Exit::Ok)
+}
+
+/// A password as it comes through a pipe, never as an argument that others on the machine could read.
+fn read_password() -> anyhow::Result<Secret> {
+    let mut line = String::new();
+    std::io::stdin()
+        .read_line(&mut line)
+        .context("no password on standard input")?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        bail!("no password on standard input");
+    }
+    Ok(Secret::new(password))
 }
 
 /// Makes the groups that are not there yet: the server refuses unknown ones, for they might be misspelt.
