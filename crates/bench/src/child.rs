@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, IsTerminal as _, Read as _},
     net::SocketAddr,
     process::{Command, Stdio},
     time::Duration,
@@ -39,6 +39,7 @@ pub(crate) fn serve(ready: impl Future<Output = anyhow::Result<Ready>>) -> anyho
     // As `signoff serve` writes its log: what it leaves out costs time too.
     tracing_subscriber::fmt()
         .with_env_filter("info")
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

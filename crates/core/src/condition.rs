@@ -61,6 +61,10 @@ const REGEX_BYTES_MAX: usize = 256 * 1024;
 #[derive(Debug, Clone)]
 pub struct Compiled {
     source: Condition,
+    /// The source as people read it.
+    text: String,
+    /// The value to compare with, where it is a number.
+    number: Option<Decimal>,
     root: Root,
     path: Vec<String>,
     regex: Option<Regex>,
@@ -161,6 +165,8 @@ impl Condition {
         };
         Ok(Compiled {
             source: self.clone(),
+            text: self.text(),
+            number: self.value.as_ref().and_then(decimal),
             root,
             path,
             regex,
@@ -208,7 +214,7 @@ impl Compiled {
             Err(error) => (Outcome::Error, Some(error)),
         };
         Report {
-            expression: self.source.text(),
+            expression: self.text.clone(),
             result,
             saw: seen.map(shortened),
             error,
@@ -259,7 +265,7 @@ impl Compiled {
                 _ => Err(format!("`{}` is {}, not text", source.field, kind(seen))),
             },
             Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte => {
-                let (Some(left), Some(right)) = (decimal(seen), decimal(wanted)) else {
+                let (Some(left), Some(right)) = (&decimal(seen), &self.number) else {
                     return Err(format!("`{}` is {}, not a number", source.field, kind(seen)));
                 };
                 Ok(match source.operator {

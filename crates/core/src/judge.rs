@@ -56,7 +56,7 @@ pub struct AgentFacts {
     /// Its owner, a person.
     pub owner: Option<OperatorId>,
     /// `{id, name, labels, owner}` for conditions.
-    value: Value,
+    value: Arc<Value>,
 }
 
 impl AgentFacts {
@@ -75,7 +75,7 @@ impl AgentFacts {
             id,
             name: name.to_owned(),
             owner,
-            value,
+            value: Arc::new(value),
         }
     }
 }

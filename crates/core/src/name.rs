@@ -111,10 +111,12 @@ impl GlobIndex {
 /// To the glob library a name is a path. A last character that no name of ours ends with, and no slash, keeps its
 /// shortcuts for file names and extensions from seeing anything special.
 fn plain_name(name: &str) -> String {
-    let mut plain = name
-        .to_ascii_lowercase()
-        .replace('/', "\u{1}")
-        .replace('.', "\u{2}");
+    let mut plain = String::with_capacity(name.len() + 1);
+    plain.extend(name.chars().map(|c| match c {
+        '/' => '\u{1}',
+        '.' => '\u{2}',
+        other => other.to_ascii_lowercase(),
+    }));
     plain.push('\u{3}');
     plain
 }

@@ -1,6 +1,7 @@
 //! What holds for every door: a request id, a bounded time, no word of internals, and headers that keep answers inert.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::Poll;
@@ -14,12 +15,11 @@ use axum::http::header::{
     TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt as _, Stream, StreamExt};
 use signoff_api::Code;
 use signoff_api::limits::{POLICY_SET_BYTES_MAX, REQUEST_SECONDS_MAX, WAIT_SECONDS_MAX};
-use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use crate::api::Refused;
@@ -42,10 +42,7 @@ pub(crate) fn wrap(routes: Router<Doors>, doors: Doors) -> Router {
     routes
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
-        .layer(from_fn(drain))
-        .layer(from_fn(in_time))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(inert))
+        // One layer for everything: each costs every request, and everybody who waits, a copy of all that is beneath it.
         .layer(from_fn_with_state(doors.clone(), observe))
         .with_state(doors)
 }
@@ -94,7 +91,9 @@ async fn observe(State(doors): State<Doors>, request: Request, next: Next) -> Re
         .to_owned();
     let started = Instant::now();
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method, route);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let answer = AssertUnwindSafe(in_time(request, next)).catch_unwind();
+    let mut response = answer.instrument(span.clone()).await.unwrap_or_else(panicked);
+    make_inert(response.headers_mut());
     let (status, took) = (response.status(), started.elapsed());
     doors.requests().count(&method, &route, status, took);
     span.in_scope(|| {
@@ -111,9 +110,9 @@ async fn observe(State(doors): State<Doors>, request: Request, next: Next) -> Re
 
 /// The id a proxy gave, if it is one that can stand in a log, else a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
-    static START: LazyLock<u128> = LazyLock::new(|| {
+    static START: LazyLock<String> = LazyLock::new(|| {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        since.map_or(0, |since| since.as_micros())
+        format!("{:x}", since.map_or(0, |since| since.as_micros()))
     });
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let plain = |id: &&HeaderValue| {
@@ -126,13 +125,12 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     if let Some(id) = headers.get(REQUEST_ID).filter(plain) {
         return id.clone();
     }
-    let id = format!("req-{:x}-{:x}", *START, COUNT.fetch_add(1, Ordering::Relaxed));
+    let id = format!("req-{}-{:x}", *START, COUNT.fetch_add(1, Ordering::Relaxed));
     HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("req"))
 }
 
 /// Headers that every answer carries unless its handler says otherwise.
-async fn inert(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+fn make_inert(headers: &mut HeaderMap) {
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
@@ -142,21 +140,17 @@ async fn inert(request: Request, next: Next) -> Response {
             "default-src 'none'; frame-ancestors 'none'",
         ),
     ] {
-        response
-            .headers_mut()
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    response
 }
 
 /// Ends a request that takes too long. What it sent to the engine goes on and is found again by its idempotency key.
 async fn in_time(request: Request, next: Next) -> Response {
     if UNHURRIED.contains(&request.uri().path()) {
-        return next.run(request).await;
+        return drained(request, next).await;
     }
     let seconds = WAIT_SECONDS_MAX + REQUEST_SECONDS_MAX;
-    let answer = tokio::time::timeout(Duration::from_secs(seconds), next.run(request)).await;
+    let answer = tokio::time::timeout(Duration::from_secs(seconds), drained(request, next)).await;
     answer.unwrap_or_else(|_| {
         Refused::new(Code::Unavailable, format!("no answer within {seconds} s")).into_response()
     })
@@ -164,7 +158,7 @@ async fn in_time(request: Request, next: Next) -> Response {
 
 /// Reads what is left of a large body that was refused: an answer before the end of the body is lost with the
 /// connection on most clients.
-async fn drain(request: Request, next: Next) -> Response {
+async fn drained(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let length = headers
         .get(CONTENT_LENGTH)

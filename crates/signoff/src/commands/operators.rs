@@ -2,9 +2,9 @@
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use signoff_api::{PageQuery, Secret};
 use signoff_api::group::GroupPut;
 use signoff_api::operator::{OperatorCreate, Role, TokenCreate};
+use signoff_api::{PageQuery, Secret};
 use signoff_client::Client;
 
 use crate::cli::Global;
