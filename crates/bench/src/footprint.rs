@@ -71,7 +71,7 @@ impl Footprint {
     pub(crate) async fn take(kind: Kind, data: &Path) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir_in(data)?;
         let house = House::build(directory.path(), 1, 10).await?;
-        let agent = house.callers()?.pop().context("there is an agent")?;
+        let agent = house.callers().await?.pop().context("there is an agent")?;
         // The first one makes rows that later ones only change.
         command(&house, &agent, kind, "before").await?;
         let subject = command(&house, &agent, kind, "measured").await?;
@@ -167,7 +167,7 @@ async fn command(house: &House, agent: &Caller, kind: Kind, key: &str) -> anyhow
 }
 
 async fn approve(house: &House, id: ApprovalId) -> anyhow::Result<()> {
-    let dana = house.engine.authenticate(&house.operator)?;
+    let dana = house.engine.authenticate(&house.operator).await?;
     let digest = house.engine.approval(&dana, id).await?.row.digest;
     let decide = Decide {
         decision: Decision::Approve {

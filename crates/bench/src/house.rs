@@ -21,7 +21,7 @@ use signoff_engine::{
     view::Caller,
 };
 use signoff_server::Doors;
-use signoff_store::{SystemClock, sqlite::SqliteStore};
+use signoff_store::{Store as _, SystemClock, sqlite::SqliteStore};
 use tokio_util::sync::CancellationToken;
 
 use crate::child::Ready;
@@ -70,7 +70,7 @@ impl House {
     /// about other things than refunds.
     pub(crate) async fn build(data: &Path, agents: usize, policies: usize) -> anyhow::Result<Self> {
         let mut house = Self::open(data).await?;
-        let admin = house.engine.authenticate(ADMIN_KEY)?;
+        let admin = house.engine.authenticate(ADMIN_KEY).await?;
         for at in 0..agents {
             let create = CreateAgent {
                 name: format!("agent-{at}"),
@@ -109,11 +109,12 @@ impl House {
     }
 
     /// The agents as callers.
-    pub(crate) fn callers(&self) -> anyhow::Result<Vec<Caller>> {
-        self.agents
-            .iter()
-            .map(|key| Ok(self.engine.authenticate(key)?))
-            .collect()
+    pub(crate) async fn callers(&self) -> anyhow::Result<Vec<Caller>> {
+        let mut callers = Vec::with_capacity(self.agents.len());
+        for key in &self.agents {
+            callers.push(self.engine.authenticate(key).await?);
+        }
+        Ok(callers)
     }
 
     /// Ends it in order.

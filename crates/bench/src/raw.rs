@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use signoff_store::{SystemClock, sqlite::SqliteStore};
+use signoff_store::{Store as _, SystemClock, sqlite::SqliteStore};
 use sqlx::{
     ConnectOptions as _, Connection as _, QueryBuilder, Sqlite, SqliteConnection, Transaction,
     query_builder::Separated,

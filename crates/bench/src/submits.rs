@@ -152,7 +152,7 @@ fn contest<'a>(
     let path: &Path = directory.path();
     let footprint = runtime.block_on(Footprint::take(kind, path))?;
     let floor = runtime.block_on(RawWriter::create(path))?;
-    let callers = Arc::new(house.callers()?);
+    let callers = Arc::new(runtime.block_on(house.callers())?);
     Ok(Contest {
         pace,
         kind,

@@ -3,9 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+mod log;
 mod request;
 mod workspace;
 
+pub use log::*;
 pub use request::*;
 pub use workspace::*;
 
@@ -84,7 +86,18 @@ pub enum Event {
     ExecutionRevoked(Nothing),
     #[serde(rename = "payload.erased.v1")]
     PayloadErased(PayloadErased),
+    #[serde(rename = "execution.released.v1")]
+    ExecutionReleased(Nothing),
+    #[serde(rename = "log.epoch_raised.v1")]
+    EpochRaised(EpochRaised),
+    #[serde(rename = "log.cut.v1")]
+    LogCut(LogCut),
 }
+
+/// The feature level that this build reads and writes. Each release that brings new kinds of events raises it by one;
+/// they are written only once the store was raised to their level, so that nodes of the release before understand all
+/// they meet until the last of them is gone.
+pub const FEATURE_LEVEL: u32 = 2;
 
 impl Event {
     /// The versioned name, as in the record.
@@ -125,6 +138,17 @@ impl Event {
             Self::ExecutionLapsed(_) => "execution.lapsed.v1",
             Self::ExecutionRevoked(_) => "execution.revoked.v1",
             Self::PayloadErased(_) => "payload.erased.v1",
+            Self::ExecutionReleased(_) => "execution.released.v1",
+            Self::EpochRaised(_) => "log.epoch_raised.v1",
+            Self::LogCut(_) => "log.cut.v1",
+        }
+    }
+
+    /// The feature level from which the event may be written.
+    pub fn feature_level(&self) -> u32 {
+        match self {
+            Self::ExecutionReleased(_) | Self::EpochRaised(_) | Self::LogCut(_) => 2,
+            _ => 1,
         }
     }
 
@@ -148,7 +172,10 @@ impl Event {
             | Self::KeySet(_)
             | Self::KeyRevoked(_)
             | Self::ChannelPut(_)
-            | Self::ChannelRemoved(_) => Moves {
+            | Self::ChannelRemoved(_)
+            // What may be carried out depends on both, and snapshots carry them.
+            | Self::EpochRaised(_)
+            | Self::LogCut(_) => Moves {
                 policy: false,
                 authority: true,
             },

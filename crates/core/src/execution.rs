@@ -5,7 +5,7 @@ use crate::{
         Event, ExecutionFinished, ExecutionOrigin, ExecutionReported, ExecutionSettled, ExecutionSource,
         ExecutionState, ExecutionTouched, Nothing, ReportOutcome,
     },
-    rows::ExecutionRow,
+    rows::{ExecutionRow, LogEpoch},
     time::Timestamp,
 };
 
@@ -26,6 +26,8 @@ pub enum Command {
     Lapse,
     /// Grant, agent, policy or kill switch took it back.
     Revoke,
+    /// A person lets it go on after the log went on in another place.
+    Release,
 }
 
 /// Why a command changes nothing.
@@ -43,12 +45,18 @@ pub enum Refusal {
     /// An approved action must be consumed before it is reported.
     #[error("an approved action is consumed before it is reported")]
     NotConsumed,
+    /// It was approved before the log went on in another place; a person must release it.
+    #[error("the execution is held: it was approved before this server was restored or failed over")]
+    Held,
+    /// There is nothing to release.
+    #[error("the execution is not held")]
+    NotHeld,
     /// Not a state that this command can lead to.
     #[error("`{0}` is not an end that can be given here")]
     NotAnEnd(ExecutionState),
 }
 
-/// One step of the machine. `origin` is given for an allowed action's execution that has no row yet.
+/// One step of the machine. `epoch` is the log's; `origin` is given for an allowed action's execution that has no row yet.
 ///
 /// # Errors
 /// Why the command changes nothing.
@@ -56,13 +64,18 @@ pub fn transition(
     row: &ExecutionRow,
     command: Command,
     now: Timestamp,
+    epoch: Option<LogEpoch>,
     origin: Option<ExecutionOrigin>,
 ) -> Result<Event, Refusal> {
     use Command as C;
     use ExecutionState as S;
     let late = now >= row.run_by;
+    let held = row.is_held(epoch);
     match (row.state, command) {
+        (S::Ready | S::Executing, C::Release) if held => Ok(Event::ExecutionReleased(Nothing {})),
+        (S::Ready | S::Executing, C::Release) => Err(Refusal::NotHeld),
         (S::Ready, C::Consume | C::Start) if late => Err(Refusal::Lapsed),
+        (S::Ready, C::Consume | C::Start) if held => Err(Refusal::Held),
         (S::Ready, C::Consume) => Ok(Event::ExecutionConsumed(ExecutionTouched { origin })),
         (S::Ready, C::Report(_)) if row.source == ExecutionSource::Approved => Err(Refusal::NotConsumed),
         (S::Ready | S::Consumed, C::Report(outcome)) => {
@@ -110,6 +123,7 @@ mod tests {
             ended_at: None,
             outcome: None,
             reported_seq: None,
+            released_at: None,
         }
     }
 
@@ -125,18 +139,19 @@ mod tests {
             Command::Settle(S::Failed),
             Command::Lapse,
             Command::Revoke,
+            Command::Release,
         ];
-        // consume, report, start, finish, settle, lapse (early), revoke
+        // consume, report, start, finish, settle, lapse (early), revoke, release (not held)
         for (state, expected) in [
-            (S::Ready, "+ + + - - - +"),
-            (S::Consumed, "- + - - - - -"),
-            (S::Reported, "- - - - - - -"),
-            (S::Executing, "- - - + - - -"),
-            (S::Executed, "- - - - - - -"),
-            (S::Failed, "- - - - - - -"),
-            (S::Indeterminate, "- - - - + - -"),
-            (S::Lapsed, "- - - - - - -"),
-            (S::Revoked, "- - - - - - -"),
+            (S::Ready, "+ + + - - - + -"),
+            (S::Consumed, "- + - - - - - -"),
+            (S::Reported, "- - - - - - - -"),
+            (S::Executing, "- - - + - - - -"),
+            (S::Executed, "- - - - - - - -"),
+            (S::Failed, "- - - - - - - -"),
+            (S::Indeterminate, "- - - - + - - -"),
+            (S::Lapsed, "- - - - - - - -"),
+            (S::Revoked, "- - - - - - - -"),
         ] {
             let got: Vec<&str> = commands
                 .iter()
@@ -145,6 +160,7 @@ mod tests {
                         &row(state, ExecutionSource::Allowed),
                         *command,
                         Timestamp(50),
+                        None,
                         None,
                     )
                     .is_ok()
@@ -164,17 +180,47 @@ mod tests {
         let ready = row(ExecutionState::Ready, ExecutionSource::Approved);
         let report = Command::Report(ReportOutcome::Success);
         assert_eq!(
-            transition(&ready, report, Timestamp(50), None),
+            transition(&ready, report, Timestamp(50), None, None),
             Err(Refusal::NotConsumed)
         );
         assert_eq!(
-            transition(&ready, Command::Consume, Timestamp(100), None),
+            transition(&ready, Command::Consume, Timestamp(100), None, None),
             Err(Refusal::Lapsed)
         );
-        assert!(transition(&ready, Command::Lapse, Timestamp(100), None).is_ok());
+        assert!(transition(&ready, Command::Lapse, Timestamp(100), None, None).is_ok());
         assert_eq!(
-            transition(&ready, Command::Lapse, Timestamp(99), None),
+            transition(&ready, Command::Lapse, Timestamp(99), None, None),
             Err(Refusal::NotDue)
         );
+    }
+
+    /// After a restore or a failover an approved execution waits for a person, whatever its time.
+    #[test]
+    fn what_was_approved_before_the_log_went_on_elsewhere_is_held_until_released() {
+        let epoch = |since| {
+            Some(LogEpoch {
+                number: 1,
+                since: Timestamp(since),
+            })
+        };
+        let mut approved = row(ExecutionState::Ready, ExecutionSource::Approved);
+        let step = |row: &ExecutionRow, command, since| {
+            transition(row, command, Timestamp(50), epoch(since), None).map(|event| event.type_name())
+        };
+        approved.created_at = Timestamp(10);
+        for command in [Command::Consume, Command::Start] {
+            assert_eq!(step(&approved, command, 10), Err(Refusal::Held), "as old as the epoch");
+            assert!(step(&approved, command, 9).is_ok(), "approved afterwards");
+        }
+        assert_eq!(step(&approved, Command::Release, 20), Ok("execution.released.v1"));
+        assert_eq!(step(&approved, Command::Release, 9), Err(Refusal::NotHeld));
+        approved.released_at = Some(Timestamp(30));
+        assert!(step(&approved, Command::Consume, 20).is_ok());
+        assert_eq!(step(&approved, Command::Release, 20), Err(Refusal::NotHeld));
+        assert_eq!(step(&approved, Command::Consume, 40), Err(Refusal::Held), "held once more");
+        let allowed = row(ExecutionState::Ready, ExecutionSource::Allowed);
+        assert!(step(&allowed, Command::Consume, 20).is_ok(), "policy is asked again");
+        let consumed = row(ExecutionState::Consumed, ExecutionSource::Approved);
+        assert_eq!(step(&consumed, Command::Release, 20), Err(Refusal::NotFrom(ExecutionState::Consumed)));
     }
 }

@@ -27,6 +27,7 @@ macro_rules! row_mut {
     }};
 }
 
+mod log;
 mod request;
 
 pub use request::{allowed_execution, origin_of};
@@ -167,7 +168,9 @@ impl Fold<'_> {
             | Event::ExecutionFinished(_)
             | Event::ExecutionSettled(_)
             | Event::ExecutionLapsed(_)
+            | Event::ExecutionReleased(_)
             | Event::ExecutionRevoked(_) => self.apply_execution(),
+            Event::EpochRaised(_) | Event::LogCut(_) => self.apply_log(),
             // An allowed or denied action leaves its record and nothing else until somebody carries it out.
             Event::ActionAllowed(_)
             | Event::ActionDenied(_)
@@ -198,6 +201,8 @@ impl Fold<'_> {
                     settings: set.settings.clone(),
                     policy_set: 0,
                     next_age: 1,
+                    log_epoch: None,
+                    cut: None,
                 });
             }
             Event::WorkspaceUpdated(set) => {

@@ -428,6 +428,22 @@ pub struct Settings {
     pub default_approvers: Vec<Approver>,
     /// For pending approvals that no policy governs any more.
     pub orphaned: Orphaned,
+    /// For how many days records are kept: 400, and at least [`RETENTION_DAYS_MIN`].
+    #[serde(default = "retention_days", skip_serializing_if = "is_retention_days")]
+    pub retention_days: u32,
+}
+
+/// The shortest time for which records are kept, in days.
+pub const RETENTION_DAYS_MIN: u32 = 183;
+const RETENTION_DAYS: u32 = 400;
+
+fn retention_days() -> u32 {
+    RETENTION_DAYS
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_retention_days(days: &u32) -> bool {
+    *days == RETENTION_DAYS
 }
 
 impl Default for Settings {
@@ -437,6 +453,7 @@ impl Default for Settings {
             unmatched: Unmatched::Deny,
             default_approvers: vec![Approver::Role(crate::requirement::Role::Member)],
             orphaned: Orphaned::Judge,
+            retention_days: RETENTION_DAYS,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     action::{Accepts, Cost, Priority, Risk},
     actor::Actor,
-    event::{ApprovalStatus, Ballot, ExecutionSource, ExecutionState, KeyOwner, ReportOutcome},
+    event::{ApprovalStatus, Ballot, ExecutionSource, ExecutionState, KeyOwner, LogCut, ReportOutcome},
     id::{
         AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, KeyId, OperatorId, PolicyId,
         WorkspaceId,
@@ -32,6 +32,21 @@ pub struct WorkspaceRow {
     pub orphaned: Orphaned,
     /// The age that the next new policy gets.
     pub next_age: u64,
+    /// How often the log went on in another place, and when last: what was approved up to then is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_epoch: Option<LogEpoch>,
+    /// What was last cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<LogCut>,
+}
+
+/// How often a log went on in another place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEpoch {
+    /// From 1.
+    pub number: u64,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// A policy in its latest version.
@@ -307,9 +322,22 @@ pub struct ExecutionRow {
     pub outcome: Option<ReportOutcome>,
     /// The record of the report.
     pub reported_seq: Option<u64>,
+    /// When a person let it go on after the log's epoch had risen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<Timestamp>,
 }
 
 impl ExecutionRow {
+    /// Whether it waits for a person to release it: it was approved, and perhaps carried out already, before the log went
+    /// on in another place.
+    pub fn is_held(&self, epoch: Option<LogEpoch>) -> bool {
+        let open = matches!(self.state, ExecutionState::Ready | ExecutionState::Executing);
+        let before = |since: Timestamp| {
+            self.created_at <= since && self.released_at.is_none_or(|released| released <= since)
+        };
+        open && self.source == ExecutionSource::Approved && epoch.is_some_and(|epoch| before(epoch.since))
+    }
+
     /// When the clock has something to do here. What policy allowed lapses silently: nobody waits for it.
     pub fn next_at(&self) -> Option<Timestamp> {
         (self.state == ExecutionState::Ready && self.source == ExecutionSource::Approved)

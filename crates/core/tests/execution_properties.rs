@@ -107,7 +107,7 @@ fn try_step(log: &mut Log, origin: Option<&ExecutionOrigin>, step: &Step, now: T
             let Some(row) = row.filter(|_| touches || opens.is_none()) else {
                 return;
             };
-            if let Ok(event) = execution::transition(&row, *command, now, opens) {
+            if let Ok(event) = execution::transition(&row, *command, now, None, opens) {
                 log.push(now, &support::agent(), execution_id(), event);
             }
             return;
@@ -255,7 +255,7 @@ fn i4_the_fold_accepts_what_the_machine_answers_and_nothing_else() {
                 } else {
                     seconds(1)
                 };
-                let answered = execution::transition(&row, command, now, None);
+                let answered = execution::transition(&row, command, now, None, None);
                 let mut log = log.clone();
                 let folded = log.append(log.next(now, &Actor::system("test"), execution_id(), event.clone()));
                 assert_eq!(

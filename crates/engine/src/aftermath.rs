@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -25,6 +25,10 @@ pub(crate) struct Nudges {
     pub(crate) rejudge: Notify,
     /// Somebody asked.
     pub(crate) asked: Notify,
+    /// The log moved beyond what those who watch were told of, or somebody began to wait.
+    pub(crate) follow: Notify,
+    /// There is something to announce to other nodes.
+    pub(crate) announce: Notify,
 }
 
 /// Counted since start.
@@ -48,31 +52,46 @@ pub(crate) struct Aftermath {
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) nudges: Arc<Nudges>,
     pub(crate) counters: Arc<Counters>,
+    /// How far each log moved since other nodes were last told.
+    pub(crate) moved: Arc<Mutex<BTreeMap<WorkspaceId, u64>>>,
 }
 
 impl Aftermath {
-    pub(crate) async fn follow(
-        &self,
-        store: &dyn Store,
-        ledgers: BTreeMap<WorkspaceId, Ledger>,
-        commands: usize,
-    ) {
+    pub(crate) async fn follow(&self, store: &dyn Store, ledger: Ledger, commands: usize) {
         self.counters.batches.fetch_add(1, Ordering::Relaxed);
         self.counters
             .commands
             .fetch_add(commands as u64, Ordering::Relaxed);
-        for ledger in ledgers.into_values() {
-            if ledger.moved {
-                if let Err(error) = ledger.tenant.reload(store).await {
-                    // The next batch compares epochs and reads again; until then only dry runs see the old state.
-                    tracing::error!(%error, "the snapshot could not be read anew");
-                }
-                self.nudges.rejudge.notify_one();
+        if ledger.head.seq > ledger.began_at.seq && store.is_shared() {
+            self.moved
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(ledger.tenant.id, ledger.head.seq);
+            self.nudges.announce.notify_one();
+        }
+        if ledger.moved {
+            if let Err(error) = ledger.tenant.reload(store).await {
+                // The next batch compares epochs and reads again; until then only dry runs see the old state.
+                tracing::error!(%error, "the snapshot could not be read anew");
             }
-            self.wake(&ledger);
-            for notice in ledger.notices {
+            self.nudges.rejudge.notify_one();
+        }
+        self.wake(&ledger);
+        let Ledger {
+            tenant,
+            began_at,
+            head,
+            notices,
+            ..
+        } = ledger;
+        let in_order = tenant.tell(began_at.seq, head.seq, || {
+            for notice in notices {
                 drop(self.notices.send(notice));
             }
+        });
+        if !in_order {
+            // Another node wrote before us: what it wrote is read and told first.
+            self.nudges.follow.notify_one();
         }
     }
 

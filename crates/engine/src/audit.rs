@@ -158,8 +158,18 @@ impl Engine {
     pub async fn notices_since(&self, caller: &Caller, seq: u64, limit: u32) -> EngineResult<Vec<Notice>> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::SeeWorkspace)?;
+        self.notices_between(&tenant, seq, limit).await
+    }
+
+    /// Notices of the records after a sequence.
+    pub(crate) async fn notices_between(
+        &self,
+        tenant: &Tenant,
+        after: u64,
+        limit: u32,
+    ) -> EngineResult<Vec<Notice>> {
         let query = RecordQuery {
-            beyond: Some(seq),
+            beyond: Some(after),
             limit: limit.clamp(1, EXPORT_MAX),
             ..RecordQuery::default()
         };
@@ -300,6 +310,7 @@ fn summary(snapshot: &Snapshot, record: &Record, action: Option<&str>) -> String
         Event::ExecutionSettled(settled) => format!("{who} settled {action}: {}", settled.state),
         Event::ExecutionLapsed(_) => format!("the permission for {action} was not used in time"),
         Event::ExecutionRevoked(_) => format!("the permission for {action} was taken back"),
+        Event::ExecutionReleased(_) => format!("{who} released the permission for {action}"),
         Event::PayloadErased(_) => format!("{who} erased what {action} said"),
         _ => governed(snapshot, record, &who),
     }
@@ -335,6 +346,10 @@ fn governed(snapshot: &Snapshot, record: &Record, who: &str) -> String {
     match &record.event {
         Event::WorkspaceCreated(_) => "the workspace was made".into(),
         Event::WorkspaceUpdated(_) => format!("{who} changed the workspace's settings"),
+        Event::EpochRaised(_) => {
+            "the log goes on in another place: what was approved before waits for a person to release it".into()
+        }
+        Event::LogCut(cut) => format!("records up to {} reached the end of their time and were deleted", cut.seq),
         Event::PolicyPut(put) if put.version == 1 => format!("{who} added the policy {}", put.policy.name),
         Event::PolicyPut(put) => format!(
             "{who} changed the policy {} (version {})",

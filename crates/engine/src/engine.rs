@@ -11,19 +11,19 @@ use sha2::{Digest, Sha256};
 use signoff_core::{
     actor::Actor,
     event::{Event, WorkspaceSet},
-    id::{ApprovalId, WorkspaceId},
+    id::{ApprovalId, RawId, WorkspaceId},
     policy::Settings,
-    time::Timestamp,
+    time::{Micros, Timestamp},
 };
 use signoff_egress::Egress;
-use signoff_store::{Changes, Store, StoreError, Wants};
+use signoff_store::{Changes, Health, Store, StoreError, Wants};
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     EngineError, EngineResult, StartError,
     aftermath::{Aftermath, Counters, Nudges},
-    credential::{ADMIN_KEY_CHARS_MIN, mint_token},
+    credential::ADMIN_KEY_CHARS_MIN,
     identity::SignIns,
     seal::{MasterKey, random},
     tenant::Tenant,
@@ -38,6 +38,8 @@ use crate::{
 const NOTICES_MAX: usize = 1_024;
 /// How many passwords are hashed at once: each takes 19 MiB.
 const HASHERS_MAX: usize = 2;
+/// How far this machine's clock may be from the store's.
+const CLOCK_SKEW_MAX: Micros = Micros::seconds(5);
 /// How long the store's answer to "are you there" is taken for true.
 const PROBE_LIFETIME: Duration = Duration::from_secs(1);
 
@@ -72,16 +74,18 @@ pub(crate) struct Inner {
     pub(crate) auto_approve: bool,
     pub(crate) tenants: Arc<HashMap<WorkspaceId, Arc<Tenant>>>,
     pub(crate) home: Arc<Tenant>,
-    pub(crate) writer: Writer,
+    writers: HashMap<WorkspaceId, Writer>,
     pub(crate) aftermath: Aftermath,
     pub(crate) setup_token: SecretString,
+    /// This start of this process, as leases name it.
+    pub(crate) node: RawId,
     pub(crate) sign_ins: SignIns,
     pub(crate) hashers: Semaphore,
-    probe: tokio::sync::Mutex<Option<(Instant, bool)>>,
+    probe: tokio::sync::Mutex<Option<(Instant, Option<Health>)>>,
     stop_workers: CancellationToken,
-    stop_writer: CancellationToken,
+    stop_writers: CancellationToken,
     workers: TaskTracker,
-    writers: TaskTracker,
+    writer_tasks: TaskTracker,
 }
 
 impl Engine {
@@ -95,30 +99,28 @@ impl Engine {
         let store = options.store;
         // Every record of such a server says so, from the first.
         let mode = options.auto_approve.then_some("auto_approve");
-        if store.workspaces().await?.is_empty() {
-            create_workspace(&*store, &master, mode).await?;
-        }
-        let mut tenants = HashMap::new();
-        let mut home = None;
-        for id in store.workspaces().await? {
-            let wrapped = store.workspace_key(id).await?;
-            let wrapped =
-                wrapped.ok_or_else(|| StartError::Damaged(format!("the key of {id} is missing")))?;
-            let key = master.unwrap(id, &wrapped).ok_or(StartError::WrongMasterKey)?;
-            let tenant = Arc::new(Tenant::load(&*store, id, key).await?);
-            home.get_or_insert_with(|| Arc::clone(&tenant));
-            tenants.insert(id, tenant);
-        }
-        let home = home.ok_or_else(|| StartError::Damaged("there is no workspace".into()))?;
-        let tenants = Arc::new(tenants);
+        create_first_workspace(&*store, &master, mode).await?;
+        let tenants = Arc::new(load_tenants(&*store, &master).await?);
+        let home = tenants
+            .values()
+            .min_by_key(|tenant| tenant.id)
+            .cloned()
+            .ok_or_else(|| StartError::Damaged("there is no workspace".into()))?;
         let aftermath = Aftermath {
             waiters: Arc::new(Waiters::default()),
             notices: broadcast::channel(NOTICES_MAX).0,
             nudges: Arc::new(Nudges::default()),
             counters: Arc::new(Counters::default()),
+            moved: Arc::default(),
         };
-        let (writer, task) =
-            WriterTask::new(Arc::clone(&store), Arc::clone(&tenants), aftermath.clone(), mode);
+        let (stop_writers, writer_tasks) = (CancellationToken::new(), TaskTracker::new());
+        let mut writers = HashMap::new();
+        for tenant in tenants.values() {
+            let (writer, task) =
+                WriterTask::new(Arc::clone(&store), Arc::clone(tenant), aftermath.clone(), mode);
+            writers.insert(tenant.id, writer);
+            writer_tasks.spawn(task.run(stop_writers.clone()));
+        }
         let engine = Self {
             inner: Arc::new(Inner {
                 store,
@@ -126,24 +128,24 @@ impl Engine {
                 public_url: options.public_url,
                 admin_key,
                 auto_approve: options.auto_approve,
+                // The same on every node: a link that one of them printed works on all.
+                setup_token: home.key.setup_token(),
+                node: RawId(random()),
                 tenants,
                 home,
-                writer,
+                writers,
                 aftermath,
-                setup_token: mint_token(),
                 sign_ins: SignIns::default(),
                 hashers: Semaphore::new(HASHERS_MAX),
                 probe: tokio::sync::Mutex::default(),
                 stop_workers: CancellationToken::new(),
-                stop_writer: CancellationToken::new(),
+                stop_writers,
                 workers: TaskTracker::new(),
-                writers: TaskTracker::new(),
+                writer_tasks,
             }),
         };
-        engine
-            .inner
-            .writers
-            .spawn(task.run(engine.inner.stop_writer.clone()));
+        // Before anybody is served: what was approved before a restore is not carried out in passing.
+        engine.look_at_places().await;
         workers::start(&engine, &engine.inner.workers, &engine.inner.stop_workers);
         Ok(engine)
     }
@@ -153,44 +155,44 @@ impl Engine {
         self.inner.stop_workers.cancel();
         self.inner.workers.close();
         self.inner.workers.wait().await;
-        self.inner.stop_writer.cancel();
-        self.inner.writers.close();
-        self.inner.writers.wait().await;
+        self.inner.stop_writers.cancel();
+        self.inner.writer_tasks.close();
+        self.inner.writer_tasks.wait().await;
     }
 
     /// Whether requests can be served.
     pub async fn ready(&self) -> Vec<ReadyCheck> {
-        let answers = self.store_answers().await;
-        let detail = (!answers).then(|| "the store does not answer".to_owned());
+        let health = self.health().await;
         let stopping = self.inner.stop_workers.is_cancelled();
+        let check = |name, trouble: Option<String>| ReadyCheck {
+            name,
+            ok: trouble.is_none(),
+            detail: trouble,
+        };
+        let away = health.is_none().then(|| "the store does not answer".to_owned());
+        let skewed = health.map(|health| health.clock_skew).filter(|skew| skew.0.abs() > CLOCK_SKEW_MAX.0);
         vec![
-            ReadyCheck {
-                name: "store",
-                ok: answers,
-                detail,
-            },
-            ReadyCheck {
-                name: "writer",
-                ok: !stopping,
-                detail: stopping.then(|| "the server is stopping".to_owned()),
-            },
+            check("store", away),
+            check("clock", skewed.map(|skew| clock_trouble(skew))),
+            check("writer", stopping.then(|| "the server is stopping".to_owned())),
         ]
     }
 
     /// Asks the store at most once a second: the question takes the writer's turn, and strangers may ask us.
-    async fn store_answers(&self) -> bool {
+    async fn health(&self) -> Option<Health> {
         let mut probe = self.inner.probe.lock().await;
         if let Some((asked_at, answer)) = *probe
             && asked_at.elapsed() < PROBE_LIFETIME
         {
             return answer;
         }
-        let answer = self.inner.store.ping().await;
+        let answer = self.inner.store.health().await;
         if let Err(error) = &answer {
             tracing::error!(%error, "the store does not answer");
         }
-        *probe = Some((Instant::now(), answer.is_ok()));
-        answer.is_ok()
+        let answer = answer.ok();
+        *probe = Some((Instant::now(), answer));
+        answer
     }
 
     /// Numbers for metrics.
@@ -257,8 +259,14 @@ impl Engine {
         T: Send + 'static,
         F: FnMut(&mut Turn<'_>) -> EngineResult<T> + Send + 'static,
     {
-        self.inner.writer.run(tenant.id, wants, work).await
+        let writer = self.inner.writers.get(&tenant.id).ok_or(EngineError::Internal)?;
+        writer.run(wants, work).await
     }
+}
+
+fn clock_trouble(skew: Micros) -> String {
+    let (seconds, direction) = (skew.0.abs() / 1_000_000, if skew.0 > 0 { "ahead of" } else { "behind" });
+    format!("this machine's clock is {seconds} seconds {direction} the database's; set it by NTP")
 }
 
 fn admin_key_hash(key: &SecretString) -> Result<[u8; 32], StartError> {
@@ -270,14 +278,34 @@ fn admin_key_hash(key: &SecretString) -> Result<[u8; 32], StartError> {
     Ok(Sha256::digest(key.as_bytes()).into())
 }
 
-/// The first record of a new installation.
-async fn create_workspace(
+async fn load_tenants(
+    store: &dyn Store,
+    master: &MasterKey,
+) -> Result<HashMap<WorkspaceId, Arc<Tenant>>, StartError> {
+    let mut tenants = HashMap::new();
+    for id in store.workspaces().await? {
+        let wrapped = store.workspace_key(id).await?;
+        let wrapped = wrapped.ok_or_else(|| StartError::Damaged(format!("the key of {id} is missing")))?;
+        let key = master.unwrap(id, &wrapped).ok_or(StartError::WrongMasterKey)?;
+        tenants.insert(id, Arc::new(Tenant::load(store, id, key).await?));
+    }
+    Ok(tenants)
+}
+
+/// The first record of a new installation. Of several nodes that start at once, one writes it.
+async fn create_first_workspace(
     store: &dyn Store,
     master: &MasterKey,
     mode: Option<&str>,
 ) -> Result<(), StartError> {
     use signoff_core::{fold::Rows, record::Head, record::Record};
+    if !store.workspaces().await?.is_empty() {
+        return Ok(());
+    }
     let mut batch = store.begin().await?;
+    if !batch.lock_installation().await?.is_empty() {
+        return Ok(());
+    }
     let now = batch.now();
     let workspace = WorkspaceId(mint_id(now));
     let (_, wrapped) = master.mint(workspace);

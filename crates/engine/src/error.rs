@@ -88,6 +88,9 @@ pub enum EngineError {
         /// When to try again.
         retry_after_seconds: u64,
     },
+    /// Nodes of an earlier version may still run: what they don't know is not written yet.
+    #[error("this needs feature level {0}, to which the installation was not raised yet")]
+    FeatureLevel(u32),
     /// The server is stopping, overloaded, or its store fails: nothing was decided. Trying again is safe with an
     /// idempotency key.
     #[error("the server can't do this right now")]

@@ -205,6 +205,27 @@ impl Engine {
         .await
     }
 
+    /// A person lets an execution go on that is held since the log went on in another place.
+    ///
+    /// # Errors
+    /// If it is not held.
+    pub async fn release(
+        &self,
+        caller: &Caller,
+        id: ExecutionId,
+        key: Option<&str>,
+    ) -> EngineResult<ExecutionView> {
+        let same = SameStep {
+            execution: id,
+            step: "release",
+            outcome: None,
+            detail: None,
+            result: None,
+        };
+        self.carry_out(caller, id, Operation::Settle, &same, key, Command::Release, None)
+            .await
+    }
+
     async fn task(&self, tenant: &Tenant, caller: &Caller, id: ExecutionId) -> EngineResult<Task> {
         let submission = self
             .submission(tenant, caller, id.action())
@@ -252,7 +273,7 @@ impl Engine {
             if command == Command::Consume && row.state == ExecutionState::Ready {
                 still_lets_through(turn, &row, agent, action.as_ref())?;
             }
-            let event = transition(&row, command, turn.now(), origin)?;
+            let event = transition(&row, command, turn.now(), turn.log_epoch(), origin)?;
             let draft = Draft::new(event, principal.actor(), id)
                 .under(row.policy.as_ref())
                 .with(payload.clone());
@@ -307,7 +328,7 @@ fn still_lets_through(
         return Ok(());
     }
     if turn.execution(row.id).is_some() {
-        let event: Event = transition(row, Command::Revoke, turn.now(), None)?;
+        let event: Event = transition(row, Command::Revoke, turn.now(), turn.log_epoch(), None)?;
         turn.emit(Draft::new(event, Actor::system("policy"), row.id).under(row.policy.as_ref()))?;
     }
     Err(refused)

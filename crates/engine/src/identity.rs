@@ -18,7 +18,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     Engine, EngineError, EngineResult,
     credential::{hash_key, mint_token},
-    tenant::principal_of,
+    tenant::{Tenant, principal_of},
     view::{Caller, Me, Named},
 };
 
@@ -92,11 +92,30 @@ pub(crate) fn refused(principal: &Principal, operation: Operation) -> EngineErro
 }
 
 impl Engine {
-    /// Who a key belongs to. Reads memory only.
+    /// Who a key belongs to. Reads memory only, unless it may be a key that another node made just now.
     ///
     /// # Errors
     /// [`EngineError::Unauthorized`] for anything that opens nothing, without saying why.
-    pub fn authenticate(&self, key: &str) -> EngineResult<Caller> {
+    pub async fn authenticate(&self, key: &str) -> EngineResult<Caller> {
+        let known = self.recognise(key);
+        if known.is_ok() || hash_key(key).is_none() {
+            return known;
+        }
+        for tenant in self.inner.tenants.values() {
+            self.catch_up(tenant).await?;
+        }
+        self.recognise(key)
+    }
+
+    /// Sees to it that what another node just made is known here.
+    pub(crate) async fn catch_up(&self, tenant: &Tenant) -> EngineResult<()> {
+        if self.store().is_shared() {
+            tenant.catch_up(self.store()).await?;
+        }
+        Ok(())
+    }
+
+    fn recognise(&self, key: &str) -> EngineResult<Caller> {
         if let Some(admin) = &self.inner.admin_key {
             let given: [u8; 32] = Sha256::digest(key.as_bytes()).into();
             if bool::from(given.ct_eq(admin)) {

@@ -7,6 +7,7 @@ use chacha20poly1305::{
     aead::{Aead, Payload},
 };
 use hmac::{Hmac, Mac};
+use secrecy::SecretString;
 use sha2::Sha256;
 use signoff_core::{
     id::{RawId, WorkspaceId},
@@ -148,6 +149,7 @@ pub(crate) struct WorkspaceKey {
     channels: XChaCha20Poly1305,
     fingerprints: Zeroizing<[u8; 32]>,
     digests: Zeroizing<[u8; 32]>,
+    setup: Zeroizing<[u8; 32]>,
 }
 
 impl WorkspaceKey {
@@ -159,7 +161,13 @@ impl WorkspaceKey {
             channels: XChaCha20Poly1305::new(&(*derive("signoff.channel_key.v1")).into()),
             fingerprints: derive("signoff.fingerprint_key.v1"),
             digests: derive("signoff.secret_digest_key.v1"),
+            setup: derive("signoff.setup_token.v1"),
         }
+    }
+
+    /// The token of the first-run link: 64 hexadecimal digits.
+    pub(crate) fn setup_token(&self) -> SecretString {
+        SecretString::from(hex::encode(self.setup.as_ref()))
     }
 
     /// Salts, commits to and encrypts a payload.

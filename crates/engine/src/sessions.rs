@@ -159,6 +159,7 @@ impl Engine {
             .may_try(&email, now)
             .map_err(|retry_after_seconds| EngineError::RateLimited { retry_after_seconds })?;
         self.inner.sign_ins.failed(&email, now);
+        self.catch_up(&tenant).await?;
         let snapshot = tenant.snapshot();
         let known = snapshot
             .operator_by_email(&email)
@@ -244,8 +245,11 @@ impl Engine {
             .tenants
             .get(&row.workspace)
             .ok_or(EngineError::Unauthorized)?;
-        let snapshot = tenant.snapshot();
-        let role = snapshot
+        if tenant.snapshot().active_operator(row.operator).is_none() {
+            self.catch_up(tenant).await?;
+        }
+        let role = tenant
+            .snapshot()
             .active_operator(row.operator)
             .ok_or(EngineError::Unauthorized)?
             .role;

@@ -1,6 +1,9 @@
-//! One workspace in memory: its key and the snapshot in force.
+//! One workspace in memory: its key, the snapshot in force, and how far its log was told to those who watch.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use arc_swap::ArcSwap;
 use signoff_core::{actor::Principal, event::KeyOwner, id::WorkspaceId};
@@ -13,6 +16,10 @@ pub(crate) struct Tenant {
     pub(crate) id: WorkspaceId,
     pub(crate) key: WorkspaceKey,
     snapshot: ArcSwap<Snapshot>,
+    /// The last record that those who watch were told of.
+    told: Mutex<u64>,
+    /// When the snapshot was last compared with the head.
+    compared: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl Tenant {
@@ -22,16 +29,53 @@ impl Tenant {
         id: WorkspaceId,
         key: WorkspaceKey,
     ) -> Result<Self, StoreError> {
-        let snapshot = Snapshot::build(id, store.authority(id).await?, &key, None)?;
+        let authority = store.authority(id).await?;
+        let told = authority.head.map_or(0, |head| head.seq);
+        let snapshot = Snapshot::build(id, authority, &key, None)?;
         Ok(Self {
             id,
             key,
             snapshot: ArcSwap::from_pointee(snapshot),
+            told: Mutex::new(told),
+            compared: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// The last record that those who watch were told of.
+    pub(crate) fn told(&self) -> u64 {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of the records after `after` up to `until`, if nobody told of them yet and none is left out: whoever watches
+    /// resumes by sequence, so what comes must come in order. Answers whether all up to `until` were told of by now.
+    pub(crate) fn tell(&self, after: u64, until: u64, tell: impl FnOnce()) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told == after && until > after {
+            tell();
+            *told = until;
+        }
+        *told >= until
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// Sees to it that the snapshot is not older than this call: for those who knock with what another node just gave
+    /// them. Calls at the same time share one look at the head.
+    pub(crate) async fn catch_up(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let asked = Instant::now();
+        let mut compared = self.compared.lock().await;
+        if compared.is_some_and(|at| at > asked) {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let head = store.head(self.id).await?;
+        if head.is_some_and(|head| head.epochs != self.snapshot().epochs) {
+            self.reload(store).await?;
+        }
+        *compared = Some(began);
+        Ok(())
     }
 
     /// Reads the snapshot anew and puts it in force.
@@ -43,7 +87,14 @@ impl Tenant {
             &self.key,
             Some(&previous),
         )?);
-        self.snapshot.store(Arc::clone(&fresh));
+        // Two may read at the same time; the older one must not stay in force.
+        self.snapshot.rcu(|present| {
+            if present.epochs > fresh.epochs {
+                Arc::clone(present)
+            } else {
+                Arc::clone(&fresh)
+            }
+        });
         Ok(fresh)
     }
 

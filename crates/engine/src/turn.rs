@@ -8,12 +8,12 @@ use std::{
 use signoff_core::{
     actor::{Actor, Principal},
     authority::{Operation, Permit, permit},
-    event::{ApprovalStatus, Event, PolicyVersion},
+    event::{ApprovalStatus, EpochCause, EpochRaised, Event, PolicyVersion},
     fold::{RowKey, Rows},
     id::{ActionId, ApprovalId, EventId, ExecutionId, RawId},
     policy::PolicyRef,
     record::{Head, Record},
-    rows::{ApprovalRow, ExecutionRow},
+    rows::{ApprovalRow, ExecutionRow, LogEpoch},
     time::Timestamp,
 };
 use signoff_store::{Changes, IdempotencyName, IdempotencyRow, OutboxRow, Row};
@@ -31,6 +31,8 @@ pub(crate) struct Ledger {
     pub(crate) tenant: Arc<Tenant>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) now: Timestamp,
+    /// Where the log stood when it was locked.
+    pub(crate) began_at: Head,
     pub(crate) head: Head,
     pub(crate) rows: Rows,
     pub(crate) idempotency: HashMap<IdempotencyName, IdempotencyRow>,
@@ -44,17 +46,20 @@ pub(crate) struct Ledger {
     pub(crate) poisoned: bool,
     /// Marks every record of a server that approves by itself.
     pub(crate) mode: Option<&'static str>,
+    /// Up to which level records may be written.
+    pub(crate) feature_level: u32,
 }
 
 impl Ledger {
     /// What the batch writes for this workspace; none if nothing changes.
     pub(crate) fn take_changes(&mut self) -> Option<Changes> {
         let mut changes = std::mem::take(&mut self.changes);
-        changes.rows = self
-            .changed
-            .iter()
-            .filter_map(|key| Row::of(&self.rows, *key))
-            .collect();
+        for key in &self.changed {
+            match Row::of(&self.rows, *key) {
+                Some(row) => changes.rows.push(row),
+                None => changes.removed.push(*key),
+            }
+        }
         let side = !(changes.sessions.is_empty()
             && changes.ended_sessions.is_empty()
             && changes.people.is_empty()
@@ -143,6 +148,25 @@ impl Turn<'_> {
         Arc::clone(&self.ledger.snapshot)
     }
 
+    /// Since when what was approved is held, if the log ever went on in another place.
+    pub(crate) fn log_epoch(&self) -> Option<LogEpoch> {
+        self.ledger
+            .snapshot
+            .rows
+            .workspace
+            .as_ref()
+            .and_then(|row| row.log_epoch)
+    }
+
+    /// From here on what was approved is held.
+    pub(crate) fn raise_epoch(&mut self, cause: EpochCause, actor: Actor) -> EngineResult<()> {
+        self.bring(RowKey::Workspace);
+        let epoch = self.log_epoch().map_or(0, |epoch| epoch.number) + 1;
+        let workspace = self.ledger.tenant.id;
+        let event = Event::EpochRaised(EpochRaised { epoch, cause });
+        self.emit(Draft::new(event, actor, workspace)).map(drop)
+    }
+
     /// The caller as they are now: a key revoked, a person switched off or moved to another role since they knocked has
     /// lost what they had.
     pub(crate) fn principal(
@@ -184,6 +208,9 @@ impl Turn<'_> {
     /// [`EngineError::Internal`] for a record that is too large or does not follow: the batch is then rolled back.
     pub(crate) fn emit(&mut self, draft: Draft) -> EngineResult<u64> {
         let ledger = &mut *self.ledger;
+        if draft.event.feature_level() > ledger.feature_level {
+            return Err(EngineError::FeatureLevel(draft.event.feature_level()));
+        }
         let seq = ledger.head.seq + 1;
         let moves = draft.event.moves();
         let record = Record {

@@ -1,15 +1,24 @@
-//! The batch writer: the only thing that changes anything. Commands wait in a queue; a batch takes up to 256 of them,
-//! reads what they need in a constant number of statements, lets each take its turn, writes, commits once, then answers.
+//! The batch writer, one for each workspace: the only thing that changes anything. Commands wait in a queue; a batch takes
+//! up to 256 of them, reads what they need in a constant number of statements, lets each take its turn, writes, commits
+//! once, then answers.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
-use signoff_core::id::WorkspaceId;
-use signoff_store::{Batch, BatchState, RecordQuery, Store, StoreError, Wants};
-use tokio::sync::{mpsc, oneshot};
+use signoff_core::{
+    actor::Actor,
+    event::EpochCause,
+    record::Head,
+};
+use signoff_store::{Batch, BatchState, Changes, Store, StoreError, Wants};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use crate::{
     EngineError, EngineResult,
@@ -24,10 +33,19 @@ pub(crate) const BATCH_MAX: usize = 256;
 const QUEUE_MAX: usize = 8_192;
 /// How often a batch is tried on a fresh snapshot before it fails closed.
 const ROUNDS_MAX: u32 = 3;
+/// How long a batch is tried again while the store is away: a restart of the database takes about so long.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The pauses between such tries; the last one repeats.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(5),
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+];
 
 /// A command in the queue. It may run more than once (a batch that fails is tried again), but only one run is kept.
 trait Job: Send {
-    fn workspace(&self) -> WorkspaceId;
     fn wants(&self) -> &Wants;
     fn run(&mut self, turn: &mut Turn<'_>);
     /// Answers: what the kept run came to, or why nothing was kept.
@@ -35,7 +53,6 @@ trait Job: Send {
 }
 
 struct Command<T, F> {
-    workspace: WorkspaceId,
     wants: Wants,
     work: F,
     came_to: Option<EngineResult<T>>,
@@ -43,9 +60,6 @@ struct Command<T, F> {
 }
 
 impl<T: Send, F: FnMut(&mut Turn<'_>) -> EngineResult<T> + Send> Job for Command<T, F> {
-    fn workspace(&self) -> WorkspaceId {
-        self.workspace
-    }
     fn wants(&self) -> &Wants {
         &self.wants
     }
@@ -74,14 +88,13 @@ impl Writer {
     ///
     /// # Errors
     /// What the command came to, or [`EngineError::Unavailable`] when nothing was written.
-    pub(crate) async fn run<T, F>(&self, workspace: WorkspaceId, wants: Wants, work: F) -> EngineResult<T>
+    pub(crate) async fn run<T, F>(&self, wants: Wants, work: F) -> EngineResult<T>
     where
         T: Send + 'static,
         F: FnMut(&mut Turn<'_>) -> EngineResult<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let command = Command {
-            workspace,
             wants,
             work,
             came_to: None,
@@ -104,36 +117,42 @@ pub(crate) struct WriterTask {
 /// What writes a batch.
 struct Pen {
     store: Arc<dyn Store>,
-    tenants: Arc<HashMap<WorkspaceId, Arc<Tenant>>>,
+    tenant: Arc<Tenant>,
     aftermath: Aftermath,
     mode: Option<&'static str>,
 }
 
-/// Why a batch did not come about.
+/// Why a batch did not come about. Nothing was written.
 enum Failure {
-    /// Nothing was written; trying again command by command may help.
+    /// One of the commands is at fault; trying them one by one may help.
     Culprit,
-    /// Nothing was written and nothing can be now.
+    /// The store is away for the moment; trying again may help.
+    Away(StoreError),
+    /// Nothing can be written now.
     Store(EngineError),
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::Store(error.into())
+        if error.is_transient() {
+            Self::Away(error)
+        } else {
+            Self::Store(error.into())
+        }
     }
 }
 
 impl WriterTask {
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        tenants: Arc<HashMap<WorkspaceId, Arc<Tenant>>>,
+        tenant: Arc<Tenant>,
         aftermath: Aftermath,
         mode: Option<&'static str>,
     ) -> (Writer, Self) {
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
         let pen = Pen {
             store,
-            tenants,
+            tenant,
             aftermath,
             mode,
         };
@@ -171,10 +190,7 @@ impl WriterTask {
     }
 
     async fn process(&mut self, mut jobs: Vec<Box<dyn Job>>) {
-        if jobs.is_empty() {
-            return;
-        }
-        match self.pen.batch(&mut jobs).await {
+        match self.pen.patiently(&mut jobs).await {
             Ok(done) => {
                 let later = jobs.split_off(done);
                 answer_all(jobs, None);
@@ -185,165 +201,189 @@ impl WriterTask {
             Err(Failure::Culprit) if jobs.len() > 1 => {
                 // One of them is at fault: alone, the others pass.
                 for job in jobs {
-                    let mut alone = vec![job];
-                    match self.pen.batch(&mut alone).await {
-                        Ok(_) => answer_all(alone, None),
-                        Err(Failure::Culprit) => answer_all(alone, Some(&EngineError::Internal)),
-                        Err(Failure::Store(error)) => answer_all(alone, Some(&error)),
-                    }
+                    self.alone(job).await;
                 }
             }
             Err(Failure::Culprit) => answer_all(jobs, Some(&EngineError::Internal)),
             Err(Failure::Store(error)) => answer_all(jobs, Some(&error)),
+            Err(Failure::Away(error)) => answer_all(jobs, Some(&error.into())),
+        }
+    }
+
+    async fn alone(&mut self, job: Box<dyn Job>) {
+        let mut jobs = vec![job];
+        match self.pen.patiently(&mut jobs).await {
+            Ok(0) => self.waiting.extend(jobs),
+            Ok(_) => answer_all(jobs, None),
+            Err(Failure::Culprit) => answer_all(jobs, Some(&EngineError::Internal)),
+            Err(Failure::Store(error)) => answer_all(jobs, Some(&error)),
+            Err(Failure::Away(error)) => answer_all(jobs, Some(&error.into())),
         }
     }
 }
 
 impl Pen {
+    /// A batch, tried again while the store is away.
+    async fn patiently(&self, jobs: &mut [Box<dyn Job>]) -> Result<usize, Failure> {
+        let patience = Instant::now() + PATIENCE;
+        let mut pauses = PAUSES.into_iter();
+        let mut pause = Duration::ZERO;
+        loop {
+            match self.batch(jobs).await {
+                Err(Failure::Away(error)) if Instant::now() < patience => {
+                    tracing::warn!(%error, "a batch was not written; trying again");
+                    pause = pauses.next().unwrap_or(pause);
+                    tokio::time::sleep(pause).await;
+                }
+                settled => return settled,
+            }
+        }
+    }
+
     /// One transaction. Answers how many of the commands took their turn; the rest belong to the next batch, because
     /// policy or authority changed under them.
     async fn batch(&self, jobs: &mut [Box<dyn Job>]) -> Result<usize, Failure> {
-        let wants = union(jobs);
-        let (mut batch, mut ledgers) = self.open(&wants).await?;
+        let (mut batch, mut ledger, displaced) = self.open(&self.union(jobs)).await?;
         let mut done = 0;
-        for job in jobs.iter_mut() {
-            let Some(ledger) = ledgers.get_mut(&job.workspace()) else {
-                return Err(Failure::Culprit);
-            };
-            let ran = catch_unwind(AssertUnwindSafe(|| job.run(&mut Turn { ledger })));
-            if ran.is_err() || ledger.poisoned {
-                return Err(Failure::Culprit);
-            }
-            done += 1;
-            if ledger.moved {
-                break;
-            }
-        }
-        let mut wrote = false;
-        for ledger in ledgers.values_mut() {
-            if let Some(changes) = ledger.take_changes() {
-                batch.write(&changes).await.map_err(|error| {
-                    tracing::error!(%error, "a batch could not be written");
-                    Failure::Culprit
-                })?;
-                ledger.changes = changes;
-                wrote = true;
+        if displaced {
+            self.raise_epoch(&mut ledger)?;
+        } else {
+            for job in jobs.iter_mut() {
+                let mut turn = Turn { ledger: &mut ledger };
+                let ran = catch_unwind(AssertUnwindSafe(|| job.run(&mut turn)));
+                if ran.is_err() || ledger.poisoned {
+                    return Err(Failure::Culprit);
+                }
+                done += 1;
+                if ledger.moved {
+                    break;
+                }
             }
         }
-        if wrote {
-            self.commit(batch, &ledgers).await?;
-            self.aftermath.follow(&*self.store, ledgers, done).await;
+        let before = ledger.began_at;
+        if let Some(changes) = ledger.take_changes() {
+            batch.write(&changes).await.map_err(|error| {
+                if error.is_transient() {
+                    return Failure::Away(error);
+                }
+                tracing::error!(%error, "a batch could not be written");
+                Failure::Culprit
+            })?;
+            self.commit(batch, &before, &changes).await?;
+            ledger.changes = changes;
+            self.aftermath.follow(&*self.store, ledger, done).await;
         }
         Ok(done)
     }
 
-    /// Opens a transaction whose snapshots are those of the heads it locked.
-    async fn open(&self, wants: &Wants) -> Result<(Box<dyn Batch>, BTreeMap<WorkspaceId, Ledger>), Failure> {
+    /// The log goes on in another place than where it was written last: what was acknowledged there at the end may be
+    /// missing here, so what was approved is held until a person has looked.
+    fn raise_epoch(&self, ledger: &mut Ledger) -> Result<(), Failure> {
+        let workspace = self.tenant.id;
+        tracing::error!(%workspace, "the database is a restored copy or was failed over: approved executions are held until a person releases them");
+        let mut turn = Turn { ledger };
+        turn.raise_epoch(EpochCause::Displaced, Actor::system("displaced"))
+            .map_err(Failure::Store)
+    }
+
+    /// Opens a transaction whose snapshot is that of the head it locked, and says whether the log was displaced.
+    async fn open(&self, wants: &Wants) -> Result<(Box<dyn Batch>, Ledger, bool), Failure> {
+        let tenant = &self.tenant;
         for _ in 0..ROUNDS_MAX {
             let mut batch = self.store.begin().await?;
-            let state = batch.read(wants).await?;
-            let behind: Vec<_> = self.stale(&state).cloned().collect();
-            if behind.is_empty() {
-                let ledgers = self.ledgers(wants, state, batch.now());
-                return Ok((batch, ledgers));
+            let mut state = batch.read(wants).await?;
+            let Some(head) = state.heads.remove(&tenant.id) else {
+                return Err(StoreError::Damaged(format!("{} has no log", tenant.id)).into());
+            };
+            if tenant.snapshot().epochs == head.epochs {
+                let displaced = state.displaced.contains(&tenant.id);
+                let ledger = self.ledger(state, head, batch.now());
+                return Ok((batch, ledger, displaced));
             }
             drop(batch);
-            for tenant in behind {
-                tenant.reload(&*self.store).await?;
-            }
+            tenant.reload(&*self.store).await?;
         }
         Err(Failure::Store(EngineError::Unavailable))
     }
 
-    fn stale<'a>(&'a self, state: &'a BatchState) -> impl Iterator<Item = &'a Arc<Tenant>> {
-        let tenants = state
-            .heads
-            .iter()
-            .filter_map(|(id, head)| Some((self.tenants.get(id)?, head)));
-        tenants
-            .filter(|(tenant, head)| tenant.snapshot().epochs != head.epochs)
-            .map(|(tenant, _)| tenant)
-    }
-
-    fn ledgers(
-        &self,
-        wants: &Wants,
-        mut state: BatchState,
-        now: signoff_core::time::Timestamp,
-    ) -> BTreeMap<WorkspaceId, Ledger> {
-        let mut ledgers = BTreeMap::new();
-        for id in &wants.workspaces {
-            let (Some(tenant), Some(head)) = (self.tenants.get(id), state.heads.get(id)) else {
-                continue;
-            };
-            let ledger = Ledger {
-                tenant: Arc::clone(tenant),
-                snapshot: tenant.snapshot(),
-                // Time never runs backwards in a log, whatever the clock does.
-                now: now.max(head.time),
-                head: *head,
-                rows: state.rows.remove(id).unwrap_or_default(),
-                idempotency: HashMap::new(),
-                submissions: BTreeMap::new(),
-                changes: signoff_store::Changes::default(),
-                changed: std::collections::BTreeSet::new(),
-                notices: Vec::new(),
-                moved: false,
-                poisoned: false,
-                mode: self.mode,
-            };
-            ledgers.insert(*id, ledger);
+    fn ledger(&self, mut state: BatchState, head: Head, now: signoff_core::time::Timestamp) -> Ledger {
+        let id = self.tenant.id;
+        Ledger {
+            tenant: Arc::clone(&self.tenant),
+            snapshot: self.tenant.snapshot(),
+            // Time never runs backwards in a log, whatever the clock does.
+            now: now.max(head.time),
+            began_at: head,
+            head,
+            rows: state.rows.remove(&id).unwrap_or_default(),
+            idempotency: state
+                .idempotency
+                .into_iter()
+                .filter(|(name, _)| name.workspace == id)
+                .collect::<HashMap<_, _>>(),
+            submissions: state
+                .submissions
+                .into_iter()
+                .filter(|((workspace, _), _)| *workspace == id)
+                .map(|((_, action), record)| (action, record))
+                .collect(),
+            changes: Changes::default(),
+            changed: BTreeSet::new(),
+            notices: Vec::new(),
+            moved: false,
+            poisoned: false,
+            mode: self.mode,
+            feature_level: state.feature_level,
         }
-        for (name, row) in state.idempotency {
-            if let Some(ledger) = ledgers.get_mut(&name.workspace) {
-                ledger.idempotency.insert(name, row);
-            }
-        }
-        for ((workspace, action), record) in state.submissions {
-            if let Some(ledger) = ledgers.get_mut(&workspace) {
-                ledger.submissions.insert(action, record);
-            }
-        }
-        ledgers
     }
 
     /// Commits; where the answer is lost, the log itself says whether it happened.
-    async fn commit(
-        &self,
-        batch: Box<dyn Batch>,
-        ledgers: &BTreeMap<WorkspaceId, Ledger>,
-    ) -> Result<(), Failure> {
+    async fn commit(&self, batch: Box<dyn Batch>, before: &Head, changes: &Changes) -> Result<(), Failure> {
         let Err(error) = batch.commit().await else {
             return Ok(());
         };
         tracing::error!(%error, "no answer to a commit; looking into the log");
-        for ledger in ledgers.values() {
-            let Some(first) = ledger.changes.records.first() else {
-                continue;
-            };
-            let query = RecordQuery {
-                beyond: Some(first.record.seq - 1),
-                limit: 1,
-                ..RecordQuery::default()
-            };
-            let stored = self.store.records(ledger.tenant.id, &query).await?;
-            let happened = stored.first().is_some_and(|stored| stored.hash == first.hash);
-            return if happened { Ok(()) } else { Err(error.into()) };
+        let Some(first) = changes.records.first() else {
+            // Side rows alone: writing them again comes to the same.
+            return Err(error.into());
+        };
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            match self.reached(before.seq + 1, first.hash).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(error.into()),
+                Err(lost) if lost.is_transient() && Instant::now() < patience => {
+                    tokio::time::sleep(PAUSES[PAUSES.len() - 1]).await;
+                }
+                Err(lost) => {
+                    tracing::error!(error = %lost, "what became of a commit is not known; its commands are told so");
+                    return Err(Failure::Store(EngineError::Unavailable));
+                }
+            }
         }
-        Err(error.into())
     }
-}
 
-fn union(jobs: &[Box<dyn Job>]) -> Wants {
-    let mut all = Wants::default();
-    for job in jobs {
-        all.workspaces.insert(job.workspace());
-        let wants = job.wants();
-        all.rows.extend(wants.rows.iter().copied());
-        all.idempotency.extend(wants.idempotency.iter().cloned());
-        all.submissions.extend(wants.submissions.iter().copied());
+    /// Whether a record is in the log. Asked under the lock: the transaction in doubt has then come to its end.
+    async fn reached(&self, seq: u64, hash: signoff_core::payload::Hash32) -> Result<bool, StoreError> {
+        let mut batch = self.store.begin().await?;
+        let mut wants = Wants::default();
+        wants.workspaces.insert(self.tenant.id);
+        batch.read(&wants).await?;
+        let stored = self.store.records_at(self.tenant.id, &[seq]).await?;
+        Ok(stored.first().is_some_and(|stored| stored.hash == hash))
     }
-    all
+
+    fn union(&self, jobs: &[Box<dyn Job>]) -> Wants {
+        let mut all = Wants::default();
+        all.workspaces.insert(self.tenant.id);
+        for job in jobs {
+            let wants = job.wants();
+            all.rows.extend(wants.rows.iter().copied());
+            all.idempotency.extend(wants.idempotency.iter().cloned());
+            all.submissions.extend(wants.submissions.iter().copied());
+        }
+        all
+    }
 }
 
 fn answer_all(jobs: Vec<Box<dyn Job>>, failed: Option<&EngineError>) {

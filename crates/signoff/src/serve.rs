@@ -186,7 +186,7 @@ async fn demo_link(
     key: &Secret,
     url: &str,
 ) -> anyhow::Result<String> {
-    let admin = engine.authenticate(key.expose())?;
+    let admin = engine.authenticate(key.expose()).await?;
     let create = CreateOperator {
         name: person.name.clone(),
         email: person.email.clone(),

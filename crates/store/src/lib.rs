@@ -1,14 +1,23 @@
 //! What Signoff keeps: one trait with few meaningful operations, its backends, and the suite that each must pass.
 //!
+//! One backend is for one process ([`sqlite`]), one for several nodes on one database ([`postgres`]). What only the second
+//! needs (heads of others, announcements, leases) is in the trait all the same, so that nothing above asks which it is.
+//!
 //! Deliberately absent: decisions. A store never says what follows; it keeps what the projection of core wrote, in one
 //! transaction with the records it follows from.
 
+mod cells;
 mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod error;
+mod faults;
+mod fields;
 mod model;
+mod ranges;
 pub mod sqlite;
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 pub use clock::{Clock, SystemClock};
@@ -24,9 +33,16 @@ use signoff_core::{
 /// One write transaction. Dropped without commit, it never happened.
 #[async_trait]
 pub trait Batch: Send {
-    /// The transaction's time, taken once.
+    /// The transaction's time: that of its beginning until [`read`](Self::read) has locked heads, that of the lock from
+    /// then on. A batch that waited for another one is never dated before it.
     fn now(&self) -> Timestamp;
+    /// Locks the installation, so that two nodes that start at once make one first workspace between them; answers the
+    /// workspaces that there are.
+    async fn lock_installation(&mut self) -> StoreResult<Vec<WorkspaceId>>;
     /// Reads everything the batch relies on, in a constant number of statements. Locks the heads it names.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerFeatures`] once the installation was raised to a feature level that this build does not know.
     async fn read(&mut self, wants: &Wants) -> StoreResult<BatchState>;
     /// Writes records, rows and side rows of one workspace, with multi-row statements.
     ///
@@ -42,10 +58,14 @@ pub trait Batch: Send {
 /// What Signoff keeps. Every operation but those of the installation names its workspace.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Opens a write transaction; waits for the one before.
+    /// Opens a write transaction. Batches over the same workspace wait for one another, here or when they read.
     async fn begin(&self) -> StoreResult<Box<dyn Batch>>;
     /// The clock that transactions go by.
     fn clock(&self) -> &dyn Clock;
+    /// Whether other processes may write too.
+    fn is_shared(&self) -> bool;
+    /// Lets go of what is open, after what is under way.
+    async fn close(&self);
 
     /// All workspaces.
     async fn workspaces(&self) -> StoreResult<Vec<WorkspaceId>>;
@@ -55,6 +75,20 @@ pub trait Store: Send + Sync + 'static {
     async fn authority(&self, workspace: WorkspaceId) -> StoreResult<Authority>;
     /// Where the log stands.
     async fn head(&self, workspace: WorkspaceId) -> StoreResult<Option<Head>>;
+    /// Where all logs stand, in one statement.
+    async fn heads(&self) -> StoreResult<BTreeMap<WorkspaceId, Head>>;
+    /// Tells the other nodes that logs moved, after the commit. Only wakes: who is not told sees it in the heads.
+    async fn announce(&self, heads: &[(WorkspaceId, u64)]) -> StoreResult<()>;
+    /// Hears what other nodes announce; none where nobody can.
+    async fn listen(&self) -> StoreResult<Option<Box<dyn Listener>>>;
+    /// Approvals that records after `after` up to `until` were about, as they stand now; those submitted by these
+    /// records only if something more happened to them.
+    async fn touched_approvals(
+        &self,
+        workspace: WorkspaceId,
+        after: u64,
+        until: u64,
+    ) -> StoreResult<Vec<ApprovalRow>>;
 
     /// One approval.
     async fn approval(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<ApprovalRow>>;
@@ -94,20 +128,28 @@ pub trait Store: Send + Sync + 'static {
     async fn sweep(&self, now: Timestamp) -> StoreResult<u64>;
 
     /// Turns outbox rows into deliveries to these channels, oldest first, at most `limit` rows; answers how many rows
-    /// it took. What no channel wants is dropped.
+    /// it took. What no channel wants is dropped. None, and nothing is taken, where `authority` is not the epoch of the
+    /// head by now: the channels may be others.
     async fn fan_out(
         &self,
         workspace: WorkspaceId,
         channels: &[FanOut],
+        authority: u64,
         now: Timestamp,
         limit: u32,
-    ) -> StoreResult<u64>;
+    ) -> StoreResult<Option<u64>>;
     /// Deliveries whose next attempt is due, over all workspaces, soonest first.
     async fn due_deliveries(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DeliveryRow>>;
     /// When the next attempt is due, over all workspaces.
     async fn next_delivery(&self) -> StoreResult<Option<Timestamp>>;
-    /// Keeps what became of an attempt; nothing of a delivery that is not there.
-    async fn record_attempt(&self, delivery: &DeliveryRow) -> StoreResult<()>;
+    /// Keeps what became of an attempt; nothing of a delivery that is not there. False, and nothing is kept, where the
+    /// lease is not the one in force any more.
+    async fn record_attempt(&self, delivery: &DeliveryRow, lease: &Lease) -> StoreResult<bool>;
+    /// Takes a piece of work for a while: none where another holder has it. Whoever takes it gets a fencing number that
+    /// is higher than all before, and what was done under an earlier one is not kept any more.
+    async fn claim(&self, claim: &Claim) -> StoreResult<Option<Lease>>;
+    /// Gives it back, if it is still held.
+    async fn release(&self, lease: &Lease) -> StoreResult<()>;
     /// Deliveries of one channel, newest first.
     async fn deliveries(
         &self,
@@ -120,6 +162,22 @@ pub trait Store: Send + Sync + 'static {
     async fn told(&self, workspace: WorkspaceId, sequences: &[u64]) -> StoreResult<Vec<DeliveryRow>>;
     /// A person by e-mail address, without case.
     async fn person_by_email(&self, workspace: WorkspaceId, email: &str) -> StoreResult<Option<OperatorId>>;
-    /// Whether reads and writes work.
-    async fn ping(&self) -> StoreResult<()>;
+    /// Whether reads and writes work, and how far this machine's clock is from the store's.
+    async fn health(&self) -> StoreResult<Health>;
+
+    /// Keeps the folded state that a cut of the log will name, in place of another of the same sequence. Nothing relies on
+    /// it before the cut's record is written.
+    async fn keep_checkpoint(&self, workspace: WorkspaceId, seq: u64, state: &[u8]) -> StoreResult<()>;
+    /// The folded state kept for a cut.
+    async fn checkpoint(&self, workspace: WorkspaceId, seq: u64) -> StoreResult<Option<Vec<u8>>>;
+    /// Deletes records up to `through` with their payloads, and checkpoints of earlier cuts; at most `limit` records.
+    /// Answers how many it deleted. Only after the cut's record was committed.
+    async fn drop_prefix(&self, workspace: WorkspaceId, through: u64, limit: u32) -> StoreResult<u64>;
+}
+
+/// Hears what other nodes announce.
+#[async_trait]
+pub trait Listener: Send {
+    /// The next thing heard.
+    async fn next(&mut self) -> StoreResult<Heard>;
 }

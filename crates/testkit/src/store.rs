@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use signoff_store::sqlite::SqliteStore;
+use signoff_store::{Store as _, sqlite::SqliteStore};
 
 use crate::FakeClock;
 
@@ -68,7 +68,7 @@ mod tests {
         let path = first.directory().to_owned();
         let second = first.reopen().await;
         assert_eq!(second.store.clock().now(), later);
-        second.store.ping().await.unwrap();
+        second.store.health().await.unwrap();
         drop(second);
         assert!(!path.exists());
     }

@@ -146,6 +146,10 @@ impl Fold<'_> {
         let Some(next) = next_state(row, &record.event) else {
             return Err(self.impossible(state.as_str()));
         };
+        if matches!(record.event, Event::ExecutionReleased(_)) {
+            row.released_at = Some(record.time);
+            return Ok(());
+        }
         row.state = next;
         match &record.event {
             Event::ExecutionConsumed(_) => row.consumed_at = Some(record.time),
@@ -197,6 +201,10 @@ fn next_state(row: &ExecutionRow, event: &Event) -> Option<ExecutionState> {
         },
         Event::ExecutionLapsed(_) => (&[S::Ready], S::Lapsed),
         Event::ExecutionRevoked(_) => (&[S::Ready], S::Revoked),
+        // It stays what it is; whether it was held is the machine's to say, which knows the epoch.
+        Event::ExecutionReleased(_) if matches!(row.state, S::Ready | S::Executing) => {
+            return Some(row.state);
+        }
         _ => return None,
     };
     from.contains(&row.state).then_some(to)
@@ -219,6 +227,7 @@ fn approved_execution(row: &ApprovalRow, approved_at: Timestamp, run_by: Timesta
         ended_at: None,
         outcome: None,
         reported_seq: None,
+        released_at: None,
     }
 }
 
@@ -239,6 +248,7 @@ pub fn allowed_execution(id: ExecutionId, origin: &ExecutionOrigin) -> Execution
         ended_at: None,
         outcome: None,
         reported_seq: None,
+        released_at: None,
     }
 }
 

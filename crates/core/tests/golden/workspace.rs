@@ -179,6 +179,7 @@ impl Builder {
                 Approver::AgentOwner,
             ],
             orphaned: Orphaned::Keep,
+            retention_days: 400,
         };
         self.push(
             &dana,

@@ -26,6 +26,8 @@ const ROUND_MAX: u32 = 256;
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest sleep: the system's clock may be set.
 const SLEEP_MAX: Duration = Duration::from_mins(1);
+/// The longest sleep where another node may have brought an earlier deadline and be gone since.
+const SLEEP_SHARED: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     loop {
@@ -45,11 +47,16 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
 }
 
 async fn until_next(engine: &Engine) -> EngineResult<Duration> {
+    let longest = if engine.store().is_shared() {
+        SLEEP_SHARED
+    } else {
+        SLEEP_MAX
+    };
     let Some(next) = engine.store().next_due().await? else {
-        return Ok(SLEEP_MAX);
+        return Ok(longest);
     };
     let micros = u64::try_from(engine.now().until(next).0).unwrap_or(0);
-    Ok(Duration::from_micros(micros).min(SLEEP_MAX))
+    Ok(Duration::from_micros(micros).min(longest))
 }
 
 impl Engine {
@@ -111,7 +118,7 @@ impl Engine {
             let row = turn
                 .execution(id)
                 .ok_or_else(|| EngineError::not_found("execution", id))?;
-            let event = execution::transition(row, execution::Command::Lapse, turn.now(), None)?;
+            let event = execution::transition(row, execution::Command::Lapse, turn.now(), turn.log_epoch(), None)?;
             let policy = row.policy.clone();
             turn.emit(Draft::new(event, Actor::system("clock"), id).under(policy.as_ref()))
                 .map(drop)

@@ -1,10 +1,16 @@
 //! The outbox: turns what was stored into messages and sends them, at least once, each channel at its own pace.
+//!
+//! Of several nodes one at a time serves a channel, under a lease that it renews while it works. A node that was paused
+//! past its lease starts no call and keeps nothing of one that was under way: another has the channel by then.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::{Duration, Instant},
+};
 
 use signoff_core::{actor::Actor, event::Event, fold::RowKey, id::ChannelId, time::Micros};
 use signoff_notify::{DeliveryOutcome, deliver, render, retry_delay};
-use signoff_store::{DeliveryRow, DeliveryState, FanOut, Wants};
+use signoff_store::{Claim, DeliveryRow, DeliveryState, FanOut, Lease, Wants};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +28,11 @@ const FAN_OUT_MAX: u32 = 500;
 const DUE_MAX: u32 = 256;
 const PAUSE: Duration = Duration::from_secs(1);
 const SLEEP_MAX: Duration = Duration::from_mins(1);
+/// The longest sleep where another node may be gone that had work: with the lease, a dead node's work waits 13 seconds.
+const SLEEP_SHARED: Duration = Duration::from_secs(1);
+/// How long a channel is taken for, and when that is renewed.
+const LEASE: Duration = Duration::from_secs(12);
+const RENEW_AFTER: Duration = Duration::from_secs(4);
 
 pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     let mut running: JoinSet<ChannelId> = JoinSet::new();
@@ -67,21 +78,36 @@ async fn round(
             // To the store no kinds means all of them.
             .filter(|channel| !channel.kinds.is_empty())
             .collect();
-        while engine
-            .store()
-            .fan_out(tenant.id, &channels, engine.now(), FAN_OUT_MAX)
-            .await?
-            == u64::from(FAN_OUT_MAX)
-        {}
+        let authority = snapshot.epochs.authority;
+        loop {
+            let store = engine.store();
+            match store
+                .fan_out(tenant.id, &channels, authority, engine.now(), FAN_OUT_MAX)
+                .await?
+            {
+                Some(taken) if taken == u64::from(FAN_OUT_MAX) => {}
+                Some(_) => break,
+                None => {
+                    // Another node set a channel: what is told goes to the channels of its time.
+                    tenant.reload(store).await?;
+                    engine.inner.aftermath.nudges.outbox.notify_one();
+                    break;
+                }
+            }
+        }
     }
     let due = engine.store().due_deliveries(engine.now(), DUE_MAX).await?;
     let crowded = due.len() == DUE_MAX as usize;
+    let mut by_channel: BTreeMap<ChannelId, Vec<DeliveryRow>> = BTreeMap::new();
     for delivery in due {
-        // One message at a time to each channel: the next follows when this one came to its end.
-        if busy.insert(delivery.channel) {
-            let (engine, channel) = (engine.clone(), delivery.channel);
+        by_channel.entry(delivery.channel).or_default().push(delivery);
+    }
+    for (channel, deliveries) in by_channel {
+        // One message at a time to each channel.
+        if busy.insert(channel) {
+            let engine = engine.clone();
             running.spawn(async move {
-                if let Err(error) = engine.attempt(delivery).await {
+                if let Err(error) = engine.serve(deliveries).await {
                     tracing::error!(%error, "what became of a delivery could not be kept; it will be tried again");
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -93,19 +119,88 @@ async fn round(
         return Ok(PAUSE);
     }
     // What is due and waits for its busy channel is woken by the end of that channel's message.
+    let longest = if engine.store().is_shared() {
+        SLEEP_SHARED
+    } else {
+        SLEEP_MAX
+    };
     let Some(next) = engine.store().next_delivery().await? else {
-        return Ok(SLEEP_MAX);
+        return Ok(longest);
     };
     let micros = u64::try_from(engine.now().until(next).0).unwrap_or(0);
     Ok(if micros == 0 {
-        SLEEP_MAX
+        longest
     } else {
-        Duration::from_micros(micros).min(SLEEP_MAX)
+        Duration::from_micros(micros).min(longest)
     })
 }
 
+/// A channel that this node serves, for a while.
+struct Served {
+    claim: Claim,
+    lease: Lease,
+    /// By this machine's monotonic clock: the database's lease ends later.
+    until: Instant,
+}
+
+impl Served {
+    /// None where another node serves the channel.
+    async fn claim(engine: &Engine, claim: Claim) -> EngineResult<Option<Self>> {
+        let asked = Instant::now();
+        let lease = engine.store().claim(&claim).await?;
+        Ok(lease.map(|lease| Self {
+            claim,
+            lease,
+            until: asked + LEASE,
+        }))
+    }
+
+    /// Takes it for longer; false once it is another node's.
+    async fn renew(&mut self, engine: &Engine) -> EngineResult<bool> {
+        let Some(renewed) = Self::claim(engine, self.claim.clone()).await? else {
+            return Ok(false);
+        };
+        *self = renewed;
+        Ok(true)
+    }
+
+    fn renew_at(&self) -> Instant {
+        self.until - (LEASE - RENEW_AFTER)
+    }
+}
+
 impl Engine {
-    async fn attempt(&self, mut delivery: DeliveryRow) -> EngineResult<()> {
+    /// Sends what is due to one channel, one message after another.
+    async fn serve(&self, deliveries: Vec<DeliveryRow>) -> EngineResult<()> {
+        let Some(first) = deliveries.first() else {
+            return Ok(());
+        };
+        let claim = Claim {
+            workspace: first.workspace,
+            subject: first.channel.0,
+            holder: self.inner.node,
+            lasts: Micros(i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX)),
+        };
+        let Some(mut served) = Served::claim(self, claim).await? else {
+            // Another node is at it; should it be gone, its lease ends soon.
+            tokio::time::sleep(PAUSE).await;
+            return Ok(());
+        };
+        for delivery in deliveries {
+            if Instant::now() >= served.renew_at() && !served.renew(self).await? {
+                return Ok(());
+            }
+            // Between the look at what is due and the lease another node may have sent it.
+            let present = self.store().told(delivery.workspace, &[delivery.seq]).await?;
+            if present.contains(&delivery) && !self.attempt(delivery, &mut served).await? {
+                return Ok(());
+            }
+        }
+        self.store().release(&served.lease).await.map_err(Into::into)
+    }
+
+    /// Sends one message and keeps what became of it; false once the channel is another node's.
+    async fn attempt(&self, mut delivery: DeliveryRow, served: &mut Served) -> EngineResult<bool> {
         use std::sync::atomic::Ordering::Relaxed;
         let tenant = self
             .inner
@@ -121,14 +216,17 @@ impl Engine {
             Some(endpoint) => {
                 let told = self.told(&tenant, &delivery).await?;
                 let seconds = self.now().0.div_euclid(1_000_000);
-                deliver(
+                let sending = deliver(
                     &self.inner.egress,
                     &endpoint,
                     &told.event_id,
                     seconds,
                     render(&told),
-                )
-                .await
+                );
+                match self.under_lease(served, sending).await? {
+                    Some(outcome) => outcome,
+                    None => return Ok(false),
+                }
             }
         };
         delivery.attempts += 1;
@@ -165,11 +263,34 @@ impl Engine {
                 self.end(&mut delivery, DeliveryState::Failed, status, Some(why.into()));
             }
         }
-        self.store().record_attempt(&delivery).await?;
+        if !self.store().record_attempt(&delivery, &served.lease).await? {
+            return Ok(false);
+        }
         if gone {
-            self.switch_off(&tenant, delivery.channel).await
-        } else {
-            Ok(())
+            self.switch_off(&tenant, delivery.channel).await?;
+        }
+        Ok(true)
+    }
+
+    /// Runs a call while the lease holds, renewing it; none once it is another node's. The lease is looked at before the
+    /// call is, each time anything happens: a process that was paused past it sends nothing more.
+    async fn under_lease<T>(
+        &self,
+        served: &mut Served,
+        call: impl Future<Output = T>,
+    ) -> EngineResult<Option<T>> {
+        tokio::pin!(call);
+        loop {
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(served.until.into()) => return Ok(None),
+                () = tokio::time::sleep_until(served.renew_at().into()) => {
+                    if !served.renew(self).await? {
+                        return Ok(None);
+                    }
+                }
+                outcome = &mut call => return Ok(Some(outcome)),
+            }
         }
     }
 

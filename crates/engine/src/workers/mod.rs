@@ -1,8 +1,9 @@
-//! What goes on without being asked: the clock, judging again, telling, tidying.
+//! What goes on without being asked: the clock, judging again, telling, following other nodes, tidying.
 
 mod auto_approve;
 mod clock;
 mod deliver;
+mod follow;
 mod rejudge;
 mod sweep;
 mod tell;
@@ -17,6 +18,10 @@ pub(crate) fn start(engine: &Engine, tasks: &TaskTracker, stop: &CancellationTok
     tasks.spawn(rejudge::run(engine.clone(), stop.clone()));
     tasks.spawn(deliver::run(engine.clone(), stop.clone()));
     tasks.spawn(sweep::run(engine.clone(), stop.clone()));
+    if engine.store().is_shared() {
+        tasks.spawn(follow::run(engine.clone(), stop.clone()));
+        tasks.spawn(follow::announce(engine.clone(), stop.clone()));
+    }
     if engine.auto_approves() {
         tasks.spawn(auto_approve::run(engine.clone(), stop.clone()));
     }

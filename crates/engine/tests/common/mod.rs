@@ -23,7 +23,7 @@ use signoff_engine::{
     request::{ApplyPolicies, CreateAgent, CreateOperator, Decide, Decision, Submit},
     view::{ApprovalView, Caller, PoliciesApplied},
 };
-use signoff_store::sqlite::SqliteStore;
+use signoff_store::{Store as _, sqlite::SqliteStore};
 use signoff_testkit::FakeClock;
 
 pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-tests-0123456789abcdef";
@@ -72,7 +72,7 @@ impl House {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let clock = FakeClock::at(Timestamp(1_795_000_000_000_000));
         let (engine, store) = open(directory.path(), clock.clone(), auto_approve).await;
-        let admin = engine.authenticate(ADMIN_KEY).unwrap();
+        let admin = engine.authenticate(ADMIN_KEY).await.unwrap();
         Self {
             engine,
             store,
@@ -95,7 +95,7 @@ impl House {
         } = self;
         drop((engine, store));
         let (engine, store) = open(directory.path(), clock.clone(), false).await;
-        let admin = engine.authenticate(ADMIN_KEY).unwrap();
+        let admin = engine.authenticate(ADMIN_KEY).await.unwrap();
         Self {
             engine,
             store,
@@ -113,6 +113,7 @@ impl House {
         let made = self.engine.create_agent(&self.admin, create, None).await.unwrap();
         self.engine
             .authenticate(made.secret.unwrap().expose_secret())
+            .await
             .unwrap()
     }
 
@@ -137,6 +138,7 @@ impl House {
             .unwrap();
         self.engine
             .authenticate(token.secret.unwrap().expose_secret())
+            .await
             .unwrap()
     }
 

@@ -70,7 +70,7 @@ impl<A: Authority> FromRequestParts<Doors> for As<A> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Refused> {
-        let caller = doors.engine().authenticate(key(&parts.headers)?)?;
+        let caller = doors.engine().authenticate(key(&parts.headers)?).await?;
         doors.engine().permit(&caller, A::OPERATION)?;
         Ok(Self {
             caller,

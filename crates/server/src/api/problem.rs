@@ -127,6 +127,7 @@ impl From<EngineError> for Refused {
             EngineError::NameTaken { .. } => Code::NameTaken,
             EngineError::StillNeeded(_) => Code::StillNeeded,
             EngineError::TooManyPending { .. } => Code::TooManyPending,
+            EngineError::FeatureLevel(_) => Code::FeatureLevel,
             EngineError::Internal => Code::Internal,
         };
         Self::new(code, detail)
@@ -169,7 +170,8 @@ fn execution(refusal: execution::Refusal) -> Refused {
         R::NotFrom(ExecutionState::Reported) => Code::AlreadyReported,
         R::NotFrom(ExecutionState::Lapsed) | R::Lapsed => Code::Lapsed,
         R::NotFrom(ExecutionState::Revoked) => Code::Revoked,
-        R::NotFrom(_) | R::NotDue | R::NotConsumed => Code::NotReady,
+        R::Held => Code::Held,
+        R::NotFrom(_) | R::NotDue | R::NotConsumed | R::NotHeld => Code::NotReady,
         R::NotAnEnd(_) => return Refused::invalid("/outcome", refusal.to_string()),
     };
     Refused::new(code, refusal.to_string())

@@ -62,6 +62,12 @@ pub struct BatchState {
     pub idempotency: HashMap<IdempotencyName, IdempotencyRow>,
     /// First records of the requests asked for.
     pub submissions: BTreeMap<(WorkspaceId, ActionId), Record>,
+    /// Workspaces whose log was last written elsewhere: this database is a restored copy, or another server was
+    /// promoted in its place. True until a batch writes their heads.
+    pub displaced: BTreeSet<WorkspaceId>,
+    /// Up to which level records may use what later builds brought
+    /// ([`FEATURE_LEVEL`](signoff_core::event::FEATURE_LEVEL)).
+    pub feature_level: u32,
 }
 
 /// What a batch writes for one workspace.
@@ -76,6 +82,8 @@ pub struct Changes {
     pub records: Vec<Sealed>,
     /// As the projection left them, each once.
     pub rows: Vec<Row>,
+    /// What the projection took away.
+    pub removed: Vec<RowKey>,
     /// Encrypted.
     pub payloads: Vec<StoredPayload>,
     /// Records whose payloads are deleted with their salts.

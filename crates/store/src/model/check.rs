@@ -28,7 +28,7 @@ impl Changes {
         };
         check_records(workspace, &head, &self.records)?;
         // I1: no event, no change.
-        if self.records.is_empty() && !self.rows.is_empty() {
+        if self.records.is_empty() && !(self.rows.is_empty() && self.removed.is_empty()) {
             return refused("folded rows without the record they follow from");
         }
         let first = self.records.first().map_or(u64::MAX, |sealed| sealed.record.seq);
@@ -70,6 +70,7 @@ impl Changes {
             head: _,
             records,
             rows,
+            removed,
             payloads,
             erased,
             idempotency,
@@ -83,6 +84,7 @@ impl Changes {
         } = self;
         records.is_empty()
             && rows.is_empty()
+            && removed.is_empty()
             && payloads.is_empty()
             && erased.is_empty()
             && idempotency.is_empty()

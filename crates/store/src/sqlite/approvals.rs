@@ -1,19 +1,22 @@
 //! Questions about approvals and executions.
 
 use signoff_core::{
-    action::{Priority, Risk},
     event::ApprovalStatus,
     id::{ApprovalId, ExecutionId, WorkspaceId},
     rows::{ApprovalRow, ExecutionRow},
     time::Timestamp,
 };
-use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Sqlite};
 
 use super::{
     SqliteStore,
-    cells::{blob, push_glob, push_ids, push_page, raw, status, unsigned},
+    cells::{push_glob, push_ids, push_page},
 };
-use crate::{ApprovalFact, ApprovalQuery, Due, StoreError, StoreResult};
+use crate::{
+    ApprovalFact, ApprovalQuery, Due, StoreResult,
+    cells::{blob, signed, unsigned},
+    fields::{all, due, fact, whole},
+};
 
 /// The condition of the partial index over what is open, word for word.
 const OPEN: &str = " AND status IN ('pending', 'info_requested')";
@@ -25,6 +28,9 @@ pub(super) const FACTS: &str = "SELECT status, priority, risk, action, created_a
      WHERE workspace = ?1 AND created_at >= ?2 \
      UNION ALL SELECT status, priority, risk, action, created_at, decided_at, decider FROM approvals \
      WHERE workspace = ?1 AND +created_at < ?2 AND status IN ('pending', 'info_requested')";
+/// First records name an agent; whatever they are about was touched by them alone, unless others follow.
+pub(super) const TOUCHED: &str = "SELECT row FROM approvals WHERE workspace = ?1 AND id IN \
+     (SELECT subject FROM events WHERE workspace = ?1 AND seq > ?2 AND seq <= ?3 AND agent IS NULL)";
 pub(super) const DUE: &str = "SELECT 0 AS kind, workspace, id, next_at FROM approvals WHERE next_at <= ?1 \
      UNION ALL SELECT 1, workspace, id, next_at FROM executions WHERE next_at <= ?1 ORDER BY next_at LIMIT ?2";
 pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM (SELECT min(next_at) AS at FROM approvals \
@@ -42,8 +48,7 @@ impl SqliteStore {
             .bind(id.0.0.to_vec())
             .fetch_optional(&self.read)
             .await?;
-        row.map(|row| Ok(serde_json::from_slice(row.try_get("row")?)?))
-            .transpose()
+        row.as_ref().map(whole).transpose()
     }
 
     pub(super) async fn read_execution(
@@ -57,8 +62,7 @@ impl SqliteStore {
             .bind(id.0.0.to_vec())
             .fetch_optional(&self.read)
             .await?;
-        row.map(|row| Ok(serde_json::from_slice(row.try_get("row")?)?))
-            .transpose()
+        row.as_ref().map(whole).transpose()
     }
 
     pub(super) async fn read_approvals(
@@ -67,9 +71,21 @@ impl SqliteStore {
         query: &ApprovalQuery,
     ) -> StoreResult<Vec<ApprovalRow>> {
         let rows = page(workspace, query).build().fetch_all(&self.read).await?;
-        rows.iter()
-            .map(|row| Ok(serde_json::from_slice(row.try_get("row")?)?))
-            .collect()
+        all(&rows, whole)
+    }
+
+    pub(super) async fn read_touched(
+        &self,
+        workspace: WorkspaceId,
+        after: u64,
+        until: u64,
+    ) -> StoreResult<Vec<ApprovalRow>> {
+        let query = sqlx::query(TOUCHED)
+            .bind(blob(workspace))
+            .bind(signed(after))
+            .bind(signed(until));
+        let rows = query.fetch_all(&self.read).await?;
+        all(&rows, whole)
     }
 
     pub(super) async fn read_facts(
@@ -80,7 +96,7 @@ impl SqliteStore {
         let query = sqlx::query(FACTS)
             .bind(blob(workspace))
             .bind(since.map_or(i64::MIN, |at| at.0));
-        query.fetch_all(&self.read).await?.iter().map(fact).collect()
+        all(&query.fetch_all(&self.read).await?, fact)
     }
 
     pub(super) async fn count_open(&self, workspace: WorkspaceId) -> StoreResult<u64> {
@@ -98,16 +114,7 @@ impl SqliteStore {
             .bind(limit)
             .fetch_all(&self.read)
             .await?;
-        let read = |row: &SqliteRow| {
-            let workspace = WorkspaceId(raw(row.try_get("workspace")?)?);
-            let (id, at) = (raw(row.try_get("id")?)?, Timestamp(row.try_get("next_at")?));
-            Ok(if row.try_get::<i64, _>("kind")? == 0 {
-                Due::Approval(workspace, ApprovalId(id), at)
-            } else {
-                Due::Execution(workspace, ExecutionId(id), at)
-            })
-        };
-        rows.iter().map(read).collect()
+        all(&rows, due)
     }
 
     pub(super) async fn read_next_due(&self) -> StoreResult<Option<Timestamp>> {
@@ -171,20 +178,4 @@ fn push_statuses(sql: &mut QueryBuilder<Sqlite>, statuses: &[ApprovalStatus]) {
         list.push_bind(status.as_str());
     }
     sql.push(")");
-}
-
-fn fact(row: &SqliteRow) -> StoreResult<ApprovalFact> {
-    let unknown = |what: &str| StoreError::Damaged(format!("unknown {what}"));
-    let decider: Option<String> = row.try_get("decider")?;
-    Ok(ApprovalFact {
-        status: status(row.try_get("status")?)?,
-        priority: Priority::parse(row.try_get("priority")?).ok_or_else(|| unknown("priority"))?,
-        risk: Risk::parse(row.try_get("risk")?).ok_or_else(|| unknown("risk"))?,
-        action: row.try_get("action")?,
-        created_at: Timestamp(row.try_get("created_at")?),
-        decided_at: row.try_get::<Option<i64>, _>("decided_at")?.map(Timestamp),
-        decider: decider
-            .map(|kind| serde_json::from_value(serde_json::Value::String(kind)))
-            .transpose()?,
-    })
 }

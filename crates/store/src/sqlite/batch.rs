@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use signoff_core::{
+    event::FEATURE_LEVEL,
     id::{ActionId, RawId, WorkspaceId},
-    record::Record,
     time::Timestamp,
 };
-use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Sqlite, Transaction, sqlite::SqliteRow};
 
-use super::{
-    SqliteStore,
-    cells::{Table, blob, hash32, raw, read_head},
+use super::{PLACE, SqliteStore};
+use crate::{
+    Batch, BatchState, Changes, IdempotencyName, StoreError, StoreResult, Wants,
+    cells::{Table, blob},
+    fields::{self, Fields},
+    model::raw_of,
 };
-use crate::{Batch, BatchState, Changes, IdempotencyName, IdempotencyRow, StoreResult, Wants, model::raw_of};
 
 /// How many rows one statement carries: SQLite takes 32,766 parameters, the widest table has 14 columns.
 pub(super) const ROWS_PER_STATEMENT: usize = 1_000;
@@ -45,8 +47,19 @@ impl Batch for SqliteBatch {
         self.now
     }
 
+    async fn lock_installation(&mut self) -> StoreResult<Vec<WorkspaceId>> {
+        // The transaction is the only one that writes.
+        self.statements += 1;
+        let query = sqlx::query("SELECT workspace FROM heads ORDER BY workspace");
+        let rows = query.fetch_all(&mut *self.transaction).await?;
+        rows.iter().map(Fields::workspace).collect()
+    }
+
     async fn read(&mut self, wants: &Wants) -> StoreResult<BatchState> {
-        let mut state = BatchState::default();
+        let mut state = BatchState {
+            feature_level: FEATURE_LEVEL,
+            ..BatchState::default()
+        };
         self.read_heads(&wants.workspaces, &mut state).await?;
         let mut by_table: BTreeMap<Table, Vec<(WorkspaceId, RawId)>> = BTreeMap::new();
         for (workspace, key) in &wants.rows {
@@ -100,16 +113,24 @@ impl SqliteBatch {
         state: &mut BatchState,
     ) -> StoreResult<()> {
         for workspaces in chunks(workspaces) {
-            let mut query = QueryBuilder::new("SELECT * FROM heads WHERE workspace IN (");
+            let mut query =
+                QueryBuilder::new("SELECT * FROM heads CROSS JOIN installation WHERE workspace IN (");
             let mut list = query.separated(", ");
             for workspace in &workspaces {
                 list.push_bind(blob(**workspace));
             }
             query.push(")");
             for row in self.fetch(query, workspaces.len()).await? {
-                let (workspace, head) = read_head(&row)?;
+                let (workspace, head) = fields::head(&row)?;
                 state.heads.insert(workspace, head);
+                if row.string("place")? != PLACE {
+                    state.displaced.insert(workspace);
+                }
+                state.feature_level = fields::feature_level(&row)?;
             }
+        }
+        if state.feature_level > FEATURE_LEVEL {
+            return Err(StoreError::NewerFeatures(state.feature_level));
         }
         Ok(())
     }
@@ -121,9 +142,8 @@ impl SqliteBatch {
         state: &mut BatchState,
     ) -> StoreResult<()> {
         for row in self.fetch(rows_query(table, keys), keys.len()).await? {
-            let workspace = WorkspaceId(raw(row.try_get("workspace")?)?);
-            let row = table.read(row.try_get("row")?)?;
-            row.insert_into(state.rows.entry(workspace).or_default());
+            let read = table.read(&row.blob("row")?)?;
+            read.insert_into(state.rows.entry(row.workspace()?).or_default());
         }
         Ok(())
     }
@@ -134,23 +154,10 @@ impl SqliteBatch {
         state: &mut BatchState,
     ) -> StoreResult<()> {
         for row in self.fetch(idempotency_query(names), names.len()).await? {
-            let expires_at: Option<i64> = row.try_get("expires_at")?;
-            if expires_at.is_some_and(|at| at <= self.now.0) {
-                continue;
+            let found = fields::idempotency(&row)?;
+            if found.expires_at.is_none_or(|at| at > self.now) {
+                state.idempotency.insert(found.name.clone(), found);
             }
-            let name = IdempotencyName {
-                workspace: WorkspaceId(raw(row.try_get("workspace")?)?),
-                principal: row.try_get("principal")?,
-                operation: row.try_get("operation")?,
-                key: row.try_get("key")?,
-            };
-            let found = IdempotencyRow {
-                name: name.clone(),
-                fingerprint: hash32(row.try_get("fingerprint")?)?,
-                outcome: row.try_get("outcome")?,
-                expires_at: expires_at.map(Timestamp),
-            };
-            state.idempotency.insert(name, found);
         }
         Ok(())
     }
@@ -161,10 +168,8 @@ impl SqliteBatch {
         state: &mut BatchState,
     ) -> StoreResult<()> {
         for row in self.fetch(submissions_query(wanted), wanted.len()).await? {
-            let workspace = WorkspaceId(raw(row.try_get("workspace")?)?);
-            let action = ActionId(raw(row.try_get("subject")?)?);
-            let record: Record = serde_json::from_slice(row.try_get("bytes")?)?;
-            state.submissions.insert((workspace, action), record);
+            let (wanted, record) = fields::submission(&row)?;
+            state.submissions.insert(wanted, record);
         }
         Ok(())
     }

@@ -4,14 +4,14 @@ use signoff_core::{
     id::{ChannelId, WorkspaceId},
     time::Timestamp,
 };
-use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::{
-    SqliteStore,
-    batch::ROWS_PER_STATEMENT,
-    cells::{blob, raw, signed, unsigned},
+use super::{SqliteStore, batch::ROWS_PER_STATEMENT};
+use crate::{
+    DeliveryRow, DeliveryState, FanOut, Lease, StoreResult,
+    cells::{blob, signed},
+    fields::{all, delivery},
 };
-use crate::{DeliveryRow, DeliveryState, FanOut, StoreError, StoreResult};
 
 pub(super) const OUTBOX: &str = "SELECT seq, kind FROM outbox WHERE workspace = ? ORDER BY seq, kind LIMIT ?";
 pub(super) const DUE: &str = "SELECT * FROM deliveries WHERE next_at <= ? ORDER BY next_at LIMIT ?";
@@ -25,15 +25,24 @@ impl SqliteStore {
         &self,
         workspace: WorkspaceId,
         channels: &[FanOut],
+        authority: u64,
         now: Timestamp,
         limit: u32,
-    ) -> StoreResult<u64> {
+    ) -> StoreResult<Option<u64>> {
         // A look first, so that asking for nothing keeps no batch waiting.
         let look = sqlx::query(OUTBOX).bind(blob(workspace)).bind(1);
         if limit == 0 || look.fetch_optional(&self.read).await?.is_none() {
-            return Ok(0);
+            return Ok(Some(0));
         }
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let query = sqlx::query_scalar("SELECT authority_epoch FROM heads WHERE workspace = ?");
+        let epoch: Option<i64> = query
+            .bind(blob(workspace))
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if epoch != Some(signed(authority)) {
+            return Ok(None);
+        }
         let query = sqlx::query(OUTBOX).bind(blob(workspace)).bind(limit);
         let rows = query.fetch_all(&mut *transaction).await?;
         let mut taken: Vec<(i64, String)> = Vec::with_capacity(rows.len());
@@ -41,7 +50,7 @@ impl SqliteStore {
             taken.push((row.try_get("seq")?, row.try_get("kind")?));
         }
         let Some((last_seq, last_kind)) = taken.last() else {
-            return Ok(0);
+            return Ok(Some(0));
         };
         let wanted =
             |channel: &FanOut, kind: &String| channel.kinds.is_empty() || channel.kinds.contains(kind);
@@ -64,7 +73,7 @@ impl SqliteStore {
             .bind(last_kind.as_str());
         query.execute(&mut *transaction).await?;
         transaction.commit().await?;
-        Ok(rows.len() as u64)
+        Ok(Some(rows.len() as u64))
     }
 
     pub(super) async fn read_due_deliveries(
@@ -72,13 +81,8 @@ impl SqliteStore {
         now: Timestamp,
         limit: u32,
     ) -> StoreResult<Vec<DeliveryRow>> {
-        read_all(
-            &sqlx::query(DUE)
-                .bind(now.0)
-                .bind(limit)
-                .fetch_all(&self.read)
-                .await?,
-        )
+        let query = sqlx::query(DUE).bind(now.0).bind(limit);
+        all(&query.fetch_all(&self.read).await?, delivery)
     }
 
     pub(super) async fn read_next_delivery(&self) -> StoreResult<Option<Timestamp>> {
@@ -86,8 +90,12 @@ impl SqliteStore {
         Ok(at.map(Timestamp))
     }
 
-    pub(super) async fn write_attempt(&self, delivery: &DeliveryRow) -> StoreResult<()> {
+    pub(super) async fn write_attempt(&self, delivery: &DeliveryRow, lease: &Lease) -> StoreResult<bool> {
         delivery.check()?;
+        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        if !self.is_in_force(&mut transaction, lease).await? {
+            return Ok(false);
+        }
         let query = sqlx::query(
             "UPDATE deliveries SET state = ?, attempts = ?, next_at = ?, ended_at = ?, last_status = ?, last_error = ? \
              WHERE workspace = ? AND channel = ? AND seq = ? AND kind = ?",
@@ -103,9 +111,10 @@ impl SqliteStore {
             .bind(delivery.channel.0.0.to_vec())
             .bind(signed(delivery.seq))
             .bind(delivery.kind.as_str())
-            .execute(&self.write)
+            .execute(&mut *transaction)
             .await?;
-        Ok(())
+        transaction.commit().await?;
+        Ok(true)
     }
 
     pub(super) async fn read_deliveries(
@@ -117,14 +126,10 @@ impl SqliteStore {
     ) -> StoreResult<Vec<DeliveryRow>> {
         let query = sqlx::query(OF_CHANNEL)
             .bind(blob(workspace))
-            .bind(channel.0.0.to_vec());
-        read_all(
-            &query
-                .bind(before.map_or(i64::MAX, signed))
-                .bind(limit)
-                .fetch_all(&self.read)
-                .await?,
-        )
+            .bind(channel.0.0.to_vec())
+            .bind(before.map_or(i64::MAX, signed))
+            .bind(limit);
+        all(&query.fetch_all(&self.read).await?, delivery)
     }
 
     pub(super) async fn read_told(
@@ -135,7 +140,7 @@ impl SqliteStore {
         let mut told = Vec::new();
         for sequences in sequences.chunks(ROWS_PER_STATEMENT) {
             let mut query = told_query(workspace, sequences);
-            told.extend(read_all(&query.build().fetch_all(&self.read).await?)?);
+            told.extend(all(&query.build().fetch_all(&self.read).await?, delivery)?);
         }
         told.sort_by(|a, b| (a.seq, a.channel, &a.kind).cmp(&(b.seq, b.channel, &b.kind)));
         Ok(told)
@@ -173,25 +178,4 @@ pub(super) fn told_query(workspace: WorkspaceId, sequences: &[u64]) -> QueryBuil
     }
     query.push(")");
     query
-}
-
-fn read_all(rows: &[SqliteRow]) -> StoreResult<Vec<DeliveryRow>> {
-    let read = |row: &SqliteRow| {
-        let state: String = row.try_get("state")?;
-        Ok(DeliveryRow {
-            workspace: WorkspaceId(raw(row.try_get("workspace")?)?),
-            channel: ChannelId(raw(row.try_get("channel")?)?),
-            seq: unsigned(row.try_get("seq")?)?,
-            kind: row.try_get("kind")?,
-            state: DeliveryState::parse(&state)
-                .ok_or_else(|| StoreError::Damaged(format!("unknown state `{state}`")))?,
-            attempts: row.try_get("attempts")?,
-            created_at: Timestamp(row.try_get("created_at")?),
-            next_at: row.try_get::<Option<i64>, _>("next_at")?.map(Timestamp),
-            ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(Timestamp),
-            last_status: row.try_get("last_status")?,
-            last_error: row.try_get("last_error")?,
-        })
-    };
-    rows.iter().map(read).collect()
 }

@@ -3,8 +3,10 @@
 mod approvals;
 mod batch;
 mod cells;
+mod cut;
 mod deliveries;
 mod files;
+mod leases;
 mod records;
 mod side;
 mod store;
@@ -17,11 +19,11 @@ use std::{fs::File, path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     SqlitePool,
-    migrate::{MigrateError, Migrator},
+    migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{Clock, StoreError, StoreResult};
+use crate::{Clock, StoreResult, error::migration_error};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -32,6 +34,9 @@ const READERS_MAX: u32 = 4;
 const CHECKPOINT_PAGES: &str = "4000";
 /// The largest write-ahead log that is kept between uses, in bytes.
 const LOG_BYTES_KEPT: &str = "67108864";
+
+/// What heads say of where they were written, on this backend; a restored copy says otherwise.
+const PLACE: &str = "here";
 
 /// The SQLite backend.
 pub struct SqliteStore {
@@ -64,12 +69,6 @@ impl SqliteStore {
             _lock: lock,
         })
     }
-
-    /// Closes both pools; waits for what is under way.
-    pub async fn close(&self) {
-        self.read.close().await;
-        self.write.close().await;
-    }
 }
 
 async fn connect(path: &Path, read_only: bool) -> StoreResult<SqlitePool> {
@@ -96,11 +95,4 @@ async fn connect(path: &Path, read_only: bool) -> StoreResult<SqlitePool> {
         .idle_timeout(None)
         .max_lifetime(None);
     Ok(pool.test_before_acquire(false).connect_with(options).await?)
-}
-
-fn migration_error(error: MigrateError) -> StoreError {
-    match error {
-        MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => StoreError::NewerSchema,
-        other => StoreError::Migration(other.to_string()),
-    }
 }

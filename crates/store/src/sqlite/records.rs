@@ -1,17 +1,19 @@
 //! Questions about the log and its payloads.
 
-use signoff_core::{
-    id::{RawId, WorkspaceId},
-    payload::{Hash32, PayloadName},
-};
-use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
+use signoff_core::id::{RawId, WorkspaceId};
+use sqlx::{QueryBuilder, Sqlite};
 
 use super::{
     SqliteStore,
     batch::ROWS_PER_STATEMENT,
-    cells::{blob, hash32, push_glob, push_ids, push_page, raw, signed, unsigned},
+    cells::{push_glob, push_ids, push_page},
 };
-use crate::{RecordQuery, StoreError, StoreResult, StoredPayload, StoredRecord};
+use crate::{
+    RecordQuery, StoreResult, StoredPayload, StoredRecord,
+    cells::{blob, signed},
+    fields::{all, payload, record},
+    ranges::{Types, is_filtered, types_of},
+};
 
 impl SqliteStore {
     pub(super) async fn read_records(
@@ -20,7 +22,7 @@ impl SqliteStore {
         query: &RecordQuery,
     ) -> StoreResult<Vec<StoredRecord>> {
         let rows = page(workspace, query).build().fetch_all(&self.read).await?;
-        rows.iter().map(record).collect()
+        all(&rows, record)
     }
 
     pub(super) async fn read_records_at(
@@ -75,14 +77,6 @@ impl SqliteStore {
     }
 }
 
-fn record(row: &SqliteRow) -> StoreResult<StoredRecord> {
-    Ok(StoredRecord {
-        seq: unsigned(row.try_get("seq")?)?,
-        hash: Hash32(hash32(row.try_get("hash")?)?),
-        bytes: row.try_get("bytes")?,
-    })
-}
-
 pub(super) fn at_query(workspace: WorkspaceId, sequences: &[u64]) -> QueryBuilder<Sqlite> {
     let mut sql = QueryBuilder::<Sqlite>::new("SELECT seq, hash, bytes FROM events WHERE workspace = ");
     sql.push_bind(blob(workspace)).push(" AND seq IN (");
@@ -118,24 +112,6 @@ pub(super) fn page(workspace: WorkspaceId, query: &RecordQuery) -> QueryBuilder<
         push_page(&mut sql, "seq", query.beyond, query.newest_first, query.limit);
     }
     sql
-}
-
-fn is_filtered(query: &RecordQuery) -> bool {
-    // Taken apart in full, so that a new filter can't be forgotten here.
-    let RecordQuery {
-        beyond: _,
-        newest_first: _,
-        limit: _,
-        subject,
-        agents,
-        action,
-        actor,
-        event_type,
-        decision,
-        since,
-    } = query;
-    let by_request = subject.is_some() || agents.is_some() || action.is_some();
-    by_request || actor.is_some() || event_type.is_some() || decision.is_some() || since.is_some()
 }
 
 fn push_filters(sql: &mut QueryBuilder<Sqlite>, workspace: WorkspaceId, query: &RecordQuery) {
@@ -180,25 +156,15 @@ fn push_filters(sql: &mut QueryBuilder<Sqlite>, workspace: WorkspaceId, query: &
 }
 
 fn push_type(sql: &mut QueryBuilder<Sqlite>, wanted: &str) {
-    // What begins with a text lies between it and the same with its last character's successor.
-    let (start, end) = if let Some(group) = wanted.strip_suffix('.') {
-        (wanted.to_owned(), format!("{group}/"))
-    } else if has_version(wanted) {
-        sql.push(" AND type = ").push_bind(wanted);
-        return;
-    } else {
-        (format!("{wanted}.v"), format!("{wanted}.w"))
-    };
-    sql.push(" AND type >= ").push_bind(start);
-    sql.push(" AND type < ").push_bind(end);
-}
-
-/// Whether a type is named with its version, as in `approval.ended.v1`.
-fn has_version(event_type: &str) -> bool {
-    let last = event_type
-        .rsplit_once('.')
-        .and_then(|(_, last)| last.strip_prefix('v'));
-    last.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    match types_of(wanted) {
+        Types::Exactly(name) => {
+            sql.push(" AND type = ").push_bind(name);
+        }
+        Types::Range(start, end) => {
+            sql.push(" AND type >= ").push_bind(start);
+            sql.push(" AND type < ").push_bind(end);
+        }
+    }
 }
 
 pub(super) fn payloads_query(workspace: WorkspaceId, sequences: &[u64]) -> QueryBuilder<Sqlite> {
@@ -212,16 +178,4 @@ pub(super) fn payloads_query(workspace: WorkspaceId, sequences: &[u64]) -> Query
     }
     sql.push(")");
     sql
-}
-
-fn payload(row: &SqliteRow) -> StoreResult<StoredPayload> {
-    let name: &str = row.try_get("name")?;
-    Ok(StoredPayload {
-        seq: unsigned(row.try_get("seq")?)?,
-        name: PayloadName::parse(name)
-            .ok_or_else(|| StoreError::Damaged(format!("unknown payload `{name}`")))?,
-        subject: raw(row.try_get("subject")?)?,
-        salt: hash32(row.try_get("salt")?)?,
-        bytes: row.try_get("bytes")?,
-    })
 }

@@ -4,13 +4,14 @@ use signoff_core::{
     id::{OperatorId, WorkspaceId},
     time::Timestamp,
 };
-use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::{
-    SqliteStore,
-    cells::{Table, blob, raw, read_head},
+use super::SqliteStore;
+use crate::{
+    Authority, SessionRow, StoreResult,
+    cells::{Table, blob},
+    fields::{Fields, all, head, person, secret, session},
 };
-use crate::{Authority, PersonRow, SecretKind, SecretRow, SessionRow, StoreError, StoreResult};
 
 /// How many rows a sweep takes in one transaction: short enough to let batches in between.
 const SWEPT_AT_ONCE: u64 = 5_000;
@@ -18,15 +19,15 @@ pub(super) const SWEEP_IDEMPOTENCY: &str = "DELETE FROM idempotency WHERE rowid 
      (SELECT rowid FROM idempotency WHERE expires_at IS NOT NULL AND expires_at <= ? LIMIT 5000)";
 pub(super) const SWEEP_SESSIONS: &str =
     "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_at <= ? LIMIT 5000)";
+pub(super) const SWEEP_LEASES: &str =
+    "DELETE FROM leases WHERE fence IN (SELECT fence FROM leases WHERE until <= ? LIMIT 5000)";
 
 impl SqliteStore {
     pub(super) async fn read_workspaces(&self) -> StoreResult<Vec<WorkspaceId>> {
         let rows = sqlx::query("SELECT workspace FROM heads ORDER BY workspace")
             .fetch_all(&self.read)
             .await?;
-        rows.iter()
-            .map(|row| raw(row.try_get("workspace")?).map(WorkspaceId))
-            .collect()
+        rows.iter().map(Fields::workspace).collect()
     }
 
     pub(super) async fn read_workspace_key(&self, workspace: WorkspaceId) -> StoreResult<Option<Vec<u8>>> {
@@ -45,7 +46,7 @@ impl SqliteStore {
         let mut authority = Authority::default();
         let query = sqlx::query("SELECT * FROM heads WHERE workspace = ?").bind(blob(workspace));
         if let Some(row) = query.fetch_optional(&mut *transaction).await? {
-            authority.head = Some(read_head(&row)?.1);
+            authority.head = Some(head(&row)?.1);
         }
         for table in Table::ALL {
             if matches!(table, Table::Approvals | Table::Executions | Table::Counters) {
@@ -57,24 +58,15 @@ impl SqliteStore {
                 .push(" WHERE workspace = ")
                 .push_bind(blob(workspace));
             for row in query.build().fetch_all(&mut *transaction).await? {
-                table.read(row.try_get("row")?)?.insert_into(&mut authority.rows);
+                table.read(&row.blob("row")?)?.insert_into(&mut authority.rows);
             }
         }
         let query =
             sqlx::query("SELECT kind, id, value FROM secrets WHERE workspace = ?").bind(blob(workspace));
-        for row in query.fetch_all(&mut *transaction).await? {
-            authority.secrets.push(secret(&row)?);
-        }
+        authority.secrets = all(&query.fetch_all(&mut *transaction).await?, secret)?;
         let query =
             sqlx::query("SELECT id, name, email FROM people WHERE workspace = ?").bind(blob(workspace));
-        for row in query.fetch_all(&mut *transaction).await? {
-            let id = OperatorId(raw(row.try_get("id")?)?);
-            authority.people.push(PersonRow {
-                id,
-                name: row.try_get("name")?,
-                email: row.try_get("email")?,
-            });
-        }
+        authority.people = all(&query.fetch_all(&mut *transaction).await?, person)?;
         Ok(authority)
     }
 
@@ -89,28 +81,23 @@ impl SqliteStore {
             .bind(email.to_lowercase())
             .fetch_optional(&self.read)
             .await?;
-        row.map(|row| Ok(OperatorId(raw(row.try_get("id")?)?)))
-            .transpose()
+        row.map(|row| row.id("id").map(OperatorId)).transpose()
     }
 
     pub(super) async fn find_session(&self, hash: &[u8; 32]) -> StoreResult<Option<SessionRow>> {
         let query = sqlx::query("SELECT * FROM sessions WHERE hash = ? AND expires_at > ?");
         let query = query.bind(hash.as_slice()).bind(self.clock.now().0);
-        let Some(row) = query.fetch_optional(&self.read).await? else {
-            return Ok(None);
-        };
-        Ok(Some(SessionRow {
-            hash: *hash,
-            workspace: WorkspaceId(raw(row.try_get("workspace")?)?),
-            operator: OperatorId(raw(row.try_get("operator")?)?),
-            created_at: Timestamp(row.try_get("created_at")?),
-            expires_at: Timestamp(row.try_get("expires_at")?),
-        }))
+        query
+            .fetch_optional(&self.read)
+            .await?
+            .as_ref()
+            .map(session)
+            .transpose()
     }
 
     pub(super) async fn sweep_expired(&self, now: Timestamp) -> StoreResult<u64> {
         let mut swept = 0;
-        for statement in [SWEEP_SESSIONS, SWEEP_IDEMPOTENCY] {
+        for statement in [SWEEP_SESSIONS, SWEEP_IDEMPOTENCY, SWEEP_LEASES] {
             loop {
                 let count = sqlx::query(statement)
                     .bind(now.0)
@@ -125,15 +112,4 @@ impl SqliteStore {
         }
         Ok(swept)
     }
-}
-
-pub(super) fn secret(row: &SqliteRow) -> StoreResult<SecretRow> {
-    let kind: &str = row.try_get("kind")?;
-    let kind =
-        SecretKind::parse(kind).ok_or_else(|| StoreError::Damaged(format!("unknown secret `{kind}`")))?;
-    Ok(SecretRow {
-        kind,
-        id: raw(row.try_get("id")?)?,
-        value: row.try_get("value")?,
-    })
 }

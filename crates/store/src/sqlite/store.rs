@@ -1,20 +1,20 @@
 //! The trait for this backend: each operation in the module of what it is about.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use signoff_core::{
     id::{ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
     record::Head,
     rows::{ApprovalRow, ExecutionRow},
-    time::Timestamp,
+    time::{Micros, Timestamp},
 };
 
-use super::{
-    SqliteStore,
-    cells::{blob, read_head},
-};
+use super::SqliteStore;
 use crate::{
-    ApprovalFact, ApprovalQuery, Authority, Batch, Clock, DeliveryRow, Due, FanOut, Folded, RecordQuery,
-    SessionRow, Store, StoreResult, StoredPayload, StoredRecord,
+    ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, FanOut, Folded, Health,
+    Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload, StoredRecord, cells::blob,
+    fields::head,
 };
 
 #[async_trait]
@@ -25,6 +25,15 @@ impl Store for SqliteStore {
 
     fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
     }
 
     async fn workspaces(&self) -> StoreResult<Vec<WorkspaceId>> {
@@ -44,8 +53,30 @@ impl Store for SqliteStore {
         query
             .fetch_optional(&self.read)
             .await?
-            .map(|row| Ok(read_head(&row)?.1))
+            .map(|row| Ok(head(&row)?.1))
             .transpose()
+    }
+
+    async fn heads(&self) -> StoreResult<BTreeMap<WorkspaceId, Head>> {
+        let rows = sqlx::query("SELECT * FROM heads").fetch_all(&self.read).await?;
+        rows.iter().map(head).collect()
+    }
+
+    async fn announce(&self, _heads: &[(WorkspaceId, u64)]) -> StoreResult<()> {
+        Ok(())
+    }
+
+    async fn listen(&self) -> StoreResult<Option<Box<dyn Listener>>> {
+        Ok(None)
+    }
+
+    async fn touched_approvals(
+        &self,
+        workspace: WorkspaceId,
+        after: u64,
+        until: u64,
+    ) -> StoreResult<Vec<ApprovalRow>> {
+        self.read_touched(workspace, after, until).await
     }
 
     async fn approval(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<ApprovalRow>> {
@@ -120,10 +151,12 @@ impl Store for SqliteStore {
         &self,
         workspace: WorkspaceId,
         channels: &[FanOut],
+        authority: u64,
         now: Timestamp,
         limit: u32,
-    ) -> StoreResult<u64> {
-        self.fan_out_rows(workspace, channels, now, limit).await
+    ) -> StoreResult<Option<u64>> {
+        self.fan_out_rows(workspace, channels, authority, now, limit)
+            .await
     }
 
     async fn due_deliveries(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DeliveryRow>> {
@@ -134,8 +167,16 @@ impl Store for SqliteStore {
         self.read_next_delivery().await
     }
 
-    async fn record_attempt(&self, delivery: &DeliveryRow) -> StoreResult<()> {
-        self.write_attempt(delivery).await
+    async fn record_attempt(&self, delivery: &DeliveryRow, lease: &Lease) -> StoreResult<bool> {
+        self.write_attempt(delivery, lease).await
+    }
+
+    async fn claim(&self, claim: &Claim) -> StoreResult<Option<Lease>> {
+        self.take_lease(claim).await
+    }
+
+    async fn release(&self, lease: &Lease) -> StoreResult<()> {
+        self.end_lease(lease).await
     }
 
     async fn deliveries(
@@ -156,10 +197,25 @@ impl Store for SqliteStore {
         self.find_person(workspace, email).await
     }
 
-    async fn ping(&self) -> StoreResult<()> {
+    async fn health(&self) -> StoreResult<Health> {
         // Both sides: a writer that can't begin is no working store.
         sqlx::query("SELECT 1").execute(&self.read).await?;
         self.write.begin_with("BEGIN IMMEDIATE").await?.rollback().await?;
-        Ok(())
+        // The store's clock is this machine's.
+        Ok(Health {
+            clock_skew: Micros(0),
+        })
+    }
+
+    async fn keep_checkpoint(&self, workspace: WorkspaceId, seq: u64, state: &[u8]) -> StoreResult<()> {
+        self.write_checkpoint(workspace, seq, state).await
+    }
+
+    async fn checkpoint(&self, workspace: WorkspaceId, seq: u64) -> StoreResult<Option<Vec<u8>>> {
+        self.read_checkpoint(workspace, seq).await
+    }
+
+    async fn drop_prefix(&self, workspace: WorkspaceId, through: u64, limit: u32) -> StoreResult<u64> {
+        self.delete_prefix(workspace, through, limit).await
     }
 }

@@ -3,16 +3,22 @@
 use std::collections::BTreeMap;
 
 use signoff_core::{
+    fold::RowKey,
     id::WorkspaceId,
     record::{Head, Sealed},
 };
 use sqlx::{QueryBuilder, Sqlite, query_builder::Separated};
 
 use super::{
+    PLACE,
     batch::{ROWS_CACHED_MAX, ROWS_PER_STATEMENT, SqliteBatch},
-    cells::{Cell, Table, bind, blob, cells, signed},
+    cells::bind,
 };
-use crate::{Changes, RecordIndex, Row, StoreResult};
+use crate::{
+    Changes, RecordIndex, Row, StoreResult,
+    cells::{Cell, Table, blob, cells, signed},
+    model::raw_of,
+};
 
 impl SqliteBatch {
     pub(super) async fn write_changes(&mut self, changes: &Changes) -> StoreResult<()> {
@@ -22,6 +28,7 @@ impl SqliteBatch {
         self.write_head(workspace, &head).await?;
         self.write_records(workspace, &changes.records).await?;
         self.write_rows(workspace, &changes.rows).await?;
+        self.remove_rows(workspace, &changes.removed).await?;
         self.write_payloads(workspace, changes).await?;
         self.write_side(workspace, changes).await?;
         self.write_people(workspace, changes).await?;
@@ -48,7 +55,7 @@ impl SqliteBatch {
     /// Sends statements that delete what a list names: `head` ends with the opening bracket of the list.
     async fn delete<T>(
         &mut self,
-        head: &'static str,
+        head: &str,
         workspace: WorkspaceId,
         column: &'static str,
         list: &[T],
@@ -84,7 +91,10 @@ impl SqliteBatch {
 
     async fn write_head(&mut self, workspace: WorkspaceId, head: &Head) -> StoreResult<()> {
         self.statements += 1;
-        sqlx::query("INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?)")
+        let sql = "INSERT OR REPLACE INTO heads \
+                   (workspace, seq, hash, time, policy_epoch, authority_epoch, stop_epoch, place) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+        sqlx::query(sql)
             .bind(blob(workspace))
             .bind(signed(head.seq))
             .bind(head.hash.0.as_slice())
@@ -92,6 +102,7 @@ impl SqliteBatch {
             .bind(signed(head.epochs.policy))
             .bind(signed(head.epochs.authority))
             .bind(signed(head.epochs.stop))
+            .bind(PLACE)
             .execute(&mut *self.transaction)
             .await?;
         Ok(())
@@ -138,6 +149,21 @@ impl SqliteBatch {
                 for cell in cells {
                     bind(values, cell);
                 }
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_rows(&mut self, workspace: WorkspaceId, removed: &[RowKey]) -> StoreResult<()> {
+        let mut by_table: BTreeMap<Table, Vec<RowKey>> = BTreeMap::new();
+        for key in removed {
+            by_table.entry(Table::of(*key)).or_default().push(*key);
+        }
+        for (table, keys) in by_table {
+            let head = format!("DELETE FROM {}", table.name());
+            self.delete(&head, workspace, "id", &keys, |values, key| {
+                values.push_bind(raw_of(*key).0.to_vec());
             })
             .await?;
         }

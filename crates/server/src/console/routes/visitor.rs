@@ -79,7 +79,7 @@ impl FromRequestParts<Doors> for Visitor {
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Trouble> {
         let engine = doors.engine();
         if let Some(key) = key(&parts.headers) {
-            return Err(Trouble::Document(key_refused(engine, key)));
+            return Err(Trouble::Document(key_refused(engine, key).await));
         }
         let caller = match cookie_value(&parts.headers, engine) {
             Some(cookie) => engine.session(&cookie).await,
@@ -122,8 +122,8 @@ pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// I6: the key of one who asks decides nothing, here as anywhere. Other keys have `/v1`.
-fn key_refused(engine: &Engine, key: &str) -> Refused {
-    match engine.authenticate(key).map(|caller| caller.principal) {
+async fn key_refused(engine: &Engine, key: &str) -> Refused {
+    match engine.authenticate(key).await.map(|caller| caller.principal) {
         Ok(Principal::Agent(_) | Principal::Application(_)) => EngineError::AskersNeverDecide.into(),
         Ok(Principal::Operator { .. } | Principal::Automation(_)) => Refused::new(
             Code::Forbidden,

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use super::open;
-use crate::{StoreError, SystemClock, sqlite::SqliteStore};
+use crate::{Store as _, StoreError, SystemClock, sqlite::SqliteStore};
 
 /// Tells the second process of a test which directory it shall open.
 const DIRECTORY: &str = "SIGNOFF_TEST_OPEN_DIRECTORY";

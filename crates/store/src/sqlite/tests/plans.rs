@@ -11,12 +11,13 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 use super::open;
 use crate::{
     ApprovalQuery, RecordQuery, Search,
+    cells::Table,
     conformance::{
         scribe::{START, Scribe, raw},
         world::{AGENT, DANA, OPEN, idempotency_name},
     },
     model::raw_of,
-    sqlite::{approvals, batch, cells::Table, deliveries, records, side},
+    sqlite::{approvals, batch, deliveries, records, side},
 };
 
 async fn plan(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {

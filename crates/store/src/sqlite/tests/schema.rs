@@ -25,7 +25,7 @@ async fn every_table_has_a_class() {
         .await
         .unwrap();
     assert_eq!(tables, classes.keys().copied().collect::<Vec<_>>());
-    let folded = crate::sqlite::cells::Table::ALL.map(crate::sqlite::cells::Table::name);
+    let folded = crate::cells::Table::ALL.map(crate::cells::Table::name);
     let mut listed: Vec<_> = classes
         .iter()
         .filter(|(_, class)| **class == "folded")
