@@ -18,6 +18,8 @@ pub struct Workspace {
     pub default_approvers: Vec<String>,
     /// What happens to a pending approval that no policy governs any more.
     pub orphaned: Orphaned,
+    /// For how many days records are kept.
+    pub retention_days: u32,
     /// Version of its policy set.
     pub policy_version: u64,
     /// When it was created, RFC 3339.
@@ -41,4 +43,8 @@ pub struct WorkspaceUpdate {
     /// What happens to a pending approval that no policy governs any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orphaned: Option<Orphaned>,
+    /// For how many days records are kept: 183 to 36,500. What is older is cut off the log and deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 183, maximum = 36500)]
+    pub retention_days: Option<u32>,
 }

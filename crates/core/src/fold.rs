@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     event::Event,
     id::{
@@ -50,7 +52,7 @@ pub enum RowKey {
 }
 
 /// Folded rows of one workspace: all of them, or those that a batch touches.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields are the folded tables")]
 pub struct Rows {
     pub workspace: Option<WorkspaceRow>,

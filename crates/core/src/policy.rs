@@ -435,6 +435,8 @@ pub struct Settings {
 
 /// The shortest time for which records are kept, in days.
 pub const RETENTION_DAYS_MIN: u32 = 183;
+/// The longest, in days.
+pub const RETENTION_DAYS_MAX: u32 = 36_500;
 const RETENTION_DAYS: u32 = 400;
 
 fn retention_days() -> u32 {

@@ -186,6 +186,11 @@ impl ChainVerifier {
         }
     }
 
+    /// Starts after a cut: the first record must be the one after it.
+    pub fn after(workspace: WorkspaceId, cut: Head) -> Self {
+        Self { workspace, head: cut }
+    }
+
     /// Where the checked part ends.
     pub fn head(&self) -> &Head {
         &self.head

@@ -291,7 +291,9 @@ fn standing(turn: &Turn<'_>, id: ExecutionId) -> EngineResult<(ExecutionRow, Opt
         return Ok((row.clone(), None));
     }
     let record = turn.ledger.submissions.get(&id.action());
+    // What was cut off may still be there for a while; it is as gone as if it were not.
     let (_, origin) = record
+        .filter(|record| turn.cut().is_none_or(|cut| record.seq > cut.seq))
         .and_then(origin_of)
         .ok_or_else(|| EngineError::not_found("execution", id))?;
     Ok((allowed_execution(id, &origin), Some(origin)))

@@ -1,7 +1,7 @@
 //! Requests that must not happen twice: remembered in the transaction that carries them out.
 
 use serde::{Serialize, de::DeserializeOwned};
-use signoff_core::time::Micros;
+use signoff_core::{policy::Settings, time::Micros};
 use signoff_store::{IdempotencyName, IdempotencyRow, Wants};
 
 use crate::{EngineError, EngineResult, tenant::Tenant, turn::Turn, view::Caller};
@@ -11,12 +11,17 @@ pub const KEY_CHARS_MAX: usize = 255;
 /// How long a key is remembered, except for submits, whose keys live as long as the action.
 const LIFETIME: Micros = Micros::seconds(86_400);
 
+/// How long records are kept.
+pub(crate) fn retention(settings: &Settings) -> Micros {
+    Micros::seconds(i64::from(settings.retention_days) * 86_400)
+}
+
 /// One request that came with a key.
 #[derive(Clone)]
 pub(crate) struct Once {
     name: IdempotencyName,
     fingerprint: [u8; 32],
-    lifetime: Option<Micros>,
+    lifetime: Micros,
 }
 
 impl Once {
@@ -47,13 +52,13 @@ impl Once {
         Ok(Some(Self {
             name,
             fingerprint,
-            lifetime: Some(LIFETIME),
+            lifetime: LIFETIME,
         }))
     }
 
-    /// Remembered as long as what it made.
-    pub(crate) fn for_ever(mut self) -> Self {
-        self.lifetime = None;
+    /// Remembered as long as the records of what it made.
+    pub(crate) fn as_long_as_records(mut self, settings: &Settings) -> Self {
+        self.lifetime = retention(settings);
         self
     }
 }
@@ -89,7 +94,7 @@ impl Turn<'_> {
             name: once.name.clone(),
             fingerprint: once.fingerprint,
             outcome: serde_json::to_string(outcome).map_err(|_| EngineError::Internal)?,
-            expires_at: once.lifetime.map(|lifetime| self.now().plus(lifetime)),
+            expires_at: Some(self.now().plus(once.lifetime)),
         };
         self.ledger.idempotency.insert(once.name.clone(), row.clone());
         self.ledger.changes.idempotency.push(row);

@@ -175,6 +175,8 @@ pub struct SettingsChange {
     pub default_approvers: Option<Vec<Approver>>,
     /// For pending approvals that no policy governs any more.
     pub orphaned: Option<Orphaned>,
+    /// For how many days records are kept.
+    pub retention_days: Option<u32>,
 }
 
 /// A new agent.

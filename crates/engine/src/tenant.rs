@@ -6,7 +6,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use signoff_core::{actor::Principal, event::KeyOwner, id::WorkspaceId};
+use signoff_core::{actor::Principal, event::{KeyOwner, LogCut}, id::WorkspaceId};
 use signoff_store::{Store, StoreError};
 
 use crate::{EngineError, EngineResult, seal::WorkspaceKey, snapshot::Snapshot, view::Caller};
@@ -39,6 +39,11 @@ impl Tenant {
             told: Mutex::new(told),
             compared: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// What was last cut off the log.
+    pub(crate) fn last_cut(&self) -> Option<LogCut> {
+        self.snapshot().rows.workspace.as_ref()?.cut.clone()
     }
 
     /// The last record that those who watch were told of.

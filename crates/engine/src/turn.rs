@@ -8,7 +8,7 @@ use std::{
 use signoff_core::{
     actor::{Actor, Principal},
     authority::{Operation, Permit, permit},
-    event::{ApprovalStatus, EpochCause, EpochRaised, Event, PolicyVersion},
+    event::{ApprovalStatus, EpochCause, EpochRaised, Event, LogCut, PolicyVersion},
     fold::{RowKey, Rows},
     id::{ActionId, ApprovalId, EventId, ExecutionId, RawId},
     policy::PolicyRef,
@@ -137,6 +137,14 @@ pub(crate) fn mint_id(now: Timestamp) -> RawId {
     RawId(bytes)
 }
 
+/// When an id was minted, to the millisecond.
+pub(crate) fn minted_at(id: RawId) -> Timestamp {
+    let mut millis = [0; 8];
+    millis[2..].copy_from_slice(&id.0[..6]);
+    let micros = u64::from_be_bytes(millis).saturating_mul(1_000);
+    Timestamp(i64::try_from(micros).unwrap_or(i64::MAX))
+}
+
 impl Turn<'_> {
     /// The batch's time.
     pub(crate) fn now(&self) -> Timestamp {
@@ -158,13 +166,19 @@ impl Turn<'_> {
             .and_then(|row| row.log_epoch)
     }
 
-    /// From here on what was approved is held.
-    pub(crate) fn raise_epoch(&mut self, cause: EpochCause, actor: Actor) -> EngineResult<()> {
+    /// What was last cut off the log.
+    pub(crate) fn cut(&self) -> Option<&LogCut> {
+        self.ledger.snapshot.rows.workspace.as_ref()?.cut.as_ref()
+    }
+
+    /// From here on what was approved is held; answers the new epoch.
+    pub(crate) fn raise_epoch(&mut self, cause: EpochCause, actor: Actor) -> EngineResult<u64> {
         self.bring(RowKey::Workspace);
         let epoch = self.log_epoch().map_or(0, |epoch| epoch.number) + 1;
         let workspace = self.ledger.tenant.id;
         let event = Event::EpochRaised(EpochRaised { epoch, cause });
-        self.emit(Draft::new(event, actor, workspace)).map(drop)
+        self.emit(Draft::new(event, actor, workspace))?;
+        Ok(epoch)
     }
 
     /// The caller as they are now: a key revoked, a person switched off or moved to another role since they knocked has

@@ -7,7 +7,7 @@ use std::{
 
 use signoff_core::{
     authority::Operation,
-    event::Event,
+    event::{Event, LogCut},
     fold::Rows,
     id::{ChannelId, KeyId, OperatorId, RawId},
     payload::{Hash32, commitment},
@@ -28,6 +28,8 @@ const FAULTS_MAX: usize = 100;
 /// What a walk over the log gathers.
 struct Walk {
     chain: ChainVerifier,
+    /// Where the log begins, until the record that says so was met.
+    cut: Option<LogCut>,
     rows: Rows,
     faults: Vec<Fault>,
     missing: BTreeSet<u64>,
@@ -55,6 +57,17 @@ impl Engine {
     pub async fn verify(&self, caller: &Caller, with_store: bool) -> EngineResult<Verification> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::SeeWorkspace)?;
+        loop {
+            let cut = tenant.last_cut();
+            let found = self.verify_once(&tenant, with_store).await?;
+            // What was cut off under the walk is no fault: it starts from there once more.
+            if found.ok || tenant.last_cut() == cut {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn verify_once(&self, tenant: &Tenant, with_store: bool) -> EngineResult<Verification> {
         // What is folded is read first: records that arrive meanwhile are then left aside.
         let folded = if with_store {
             Some(self.store().folded(tenant.id).await?)
@@ -65,20 +78,30 @@ impl Engine {
             .as_ref()
             .and_then(|folded| folded.head)
             .map(|head| head.seq);
+        let (cut, rows, faults) = self.beginning(tenant, folded.as_ref()).await?;
+        let chain = match &cut {
+            Some(cut) => ChainVerifier::after(tenant.id, cut.head()),
+            None => ChainVerifier::new(tenant.id),
+        };
         let mut walk = Walk {
-            chain: ChainVerifier::new(tenant.id),
-            rows: Rows::default(),
-            faults: Vec::new(),
+            chain,
+            rows,
+            faults,
+            cut,
             missing: BTreeSet::new(),
             erased: BTreeSet::new(),
             records: 0,
             broken: false,
         };
-        self.walk(&tenant, &mut walk, end, with_store).await?;
+        self.walk(tenant, &mut walk, end, with_store).await?;
+        if let (Some(cut), false) = (&walk.cut, walk.broken) {
+            let why = "the log does not say that it was cut off here";
+            walk.faults.push(fault("cut", Some(cut.seq), why));
+        }
         let head = *walk.chain.head();
         let mut rows = 0;
         match &folded {
-            Some(folded) => rows = compare(&tenant, &mut walk, folded, &head),
+            Some(folded) => rows = compare(tenant, &mut walk, folded, &head),
             None if !walk.broken => {
                 // Without the store's rows at least its head must be where the log ends.
                 let stored = self.store().head(tenant.id).await?;
@@ -108,6 +131,28 @@ impl Engine {
         })
     }
 
+    /// Where the log begins: after the last cut, with the state kept for it.
+    async fn beginning(
+        &self,
+        tenant: &Tenant,
+        folded: Option<&Folded>,
+    ) -> EngineResult<(Option<LogCut>, Rows, Vec<Fault>)> {
+        // As stored now; the snapshot may be older than the rows.
+        let stored = folded.and_then(|folded| folded.rows.workspace.as_ref());
+        let cut = match stored {
+            Some(row) => row.cut.clone(),
+            None => tenant.last_cut(),
+        };
+        let Some(cut) = cut else {
+            return Ok((None, Rows::default(), Vec::new()));
+        };
+        let (rows, faults) = match self.state_of(tenant, &cut).await? {
+            Ok(rows) => (rows, Vec::new()),
+            Err(why) => (Rows::default(), vec![fault("cut", Some(cut.seq), why)]),
+        };
+        Ok((Some(cut), rows, faults))
+    }
+
     async fn walk(
         &self,
         tenant: &Tenant,
@@ -115,7 +160,7 @@ impl Engine {
         end: Option<u64>,
         with_store: bool,
     ) -> EngineResult<()> {
-        let mut beyond = None;
+        let mut beyond = Some(walk.chain.head().seq);
         loop {
             let query = RecordQuery {
                 beyond,
@@ -197,8 +242,10 @@ impl Engine {
 impl Walk {
     fn take(&mut self, record: &Record) {
         self.records += 1;
-        if let Event::PayloadErased(erased) = &record.event {
-            self.erased.extend(&erased.sequences);
+        match &record.event {
+            Event::PayloadErased(erased) => self.erased.extend(&erased.sequences),
+            Event::LogCut(cut) => drop(self.cut.take_if(|begins| begins == cut)),
+            _ => {}
         }
         if let Err(error) = self.rows.fold(record) {
             self.faults.push(fault("fold", Some(record.seq), error));

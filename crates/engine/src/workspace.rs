@@ -1,11 +1,17 @@
 //! The workspace and its settings.
 
-use signoff_core::{authority::Operation, policy::Settings, record::Record};
+use signoff_core::{
+    authority::Operation,
+    event::EpochCause,
+    policy::{RETENTION_DAYS_MAX, RETENTION_DAYS_MIN, Settings},
+    record::Record,
+};
 use signoff_store::Wants;
 
 use crate::{
     Engine, EngineError, EngineResult,
     request::SettingsChange,
+    turn::minted_at,
     view::{Caller, WorkspaceView},
 };
 
@@ -36,6 +42,13 @@ impl SettingsChange {
         }
         next.unmatched = self.unmatched.unwrap_or(next.unmatched);
         next.orphaned = self.orphaned.unwrap_or(next.orphaned);
+        if let Some(days) = self.retention_days {
+            if !(RETENTION_DAYS_MIN..=RETENTION_DAYS_MAX).contains(&days) {
+                let why = format!("records are kept for {RETENTION_DAYS_MIN} to {RETENTION_DAYS_MAX} days");
+                return Err(EngineError::invalid("/retention_days", why));
+            }
+            next.retention_days = days;
+        }
         Ok((next != *present).then_some(next))
     }
 }
@@ -53,15 +66,22 @@ impl Engine {
             .records_at(tenant.id, &[1])
             .await?
             .into_iter()
-            .next()
-            .ok_or(EngineError::Internal)?;
-        let first: Record = serde_json::from_slice(&first.bytes).map_err(|_| EngineError::Internal)?;
+            .next();
+        let created_at = match first {
+            Some(first) => {
+                let first: Record =
+                    serde_json::from_slice(&first.bytes).map_err(|_| EngineError::Internal)?;
+                first.time
+            }
+            // Cut off by now; the id still says it, to the millisecond.
+            None => minted_at(tenant.id.0),
+        };
         let snapshot = tenant.snapshot();
         Ok(WorkspaceView {
             id: tenant.id,
             settings: snapshot.settings().clone(),
             policy_set: snapshot.rows.workspace.as_ref().map_or(0, |row| row.policy_set),
-            created_at: first.time,
+            created_at,
         })
     }
 
@@ -84,5 +104,21 @@ impl Engine {
         })
         .await?;
         self.workspace(caller).await
+    }
+
+    /// Says that the log goes on in another place: after a failover that may have lost what was acknowledged, or a
+    /// restore that Signoff could not see. What was approved before is held until a person releases it.
+    ///
+    /// # Errors
+    /// If the caller may not.
+    pub async fn declare_failover(&self, caller: &Caller) -> EngineResult<u64> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Govern)?;
+        let caller_then = caller.clone();
+        self.write(&tenant, Wants::default(), move |turn| {
+            let (principal, _) = turn.principal(&caller_then, Operation::Govern)?;
+            turn.raise_epoch(EpochCause::Declared, principal.actor())
+        })
+        .await
     }
 }

@@ -283,6 +283,7 @@ impl Pen {
         tracing::error!(%workspace, "the database is a restored copy or was failed over: approved executions are held until a person releases them");
         let mut turn = Turn { ledger };
         turn.raise_epoch(EpochCause::Displaced, Actor::system("displaced"))
+            .map(drop)
             .map_err(Failure::Store)
     }
 

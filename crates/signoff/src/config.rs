@@ -17,6 +17,10 @@ const ADMIN_KEY_CHARS_MIN: usize = 32;
 pub(crate) struct Config {
     /// Where database and keys are kept.
     pub(crate) data: PathBuf,
+    /// The Postgres database that several nodes share; none: SQLite in the data directory.
+    pub(crate) database: Option<Database>,
+    /// The master key, where it is given and not kept in the data directory.
+    pub(crate) master_key: Option<Secret>,
     /// Where to listen; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
     /// What links are built from; none: `http://` and the address listened on.
@@ -35,6 +39,15 @@ pub(crate) struct Config {
     pub(crate) log: LogConfig,
 }
 
+/// A Postgres database.
+#[derive(Debug, Clone)]
+pub(crate) struct Database {
+    /// `postgres://USER:PASSWORD@HOST:PORT/NAME`.
+    pub(crate) url: Secret,
+    /// Behind a pooler that gives each transaction another connection.
+    pub(crate) pooled: bool,
+}
+
 /// The person of a demonstration: an admin without a password.
 #[derive(Debug, Clone)]
 pub(crate) struct DemoOperator {
@@ -51,6 +64,18 @@ pub(crate) struct LogConfig {
     pub(crate) format: LogFormat,
     /// What to log, such as `info` or `signoff_engine=debug,info`.
     pub(crate) filter: String,
+}
+
+impl Database {
+    /// # Errors
+    /// If the URL is not one of Postgres. Nothing of it is repeated: it may hold a password.
+    pub(crate) fn new(url: String, pooled: bool) -> anyhow::Result<Self> {
+        if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+            bail!("--database: only postgres://USER:PASSWORD@HOST/NAME; leave it out for SQLite in --data");
+        }
+        let url = Secret::new(url);
+        Ok(Self { url, pooled })
+    }
 }
 
 impl LogConfig {
@@ -87,6 +112,25 @@ pub(crate) struct ServeArgs {
     /// Directory for database and keys [default: ./signoff-data]
     #[arg(long, value_name = "DIR", env = "SIGNOFF_DATA", hide_env_values = true)]
     data: Option<PathBuf>,
+    /// Postgres database for several nodes (postgres://USER:PASSWORD@HOST/NAME) instead of SQLite in DIR
+    #[arg(long, value_name = "URL", env = "SIGNOFF_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    /// The database is behind a transaction-mode pooler: no notifications, no prepared statements
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        hide_possible_values = true,
+        default_missing_value = "true",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        env = "SIGNOFF_DATABASE_POOLED",
+        hide_env_values = true
+    )]
+    database_pooled: Option<bool>,
+    /// File with the master key (64 hexadecimal digits), or SIGNOFF_MASTER_KEY [default: DIR/master.key]
+    #[arg(long, value_name = "FILE", env = "SIGNOFF_MASTER_KEY_FILE", hide_env_values = true)]
+    master_key_file: Option<PathBuf>,
     /// Address to listen on [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDR", env = "SIGNOFF_LISTEN", hide_env_values = true)]
     listen: Option<SocketAddr>,
@@ -147,6 +191,9 @@ pub(crate) struct ServeArgs {
 #[serde(deny_unknown_fields)]
 struct File {
     data: Option<PathBuf>,
+    database: Option<String>,
+    database_pooled: Option<bool>,
+    master_key_file: Option<PathBuf>,
     listen: Option<SocketAddr>,
     public_url: Option<Url>,
     trusted_proxies: Option<Vec<String>>,
@@ -160,16 +207,25 @@ impl Config {
     /// Lays flags and environment over the file, and checks the whole.
     pub(crate) fn load(args: ServeArgs) -> anyhow::Result<Self> {
         let file = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
-        let admin_key = std::env::var("SIGNOFF_ADMIN_KEY")
-            .ok()
-            .filter(|key| !key.is_empty());
-        Self::lay(args, file, admin_key.map(Secret::new))
+        let secret = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let key_file = args.master_key_file.as_ref().or(file.master_key_file.as_ref());
+        let master_key = match (secret("SIGNOFF_MASTER_KEY"), key_file) {
+            (Some(_), Some(_)) => bail!("SIGNOFF_MASTER_KEY and --master-key-file are both given; give one"),
+            (Some(key), None) => Some(Secret::new(key)),
+            (None, Some(path)) => Some(crate::keeping::read_master_key(path)?),
+            (None, None) => None,
+        };
+        let mut config = Self::lay(args, file, secret("SIGNOFF_ADMIN_KEY").map(Secret::new))?;
+        config.master_key = master_key;
+        Ok(config)
     }
 
     /// Settings of a server for a demonstration or a test: a data directory, any free port, an admin key.
     pub(crate) fn ephemeral(data: &Path, listen: SocketAddr, admin_key: Secret) -> Self {
         Self {
             data: data.to_owned(),
+            database: None,
+            master_key: None,
             listen,
             public_url: None,
             trusted_proxies: Vec::new(),
@@ -187,6 +243,15 @@ impl Config {
                 .data
                 .or(file.data)
                 .unwrap_or_else(|| PathBuf::from("signoff-data")),
+            database: args
+                .database
+                .or(file.database)
+                .map(|url| {
+                    let pooled = args.database_pooled.or(file.database_pooled).unwrap_or(false);
+                    Database::new(url, pooled)
+                })
+                .transpose()?,
+            master_key: None,
             listen: args
                 .listen
                 .or(file.listen)

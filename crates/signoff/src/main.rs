@@ -12,6 +12,7 @@ mod config;
 mod connection;
 mod exit;
 mod fields;
+mod keeping;
 mod inert;
 mod offline;
 mod output;

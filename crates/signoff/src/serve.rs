@@ -1,14 +1,10 @@
 //! Puts the rooms together and runs the server.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use axum::serve::ListenerExt;
 use secrecy::{ExposeSecret, SecretString};
 use signoff_api::Secret;
@@ -17,16 +13,14 @@ use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::request::CreateOperator;
 use signoff_engine::{Engine, EngineOptions};
 use signoff_server::Doors;
-use signoff_store::sqlite::SqliteStore;
-use signoff_store::{Store as _, SystemClock};
+use signoff_store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, DemoOperator};
+use crate::keeping;
 
-/// The file beside the database with the key that everything secret is wrapped with.
-const MASTER_KEY_FILE: &str = "master.key";
 /// How long requests under way may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -41,7 +35,7 @@ pub(crate) struct Running {
     /// Link (with a query) whose page signs the demonstration's operator in by POST; none unless the settings name one.
     pub(crate) demo_link: Option<String>,
     engine: Engine,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     stopping: CancellationToken,
     serving: JoinHandle<std::io::Result<()>>,
 }
@@ -65,12 +59,7 @@ impl Running {
 
 /// Starts the server and returns once it answers.
 pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
-    prepare_directory(&config.data)?;
-    let store = SqliteStore::open(&config.data, Arc::new(SystemClock)).await;
-    let store =
-        Arc::new(store.with_context(|| format!("can't open the data in `{}`", config.data.display()))?);
-    let is_new = store.workspaces().await?.is_empty();
-    let master_key = master_key(&config.data, is_new)?;
+    let (store, master_key) = keeping::open(&config).await?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("can't listen on {}", config.listen))?;
     let addr = listener.local_addr()?;
@@ -95,7 +84,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     });
     let engine = engine
         .await
-        .with_context(|| format!("can't use the data in `{}`", config.data.display()))?;
+        .with_context(|| format!("can't use the data in {}", keeping::name(&config)))?;
     let demo_link = match (&config.demo_operator, &config.admin_key) {
         (Some(person), Some(key)) => Some(demo_link(&engine, person, key, &url).await?),
         _ => None,
@@ -135,48 +124,6 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
         }
         other => other,
     }
-}
-
-fn prepare_directory(data: &Path) -> anyhow::Result<()> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
-    made.with_context(|| format!("can't make the data directory `{}`", data.display()))
-}
-
-/// Reads the master key, or makes one for data that does not exist yet.
-fn master_key(data: &Path, is_new: bool) -> anyhow::Result<SecretString> {
-    let path = data.join(MASTER_KEY_FILE);
-    match File::open(&path) {
-        Ok(mut file) => {
-            let mut text = String::new();
-            file.read_to_string(&mut text)
-                .with_context(|| format!("can't read `{}`", path.display()))?;
-            return Ok(SecretString::from(text.trim()));
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("can't read `{}`", path.display())),
-    }
-    if !is_new {
-        bail!(
-            "`{}` is missing: without it the database beside it can't be read; bring it back from your backup",
-            path.display()
-        );
-    }
-    let key = crate::random::digits()?;
-    let partial = data.join(format!("{MASTER_KEY_FILE}.new"));
-    let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&partial)?;
-        writeln!(file, "{key}")?;
-        file.sync_all()?;
-        fs::rename(&partial, &path)?;
-        File::open(data)?.sync_all()
-    };
-    write().with_context(|| format!("can't write `{}`", path.display()))?;
-    Ok(SecretString::from(key))
 }
 
 /// Makes the person of a demonstration, and a link whose page signs in as them.

@@ -1,63 +1,55 @@
 //! A store that goes with its test.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
-use signoff_store::{Store as _, sqlite::SqliteStore};
+use signoff_store::Store;
 
-use crate::FakeClock;
+use crate::{Backdoor, FakeClock, Place};
 
-/// An SQLite store in a temporary directory, which is removed with it, on a clock that the test turns.
+/// A store on the backend of this run, on a clock that the test turns. What it keeps is removed with it.
 pub struct TemporaryStore {
     /// The store.
-    pub store: Arc<SqliteStore>,
+    pub store: Arc<dyn Store>,
     /// Its clock.
     pub clock: FakeClock,
-    directory: Arc<tempfile::TempDir>,
+    /// Where it keeps everything.
+    pub place: Arc<Place>,
 }
 
 impl TemporaryStore {
     /// A fresh one, its clock at [`FakeClock::START`].
     pub async fn open() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        Self::open_in(Arc::new(directory), FakeClock::default()).await
+        Self::open_at(Arc::new(Place::fresh().await), FakeClock::default()).await
     }
 
-    async fn open_in(directory: Arc<tempfile::TempDir>, clock: FakeClock) -> Self {
-        let store = SqliteStore::open(directory.path(), Arc::new(clock.clone()))
-            .await
-            .unwrap();
-        Self {
-            store: Arc::new(store),
-            clock,
-            directory,
-        }
+    /// One that keeps everything here. On Postgres several may be open at one place, as several nodes are.
+    pub async fn open_at(place: Arc<Place>, clock: FakeClock) -> Self {
+        let store = place.open(Arc::new(clock.clone())).await;
+        Self { store, clock, place }
     }
 
-    /// Where its files are.
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
+    /// A way to what it keeps that goes past it.
+    pub async fn backdoor(&self) -> Backdoor {
+        self.place.backdoor().await
     }
 
     /// Closes it and opens the same data again, as after a restart. Panics if somebody else still holds the store.
     pub async fn reopen(self) -> Self {
-        let Self {
-            store,
-            clock,
-            directory,
-        } = self;
+        let Self { store, clock, place } = self;
         store.close().await;
-        assert!(
-            Arc::into_inner(store).is_some(),
+        assert_eq!(
+            Arc::strong_count(&store),
+            1,
             "the store is still held elsewhere"
         );
-        Self::open_in(directory, clock).await
+        drop(store);
+        Self::open_at(place, clock).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use signoff_core::time::Micros;
-    use signoff_store::Store as _;
 
     use super::*;
 
@@ -65,10 +57,11 @@ mod tests {
     async fn it_opens_again_with_the_same_clock() {
         let first = TemporaryStore::open().await;
         let later = first.clock.advance(Micros::seconds(5));
-        let path = first.directory().to_owned();
+        let path = first.place.directory().to_owned();
         let second = first.reopen().await;
         assert_eq!(second.store.clock().now(), later);
         second.store.health().await.unwrap();
+        second.store.close().await;
         drop(second);
         assert!(!path.exists());
     }

@@ -77,7 +77,8 @@ impl Engine {
         self.permit(caller, Operation::Ask)?;
         let once = match key {
             Some(_) => {
-                Once::of(&tenant, caller, "submit", key, &SameSubmit::of(&submit))?.map(Once::for_ever)
+                let once = Once::of(&tenant, caller, "submit", key, &SameSubmit::of(&submit))?;
+                once.map(|once| once.as_long_as_records(tenant.snapshot().settings()))
             }
             None => None,
         };

@@ -5,6 +5,7 @@ mod clock;
 mod deliver;
 mod follow;
 mod rejudge;
+mod retain;
 mod sweep;
 mod tell;
 
@@ -18,6 +19,7 @@ pub(crate) fn start(engine: &Engine, tasks: &TaskTracker, stop: &CancellationTok
     tasks.spawn(rejudge::run(engine.clone(), stop.clone()));
     tasks.spawn(deliver::run(engine.clone(), stop.clone()));
     tasks.spawn(sweep::run(engine.clone(), stop.clone()));
+    tasks.spawn(retain::run(engine.clone(), stop.clone()));
     if engine.store().is_shared() {
         tasks.spawn(follow::run(engine.clone(), stop.clone()));
         tasks.spawn(follow::announce(engine.clone(), stop.clone()));

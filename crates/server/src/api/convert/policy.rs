@@ -41,6 +41,7 @@ pub(crate) fn apply(given: wire::PolicyApply) -> Result<ApplyPolicies, Refused> 
             .default_approvers
             .map(|list| approvers(&mut faults, "/settings/default_approvers", &list)),
         orphaned: change.orphaned.map(ToCore::to_core),
+        retention_days: None,
     };
     faults.done(Code::PolicyInvalid)?;
     Ok(ApplyPolicies {
@@ -62,6 +63,7 @@ pub(crate) fn settings(given: signoff_api::workspace::WorkspaceUpdate) -> Result
             .default_approvers
             .map(|list| approvers(&mut faults, "/default_approvers", &list)),
         orphaned: given.orphaned.map(ToCore::to_core),
+        retention_days: given.retention_days,
     };
     faults.done(Code::InvalidRequest)?;
     Ok(change)

@@ -204,6 +204,7 @@ impl ToWire for WorkspaceView {
                 .map(ToString::to_string)
                 .collect(),
             orphaned: self.settings.orphaned.to_wire(),
+            retention_days: self.settings.retention_days,
             policy_version: self.policy_set,
             created_at: self.created_at.to_wire(),
         }
