@@ -1,6 +1,6 @@
-//! A log of the first release with every type of event, kept for ever: it must verify and fold to the same rows in
-//! every later build. The files are `spec/golden_log.v1.jsonl`, one record's canonical bytes a line, and
-//! `spec/golden_fold.v1.json`, where it ends and what it adds up to.
+//! Logs with every type of event that a release knew, kept for ever: they must verify and fold to the same rows in every
+//! later build. The files are `spec/golden_log.VERSION.jsonl`, one record's canonical bytes a line, and
+//! `spec/golden_fold.VERSION.json`, where it ends and what it adds up to.
 //!
 //! `SIGNOFF_WRITE_GOLDEN=1 cargo test -p signoff-core --test golden_log` writes them. After a release that is only right
 //! for files of a new version: old logs can't be changed, so neither can these.
@@ -10,6 +10,7 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Mutex};
 use serde::Serialize;
 use serde_json::Value;
 use signoff_core::{
+    event::Event,
     fold::Rows,
     json,
     record::{ChainVerifier, Head, Record, hash_of},
@@ -17,6 +18,8 @@ use signoff_core::{
 
 mod golden;
 mod support;
+
+use support::Log;
 
 const REWRITE: &str = "SIGNOFF_WRITE_GOLDEN=1 cargo test -p signoff-core --test golden_log";
 
@@ -42,13 +45,13 @@ fn golden_file(name: &str, fresh: &str) -> String {
         .unwrap_or_else(|error| panic!("spec/{name}: {error}; write it with `{REWRITE}`"))
 }
 
-fn golden_log() -> String {
-    let lines: Vec<String> = golden::log()
+fn golden_log(version: &str, log: &Log) -> String {
+    let lines: Vec<String> = log
         .sealed
         .iter()
         .map(|sealed| String::from_utf8_lossy(&sealed.bytes).into_owned() + "\n")
         .collect();
-    golden_file("golden_log.v1.jsonl", &lines.concat())
+    golden_file(&format!("golden_log.{version}.jsonl"), &lines.concat())
 }
 
 /// The rows as lists, for people to read and for a difference to be seen in.
@@ -106,38 +109,67 @@ fn readable(head: &Head, rows: &Rows) -> String {
     serde_json::to_string_pretty(&folded).expect("rows are JSON") + "\n"
 }
 
-/// I1: the log of the first release verifies, and folds to what it folded to then.
+/// I1: the log of every release verifies, and folds to what it folded to then.
 #[test]
-fn i1_the_golden_log_folds_to_the_golden_rows() {
-    let mut verifier = ChainVerifier::new(support::WORKSPACE);
-    let mut rows = Rows::default();
-    for line in golden_log().lines() {
-        let record = verifier
-            .next(line.as_bytes(), hash_of(line.as_bytes()))
-            .expect("the golden log is intact");
-        rows.fold(&record).expect("the golden log folds");
+fn i1_golden_logs_fold_to_the_golden_rows() {
+    for (version, log) in golden::logs() {
+        let mut verifier = ChainVerifier::new(support::WORKSPACE);
+        let mut rows = Rows::default();
+        for line in golden_log(version, &log).lines() {
+            let record = verifier
+                .next(line.as_bytes(), hash_of(line.as_bytes()))
+                .expect("the golden log is intact");
+            rows.fold(&record).expect("the golden log folds");
+        }
+        let folded = readable(verifier.head(), &rows);
+        assert_eq!(folded, golden_file(&format!("golden_fold.{version}.json"), &folded));
     }
-    let folded = readable(verifier.head(), &rows);
-    assert_eq!(folded, golden_file("golden_fold.v1.json", &folded));
+}
+
+/// I1: wherever a log is cut, what is left folds from the state at the cut to what the whole folds to.
+#[test]
+fn i1_a_log_folds_the_same_from_the_state_at_its_cut() {
+    let log = golden::log();
+    let Some(Event::LogCut(cut)) = log.sealed.last().map(|sealed| &sealed.record.event) else {
+        panic!("the golden log ends with a cut");
+    };
+    let (before, after) = log.sealed.split_at(usize::try_from(cut.seq).expect("small"));
+    let mut rows = Rows::default();
+    for sealed in before {
+        rows.fold(&sealed.record).expect("it folds");
+    }
+    let approvals = rows.approvals.len();
+    rows.take_what_was_over(cut);
+    assert!(rows.approvals.len() < approvals, "something was over by then");
+    let state = serde_json::to_vec(&rows).expect("rows are JSON");
+    let mut rows: Rows = serde_json::from_slice(&state).expect("and read back");
+    let mut verifier = ChainVerifier::after(support::WORKSPACE, cut.head());
+    for sealed in after {
+        let record = verifier.next(&sealed.bytes, sealed.hash).expect("the rest is intact");
+        rows.fold(&record).expect("the rest folds");
+    }
+    assert_eq!(rows, log.rows);
+    assert_eq!(*verifier.head(), log.head);
 }
 
 /// The same events give the same bytes today: what is hashed has not moved.
 #[test]
 fn records_are_written_as_they_were_then() {
-    let golden = golden_log();
-    let built = golden::log();
-    assert_eq!(golden.lines().count(), built.sealed.len());
-    for (line, sealed) in golden.lines().zip(&built.sealed) {
-        assert_eq!(
-            line,
-            String::from_utf8_lossy(&sealed.bytes),
-            "record {}",
-            sealed.record.seq
-        );
-        let read: Record = serde_json::from_str(line).expect("a record");
-        assert_eq!(read, sealed.record);
+    for (version, built) in golden::logs() {
+        let golden = golden_log(version, &built);
+        assert_eq!(golden.lines().count(), built.sealed.len());
+        for (line, sealed) in golden.lines().zip(&built.sealed) {
+            assert_eq!(
+                line,
+                String::from_utf8_lossy(&sealed.bytes),
+                "record {}",
+                sealed.record.seq
+            );
+            let read: Record = serde_json::from_str(line).expect("a record");
+            assert_eq!(read, sealed.record);
+        }
+        assert_eq!(built.refold(), built.rows);
     }
-    assert_eq!(built.refold(), built.rows);
 }
 
 /// No type of event can be added without a golden record of it.
@@ -172,7 +204,7 @@ fn the_golden_log_has_every_type_of_event() {
 /// Absent, never null; nothing that a reader could see differently.
 #[test]
 fn golden_records_are_strict_json_without_nulls() {
-    for line in golden_log().lines() {
+    for line in golden_log("v2", &golden::log()).lines() {
         assert_eq!(json::check(line.as_bytes()), Ok(()), "{line}");
         assert!(!line.contains(":null"), "{line}");
     }

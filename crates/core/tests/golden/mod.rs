@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use signoff_core::{
     action::{Accepts, Priority, Risk},
     actor::{Actor, ActorKind, Auth},
-    event::{ActionFacts, Event, PolicyVersion},
+    event::{ActionFacts, EpochCause, EpochRaised, Event, LogCut, Nothing, PolicyVersion},
     id::{ActionId, ApplicationId, ChannelId, GroupId, OperatorId, PolicyId},
     payload::{Hash32, PayloadName, commitment},
     policy::PolicyRef,
+    record::Head,
     requirement::{Approver, Requirement},
     time::{Micros, Timestamp},
 };
@@ -33,8 +34,17 @@ struct Builder {
     now: Timestamp,
 }
 
+/// The golden log of each version: a later one goes on where the one before ends.
+pub(crate) fn logs() -> [(&'static str, Log); 2] {
+    [("v1", build(1)), ("v2", build(2))]
+}
+
 /// The whole golden log.
 pub(crate) fn log() -> Log {
+    build(2)
+}
+
+fn build(version: u32) -> Log {
     let mut builder = Builder {
         log: Log::new(),
         // 2026-11-20T09:00:00Z
@@ -50,6 +60,10 @@ pub(crate) fn log() -> Log {
     builder.other_ends();
     builder.calls_by_signoff();
     builder.farewells();
+    if version >= 2 {
+        builder.moved();
+        builder.cut();
+    }
     builder.log
 }
 
@@ -129,6 +143,37 @@ fn requirement() -> Requirement {
 }
 
 impl Builder {
+    /// The log goes on in another place, and a person lets go on what was held.
+    fn moved(&mut self) {
+        let raised = EpochRaised {
+            epoch: 1,
+            cause: EpochCause::Displaced,
+        };
+        self.push(&system("displaced"), crate::support::WORKSPACE, Event::EpochRaised(raised));
+        let held = self.log.rows.executions.values().find(|row| {
+            row.is_held(self.log.rows.workspace.as_ref().and_then(|row| row.log_epoch))
+        });
+        let id = held.expect("something is held").id;
+        let dana = crate::support::person(DANA);
+        self.push(&dana, id, Event::ExecutionReleased(Nothing {}));
+    }
+
+    /// The first half is cut off.
+    fn cut(&mut self) {
+        let last = &self.log.sealed[self.log.sealed.len() / 2];
+        let head = self.log.sealed[..=self.log.sealed.len() / 2]
+            .iter()
+            .fold(Head::empty(crate::support::WORKSPACE), |head, sealed| head.after(sealed));
+        let cut = LogCut {
+            seq: last.record.seq,
+            hash: last.hash,
+            time: last.record.time,
+            epochs: head.epochs,
+            state: secret(0xcc),
+        };
+        self.push(&system("retention"), crate::support::WORKSPACE, Event::LogCut(cut));
+    }
+
     fn push(&mut self, actor: &Actor, subject: impl ToString, event: Event) {
         self.push_with(actor, subject, event, &[]);
     }
