@@ -74,6 +74,17 @@ pub struct Execution {
     /// What the agent said of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Report>,
+    /// Whether it waits for an admin to release it, because the database was restored or failed over since it was
+    /// approved.
+    #[serde(default)]
+    pub held: bool,
+}
+
+/// Executions that are held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HeldExecutions {
+    /// At most 200, soonest to lapse first.
+    pub items: Vec<Execution>,
 }
 
 /// How it went.

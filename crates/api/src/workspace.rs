@@ -26,6 +26,13 @@ pub struct Workspace {
     pub created_at: String,
 }
 
+/// The log's new epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FailoverDeclared {
+    /// How often the log went on in another place.
+    pub log_epoch: u64,
+}
+
 /// Changes a workspace; what is left out stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,7 +1,7 @@
 //! Actions and executions: what an agent calls.
 
 use signoff_api::action::{Action, Submit, SubmitAnswer, Verdict};
-use signoff_api::execution::{Execution, Report, Settle};
+use signoff_api::execution::{Execution, HeldExecutions, Report, Settle};
 use signoff_api::{Until, WaitQuery};
 
 use crate::transport::Client;
@@ -85,6 +85,19 @@ impl Client {
             .json(report)
             .send()
             .await
+    }
+
+    /// Lets a held execution go on.
+    pub async fn execution_release(&self, id: &str) -> crate::Result<Execution> {
+        self.post(&["v1", "executions", id, "release"])
+            .json(&serde_json::json!({}))
+            .send()
+            .await
+    }
+
+    /// Executions that wait to be released.
+    pub async fn execution_held(&self) -> crate::Result<HeldExecutions> {
+        self.get(&["v1", "executions", "held"]).send().await
     }
 
     /// A person's word on an indeterminate execution.

@@ -53,6 +53,14 @@ impl Client {
         self.get(&["v1", "workspace"]).send().await
     }
 
+    /// Says that the log goes on in another place.
+    pub async fn workspace_failover(&self) -> crate::Result<workspace::FailoverDeclared> {
+        self.post(&["v1", "workspace", "failover"])
+            .json(&serde_json::json!({}))
+            .send()
+            .await
+    }
+
     /// Changes the workspace.
     pub async fn workspace_update(
         &self,

@@ -88,6 +88,9 @@ impl Engine {
             .await?;
         let snapshot = tenant.snapshot();
         let mut view = view(&snapshot, row, &opened, self.now());
+        view.held = execution
+            .as_ref()
+            .is_some_and(|row| row.is_held(snapshot.log_epoch()));
         view.execution = execution;
         view.told = deliveries
             .into_iter()
@@ -379,6 +382,7 @@ fn view(snapshot: &Snapshot, row: ApprovalRow, opened: &Opened, now: Timestamp) 
         agent,
         content,
         execution: None,
+        held: false,
         told: Vec::new(),
         now,
         row: Arc::new(row),

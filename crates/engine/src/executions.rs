@@ -15,12 +15,14 @@ use signoff_core::{
     payload::PayloadName,
     policy::{Effect, Orphaned},
     rows::ExecutionRow,
+    time::Timestamp,
 };
-use signoff_store::Wants;
+use signoff_store::{Due, Wants};
 
 use crate::{
     Engine, EngineError, EngineResult,
     actions::Submission,
+    approvals::PAGE_MAX,
     content::{Opened, seal_json, seal_text},
     idempotency::{Once, want},
     request::{Report, Settle},
@@ -30,6 +32,9 @@ use crate::{
     turn::{Draft, Turn},
     view::{Caller, Content, ExecutionView, Named},
 };
+
+/// How many deadlines are gone through in search of what is held.
+const HELD_LOOKED_AT_MAX: u32 = 10_000;
 
 /// A request as it stands before the batch: what is carried out.
 struct Task {
@@ -89,6 +94,7 @@ impl Engine {
             approval_id: (row.source == ExecutionSource::Approved).then(|| id.action().approval()),
             report: report_of(&row, &opened),
             content: Arc::new(task.content),
+            held: row.is_held(tenant.snapshot().log_epoch()),
             row,
         })
     }
@@ -203,6 +209,31 @@ impl Engine {
             payload,
         )
         .await
+    }
+
+    /// Executions that wait for a person to release them, soonest to lapse first.
+    ///
+    /// # Errors
+    /// If the caller may not see the workspace.
+    pub async fn held(&self, caller: &Caller) -> EngineResult<Vec<ExecutionView>> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::SeeWorkspace)?;
+        let Some(epoch) = tenant.snapshot().log_epoch() else {
+            return Ok(Vec::new());
+        };
+        let mut held = Vec::new();
+        for due in self.store().due(Timestamp(i64::MAX), HELD_LOOKED_AT_MAX).await? {
+            let Due::Execution(workspace, id, _) = due else {
+                continue;
+            };
+            if workspace == tenant.id && held.len() < PAGE_MAX as usize {
+                let view = self.execution(caller, id).await?;
+                if view.row.is_held(Some(epoch)) {
+                    held.push(view);
+                }
+            }
+        }
+        Ok(held)
     }
 
     /// A person lets an execution go on that is held since the log went on in another place.

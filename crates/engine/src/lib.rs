@@ -44,6 +44,7 @@ pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, EngineResult};
 pub use idempotency::KEY_CHARS_MAX;
 pub use submit::PENDING_PER_AGENT_MAX;
+pub use verify::verify_store;
 
 /// Why an engine does not start.
 #[derive(Debug, thiserror::Error)]

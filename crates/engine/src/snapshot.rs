@@ -14,7 +14,7 @@ use signoff_core::{
     policy::{PolicyRef, Settings},
     record::Epochs,
     requirement::{Approver, Role, Roster},
-    rows::{AgentRow, ApplicationRow, ChannelRow, GroupRow, OperatorRow, PolicyRow},
+    rows::{AgentRow, ApplicationRow, ChannelRow, GroupRow, LogEpoch, OperatorRow, PolicyRow},
 };
 use signoff_store::{Authority, PersonRow, SecretKind, StoreError};
 
@@ -109,6 +109,11 @@ impl Snapshot {
                 .and_then(|row| row.password_digest),
             SecretKind::Channel => self.rows.channels.get(&ChannelId(id)).map(|row| row.digest),
         }
+    }
+
+    /// Since when what was approved is held, if the log ever went on in another place.
+    pub(crate) fn log_epoch(&self) -> Option<LogEpoch> {
+        self.rows.workspace.as_ref().and_then(|row| row.log_epoch)
     }
 
     pub(crate) fn settings(&self) -> &Settings {

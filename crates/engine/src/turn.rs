@@ -158,12 +158,7 @@ impl Turn<'_> {
 
     /// Since when what was approved is held, if the log ever went on in another place.
     pub(crate) fn log_epoch(&self) -> Option<LogEpoch> {
-        self.ledger
-            .snapshot
-            .rows
-            .workspace
-            .as_ref()
-            .and_then(|row| row.log_epoch)
+        self.ledger.snapshot.log_epoch()
     }
 
     /// What was last cut off the log.

@@ -5,21 +5,23 @@ use std::{
     fmt::Display,
 };
 
+use secrecy::{ExposeSecret, SecretString};
 use signoff_core::{
     authority::Operation,
     event::{Event, LogCut},
     fold::Rows,
-    id::{ChannelId, KeyId, OperatorId, RawId},
+    id::{ChannelId, KeyId, OperatorId, RawId, WorkspaceId},
     payload::{Hash32, commitment},
     record::{ChainVerifier, Head, Record},
 };
-use signoff_store::{Folded, RecordQuery, SecretKind};
+use signoff_store::{Folded, RecordQuery, SecretKind, Store, StoreResult};
 
 use crate::{
-    Engine, EngineResult,
+    Engine, EngineResult, StartError,
     audit::EXPORT_MAX,
-    tenant::Tenant,
+    seal::{MasterKey, WorkspaceKey},
     view::{Caller, Fault, Verification},
+    workers::retain,
 };
 
 /// How many faults are named; more of them say nothing new.
@@ -59,18 +61,73 @@ impl Engine {
         self.permit(caller, Operation::SeeWorkspace)?;
         loop {
             let cut = tenant.last_cut();
-            let found = self.verify_once(&tenant, with_store).await?;
+            let check = Check {
+                store: self.store(),
+                workspace: tenant.id,
+                key: Some(&tenant.key),
+                last_cut: cut.clone(),
+            };
+            let found = check.run(with_store).await?;
             // What was cut off under the walk is no fault: it starts from there once more.
             if found.ok || tenant.last_cut() == cut {
                 return Ok(found);
             }
         }
     }
+}
 
-    async fn verify_once(&self, tenant: &Tenant, with_store: bool) -> EngineResult<Verification> {
+/// Checks everything that a store holds, workspace by workspace, without starting anything on it: for copies. Without the
+/// master key payloads and secrets are left out.
+///
+/// # Errors
+/// [`StartError::WrongMasterKey`] for a key that the data was not written with, or if the store can't be read; what is
+/// wrong with the data is in the answer.
+pub async fn verify_store(
+    store: &dyn Store,
+    master_key: Option<&SecretString>,
+) -> Result<Vec<(WorkspaceId, Verification)>, StartError> {
+    let master = master_key
+        .map(|key| MasterKey::parse(key.expose_secret()))
+        .transpose()?;
+    let mut found = Vec::new();
+    for workspace in store.workspaces().await? {
+        let wrapped = store.workspace_key(workspace).await?;
+        let wrapped =
+            wrapped.ok_or_else(|| StartError::Damaged(format!("the key of {workspace} is missing")))?;
+        let key = master
+            .as_ref()
+            .map(|master| {
+                master
+                    .unwrap(workspace, &wrapped)
+                    .ok_or(StartError::WrongMasterKey)
+            })
+            .transpose()?;
+        let check = Check {
+            store,
+            workspace,
+            key: key.as_ref(),
+            last_cut: None,
+        };
+        found.push((workspace, check.run(true).await?));
+    }
+    Ok(found)
+}
+
+/// One workspace whose log is checked.
+struct Check<'a> {
+    store: &'a dyn Store,
+    workspace: WorkspaceId,
+    /// Opens payloads, and binds secrets to the log.
+    key: Option<&'a WorkspaceKey>,
+    /// Where the log begins, for a check that does not read what is folded.
+    last_cut: Option<LogCut>,
+}
+
+impl Check<'_> {
+    async fn run(&self, with_store: bool) -> StoreResult<Verification> {
         // What is folded is read first: records that arrive meanwhile are then left aside.
         let folded = if with_store {
-            Some(self.store().folded(tenant.id).await?)
+            Some(self.store.folded(self.workspace).await?)
         } else {
             None
         };
@@ -78,10 +135,10 @@ impl Engine {
             .as_ref()
             .and_then(|folded| folded.head)
             .map(|head| head.seq);
-        let (cut, rows, faults) = self.beginning(tenant, folded.as_ref()).await?;
+        let (cut, rows, faults) = self.beginning(folded.as_ref()).await?;
         let chain = match &cut {
-            Some(cut) => ChainVerifier::after(tenant.id, cut.head()),
-            None => ChainVerifier::new(tenant.id),
+            Some(cut) => ChainVerifier::after(self.workspace, cut.head()),
+            None => ChainVerifier::new(self.workspace),
         };
         let mut walk = Walk {
             chain,
@@ -93,7 +150,7 @@ impl Engine {
             records: 0,
             broken: false,
         };
-        self.walk(tenant, &mut walk, end, with_store).await?;
+        self.walk(&mut walk, end, with_store).await?;
         if let (Some(cut), false) = (&walk.cut, walk.broken) {
             let why = "the log does not say that it was cut off here";
             walk.faults.push(fault("cut", Some(cut.seq), why));
@@ -101,10 +158,10 @@ impl Engine {
         let head = *walk.chain.head();
         let mut rows = 0;
         match &folded {
-            Some(folded) => rows = compare(tenant, &mut walk, folded, &head),
+            Some(folded) => rows = compare(self.key, &mut walk, folded, &head),
             None if !walk.broken => {
                 // Without the store's rows at least its head must be where the log ends.
-                let stored = self.store().head(tenant.id).await?;
+                let stored = self.store.head(self.workspace).await?;
                 if stored.is_none_or(|stored| {
                     stored.seq < head.seq || (stored.seq == head.seq && stored.hash != head.hash)
                 }) {
@@ -132,34 +189,24 @@ impl Engine {
     }
 
     /// Where the log begins: after the last cut, with the state kept for it.
-    async fn beginning(
-        &self,
-        tenant: &Tenant,
-        folded: Option<&Folded>,
-    ) -> EngineResult<(Option<LogCut>, Rows, Vec<Fault>)> {
+    async fn beginning(&self, folded: Option<&Folded>) -> StoreResult<(Option<LogCut>, Rows, Vec<Fault>)> {
         // As stored now; the snapshot may be older than the rows.
         let stored = folded.and_then(|folded| folded.rows.workspace.as_ref());
         let cut = match stored {
             Some(row) => row.cut.clone(),
-            None => tenant.last_cut(),
+            None => self.last_cut.clone(),
         };
         let Some(cut) = cut else {
             return Ok((None, Rows::default(), Vec::new()));
         };
-        let (rows, faults) = match self.state_of(tenant, &cut).await? {
+        let (rows, faults) = match retain::state_of(self.store, self.workspace, &cut).await? {
             Ok(rows) => (rows, Vec::new()),
             Err(why) => (Rows::default(), vec![fault("cut", Some(cut.seq), why)]),
         };
         Ok((Some(cut), rows, faults))
     }
 
-    async fn walk(
-        &self,
-        tenant: &Tenant,
-        walk: &mut Walk,
-        end: Option<u64>,
-        with_store: bool,
-    ) -> EngineResult<()> {
+    async fn walk(&self, walk: &mut Walk, end: Option<u64>, with_store: bool) -> StoreResult<()> {
         let mut beyond = Some(walk.chain.head().seq);
         loop {
             let query = RecordQuery {
@@ -167,7 +214,7 @@ impl Engine {
                 limit: EXPORT_MAX,
                 ..RecordQuery::default()
             };
-            let mut page = self.store().records(tenant.id, &query).await?;
+            let mut page = self.store.records(self.workspace, &query).await?;
             if let Some(end) = end {
                 page.retain(|stored| stored.seq <= end);
             }
@@ -191,7 +238,6 @@ impl Engine {
             }
             if with_store {
                 self.check_payloads(
-                    tenant,
                     walk,
                     &with_payloads,
                     &page.iter().map(|stored| stored.seq).collect::<Vec<_>>(),
@@ -204,22 +250,22 @@ impl Engine {
     /// Payloads that exist must be those that the records commit to.
     async fn check_payloads(
         &self,
-        tenant: &Tenant,
         walk: &mut Walk,
         records: &BTreeMap<u64, Record>,
         page: &[u64],
-    ) -> EngineResult<()> {
+    ) -> StoreResult<()> {
         let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
-        for stored in self.store().payloads(tenant.id, page).await? {
+        for stored in self.store.payloads(self.workspace, page).await? {
             *seen.entry(stored.seq).or_default() += 1;
             let committed = records
                 .get(&stored.seq)
                 .and_then(|record| record.payloads.get(&stored.name));
-            let opened = tenant.key.open(&stored);
+            let opened = self.key.map(|key| key.open(&stored));
             let why = match (committed, opened) {
                 (None, _) => "is stored beside a record that knows nothing of it",
-                (_, None) => "does not open: it was changed",
-                (Some(hash), Some(plain)) if *hash != commitment(&stored.salt, &plain) => {
+                (_, None) => continue,
+                (_, Some(None)) => "does not open: it was changed",
+                (Some(hash), Some(Some(plain))) if *hash != commitment(&stored.salt, &plain) => {
                     "is not the one that the record commits to"
                 }
                 _ => continue,
@@ -253,7 +299,7 @@ impl Walk {
     }
 }
 
-fn compare(tenant: &Tenant, walk: &mut Walk, folded: &Folded, head: &Head) -> u64 {
+fn compare(key: Option<&WorkspaceKey>, walk: &mut Walk, folded: &Folded, head: &Head) -> u64 {
     walk.faults
         .extend(folded.faults.iter().map(|why| fault("index", None, why)));
     if walk.broken {
@@ -268,7 +314,9 @@ fn compare(tenant: &Tenant, walk: &mut Walk, folded: &Folded, head: &Head) -> u6
         ));
     }
     let count = compare_rows(&walk.rows, &folded.rows, &mut walk.faults);
-    compare_secrets(tenant, &walk.rows, folded, &mut walk.faults);
+    if let Some(key) = key {
+        compare_secrets(key, &walk.rows, folded, &mut walk.faults);
+    }
     count
 }
 
@@ -337,7 +385,7 @@ fn compare_table<K: Ord + Display, R: PartialEq>(
 }
 
 /// Swapping a stored hash behind the log's back shows here.
-fn compare_secrets(tenant: &Tenant, rows: &Rows, folded: &Folded, faults: &mut Vec<Fault>) {
+fn compare_secrets(key: &WorkspaceKey, rows: &Rows, folded: &Folded, faults: &mut Vec<Fault>) {
     let mut expected: BTreeMap<(SecretKind, RawId), Hash32> = BTreeMap::new();
     expected.extend(
         rows.keys
@@ -370,7 +418,7 @@ fn compare_secrets(tenant: &Tenant, rows: &Rows, folded: &Folded, faults: &mut V
         });
     };
     for secret in &folded.secrets {
-        let digest = tenant.key.secret_digest(secret.kind, secret.id, &secret.value);
+        let digest = key.secret_digest(secret.kind, secret.id, &secret.value);
         match expected.remove(&(secret.kind, secret.id)) {
             None => differs(secret.kind, secret.id, "is one that the log knows nothing of"),
             Some(logged) if logged != digest => differs(secret.kind, secret.id, "is not the one in the log"),

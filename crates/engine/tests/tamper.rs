@@ -1,4 +1,4 @@
-//! What somebody with the database file changes shows: every byte of the log, every folded row, every secret.
+//! What somebody with access to the database changes shows: every byte of the log, every folded row, every secret.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
@@ -7,14 +7,7 @@ mod common;
 use common::{House, policy};
 use signoff_core::{policy::PolicyEffect, requirement::Role};
 use signoff_engine::{request::CreateWebhook, view::Verification};
-use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
-
-async fn database(house: &House) -> SqliteConnection {
-    let path = house.directory.path().join(signoff_store::sqlite::FILE_NAME);
-    SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path))
-        .await
-        .unwrap()
-}
+use signoff_testkit::{Backdoor, Cell};
 
 async fn lived_in() -> House {
     let house = House::new().await;
@@ -57,35 +50,28 @@ async fn verify(house: &House) -> Verification {
     house.engine.verify(&house.admin, true).await.unwrap()
 }
 
-async fn execute(database: &mut SqliteConnection, sql: &str) {
-    let done = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
-        .execute(database)
-        .await
-        .unwrap();
-    assert!(done.rows_affected() > 0, "nothing was changed by {sql}");
+/// Runs a statement, which must change something.
+async fn execute(database: &mut Backdoor, sql: &str, values: &[Cell]) {
+    assert!(
+        database.execute(sql, values).await > 0,
+        "nothing was changed by {sql}"
+    );
 }
 
 /// I1: one byte changed anywhere in the stored log is named.
 #[tokio::test]
 async fn i1_a_changed_byte_of_the_log_is_named() {
     let house = lived_in().await;
-    let mut database = database(&house).await;
-    let records = sqlx::query("SELECT seq, bytes FROM events ORDER BY seq")
-        .fetch_all(&mut database)
-        .await
-        .unwrap();
+    let mut database = house.backdoor().await;
+    let change = "UPDATE events SET bytes = ? WHERE seq = ?";
+    let records = database.rows("SELECT seq, bytes FROM events ORDER BY seq").await;
     for (at, record) in records.iter().enumerate() {
-        let (seq, bytes): (i64, Vec<u8>) = (record.get("seq"), record.get("bytes"));
+        let (seq, bytes) = (record[0].integer(), record[1].bytes());
         // A different place in each record, so that all parts of a record come up.
-        let mut changed = bytes.clone();
+        let mut changed = bytes.to_owned();
         let place = (at * 37 + 11) % changed.len();
         changed[place] ^= 1;
-        sqlx::query("UPDATE events SET bytes = ? WHERE seq = ?")
-            .bind(&changed)
-            .bind(seq)
-            .execute(&mut database)
-            .await
-            .unwrap();
+        execute(&mut database, change, &[changed.as_slice().into(), seq.into()]).await;
         let verification = verify(&house).await;
         let named = verification
             .faults
@@ -97,12 +83,7 @@ async fn i1_a_changed_byte_of_the_log_is_named() {
             verification.faults
         );
         assert!(!house.engine.verify(&house.admin, false).await.unwrap().ok);
-        sqlx::query("UPDATE events SET bytes = ? WHERE seq = ?")
-            .bind(&bytes)
-            .bind(seq)
-            .execute(&mut database)
-            .await
-            .unwrap();
+        execute(&mut database, change, &[bytes.into(), seq.into()]).await;
     }
     house.assert_verifies().await;
 }
@@ -110,78 +91,61 @@ async fn i1_a_changed_byte_of_the_log_is_named() {
 #[tokio::test]
 async fn records_taken_out_or_put_on_top_are_named() {
     let house = lived_in().await;
-    let mut database = database(&house).await;
+    let mut database = house.backdoor().await;
     execute(
         &mut database,
         "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events)",
+        &[],
     )
     .await;
     assert!(!verify(&house).await.ok, "the last record was taken out");
     let house = lived_in().await;
-    let mut database = self::database(&house).await;
-    execute(&mut database, "DELETE FROM events WHERE seq = 3").await;
+    let mut database = house.backdoor().await;
+    execute(&mut database, "DELETE FROM events WHERE seq = 3", &[]).await;
     let faults = verify(&house).await.faults;
     assert_eq!(faults[0].seq, Some(3), "{faults:?}");
+}
+
+/// Verification names this table.
+async fn assert_names(house: &House, table: &str, what: &str) {
+    let verification = verify(house).await;
+    let named = verification
+        .faults
+        .iter()
+        .any(|fault| fault.table.as_deref() == Some(table) || fault.detail.contains(table));
+    assert!(
+        !verification.ok && named,
+        "{what} in {table}: {:?}",
+        verification.faults
+    );
 }
 
 /// I1: a folded row or an index column changed behind the log's back is named.
 #[tokio::test]
 async fn i1_a_changed_row_is_named() {
-    for (table, sql) in [
-        (
-            "policies",
-            "UPDATE policies SET row = replace(row, 'require_approval', 'allow')",
-        ),
-        (
-            "operators",
-            "UPDATE operators SET row = replace(row, 'member', 'admin')",
-        ),
-        (
-            "agents",
-            "UPDATE agents SET row = replace(row, '\"name\":\"a\"', '\"name\":\"b\"')",
-        ),
-        (
-            "groups",
-            "UPDATE groups SET row = replace(row, 'finance', 'finanze')",
-        ),
-        (
-            "approvals",
-            "UPDATE approvals SET row = replace(row, '\"quorum\":1', '\"quorum\":2')",
-        ),
-        ("approvals", "DELETE FROM approvals WHERE status = 'pending'"),
-        (
-            "executions",
-            "UPDATE executions SET row = replace(row, 'consumed', 'reported')",
-        ),
-        (
-            "counters",
-            "UPDATE counters SET row = replace(row, '\"pending\":1', '\"pending\":0')",
-        ),
-        (
-            "workspaces",
-            "UPDATE workspaces SET row = replace(row, 'deny', 'allow')",
-        ),
-        ("keys", "DELETE FROM keys"),
-        (
-            "channels",
-            "UPDATE channels SET row = replace(row, 'example.com', 'evil.example')",
-        ),
+    for (table, from, to) in [
+        ("policies", "require_approval", "allow"),
+        ("operators", "member", "admin"),
+        ("agents", "\"name\":\"a\"", "\"name\":\"b\""),
+        ("groups", "finance", "finanze"),
+        ("approvals", "\"quorum\":1", "\"quorum\":2"),
+        ("executions", "consumed", "reported"),
+        ("counters", "\"pending\":1", "\"pending\":0"),
+        ("workspaces", "deny", "allow"),
+        ("channels", "example.com", "evil.example"),
     ] {
         let house = lived_in().await;
-        let mut database = database(&house).await;
-        execute(
-            &mut database,
-            &sql.replace("(row,", "(CAST(row AS TEXT),")
-                .replace("replace(", "CAST(replace(")
-                .replace("')", "') AS BLOB)"),
-        )
-        .await;
-        let verification = verify(&house).await;
-        let named = verification
-            .faults
-            .iter()
-            .any(|fault| fault.table.as_deref() == Some(table) || fault.detail.contains(table));
-        assert!(!verification.ok && named, "{sql}: {:?}", verification.faults);
+        let changed = house.backdoor().await.replace(table, from, to).await;
+        assert!(changed > 0, "there is nothing in {table}");
+        assert_names(&house, table, from).await;
+    }
+    for (table, sql) in [
+        ("approvals", "DELETE FROM approvals WHERE status = 'pending'"),
+        ("keys", "DELETE FROM keys"),
+    ] {
+        let house = lived_in().await;
+        execute(&mut house.backdoor().await, sql, &[]).await;
+        assert_names(&house, table, sql).await;
     }
     for sql in [
         "UPDATE approvals SET status = 'approved' WHERE status = 'pending'",
@@ -192,8 +156,7 @@ async fn i1_a_changed_row_is_named() {
         "UPDATE heads SET seq = seq - 1",
     ] {
         let house = lived_in().await;
-        let mut database = database(&house).await;
-        execute(&mut database, sql).await;
+        execute(&mut house.backdoor().await, sql, &[]).await;
         assert!(!verify(&house).await.ok, "{sql}");
     }
 }
@@ -202,10 +165,11 @@ async fn i1_a_changed_row_is_named() {
 #[tokio::test]
 async fn a_swapped_secret_is_named_and_opens_nothing() {
     let house = lived_in().await;
-    let mut database = database(&house).await;
+    let mut database = house.backdoor().await;
     execute(
         &mut database,
-        "UPDATE secrets SET value = zeroblob(32) WHERE kind = 'key'",
+        "UPDATE secrets SET value = ? WHERE kind = 'key'",
+        &[[0; 32].as_slice().into()],
     )
     .await;
     let faults = verify(&house).await.faults;
@@ -217,23 +181,17 @@ async fn a_swapped_secret_is_named_and_opens_nothing() {
     );
     assert_eq!(faults.len(), 2);
     let house = lived_in().await;
-    let mut database = self::database(&house).await;
-    execute(&mut database, "DELETE FROM secrets WHERE kind = 'channel'").await;
+    let mut database = house.backdoor().await;
+    execute(&mut database, "DELETE FROM secrets WHERE kind = 'channel'", &[]).await;
     assert!(!verify(&house).await.ok);
     // An attacker's own key in place of an admin's: not taken by a server that reads it anew.
     let house = lived_in().await;
-    let mut database = self::database(&house).await;
-    let rows = sqlx::query("SELECT id, value FROM secrets WHERE kind = 'key' ORDER BY id")
-        .fetch_all(&mut database)
-        .await
-        .unwrap();
-    let (first, second): (Vec<u8>, Vec<u8>) = (rows[0].get("value"), rows[1].get("id"));
-    sqlx::query("UPDATE secrets SET value = ? WHERE id = ?")
-        .bind(first)
-        .bind(second)
-        .execute(&mut database)
-        .await
-        .unwrap();
+    let mut database = house.backdoor().await;
+    let rows = database
+        .rows("SELECT id, value FROM secrets WHERE kind = 'key' ORDER BY id")
+        .await;
+    let swap = "UPDATE secrets SET value = ? WHERE id = ?";
+    execute(&mut database, swap, &[rows[0][1].clone(), rows[1][0].clone()]).await;
     drop(database);
     let house = house.reopen().await;
     assert!(!verify(&house).await.ok);
@@ -243,10 +201,11 @@ async fn a_swapped_secret_is_named_and_opens_nothing() {
 #[tokio::test]
 async fn a_changed_payload_is_named_and_a_missing_one_is_counted() {
     let house = lived_in().await;
-    let mut database = database(&house).await;
+    let mut database = house.backdoor().await;
     execute(
         &mut database,
-        "UPDATE payloads SET salt = zeroblob(32) WHERE name = 'inputs'",
+        "UPDATE payloads SET salt = ? WHERE name = 'inputs'",
+        &[[0; 32].as_slice().into()],
     )
     .await;
     let faults = verify(&house).await.faults;
@@ -255,8 +214,8 @@ async fn a_changed_payload_is_named_and_a_missing_one_is_counted() {
         "{faults:?}"
     );
     let house = lived_in().await;
-    let mut database = self::database(&house).await;
-    execute(&mut database, "DELETE FROM payloads WHERE name = 'inputs'").await;
+    let mut database = house.backdoor().await;
+    execute(&mut database, "DELETE FROM payloads WHERE name = 'inputs'", &[]).await;
     let verification = verify(&house).await;
     assert!(
         verification.ok && verification.payloads_missing == 2,

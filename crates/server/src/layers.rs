@@ -231,10 +231,9 @@ mod tests {
         assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
     }
 
-    async fn doors(directory: &std::path::Path) -> Doors {
-        let store = signoff_store::sqlite::SqliteStore::open(directory, Arc::new(signoff_store::SystemClock));
+    async fn doors(place: &signoff_testkit::Place) -> Doors {
         let options = signoff_engine::EngineOptions {
-            store: Arc::new(store.await.unwrap()),
+            store: place.open_by_its_own_clock().await,
             master_key: "5a".repeat(32).into(),
             egress: signoff_egress::Egress::new(signoff_egress::EgressConfig::default()).unwrap(),
             public_url: "http://signoff.test".into(),
@@ -248,9 +247,9 @@ mod tests {
     /// A fault of the server's own says nothing of it.
     #[tokio::test]
     async fn a_panic_is_a_problem_without_internals() {
-        let directory = tempfile::tempdir().unwrap();
+        let place = signoff_testkit::Place::fresh().await;
         let routes = Router::new().route("/", axum::routing::get(|| async { panic!("a secret") as String }));
-        let served = wrap(routes, doors(directory.path()).await);
+        let served = wrap(routes, doors(&place).await);
         let request = Request::builder().uri("/").body(Body::empty()).unwrap();
         let response = tower::ServiceExt::oneshot(served, request).await.unwrap();
         assert_eq!(response.status(), 500);

@@ -4,7 +4,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     agents::AgentsCommand, approvals::ApprovalsCommand, audit::AuditCommand, check::CheckArgs,
-    completions::Shell, demo::DemoArgs, gate::GateArgs, operators::OperatorsCommand, policy::PolicyCommand,
+    completions::Shell, demo::DemoArgs,
+    executions::ExecutionsCommand, failover::FailoverCommand, gate::GateArgs, operators::OperatorsCommand, policy::PolicyCommand,
     webhooks::WebhooksCommand,
 };
 use crate::config::ServeArgs;
@@ -87,6 +88,12 @@ pub(crate) enum Command {
     /// Signed messages to other systems when something is asked or decided
     #[command(subcommand)]
     Webhooks(WebhooksCommand),
+    /// What waits to be released after a restore or a failover
+    #[command(subcommand)]
+    Executions(ExecutionsCommand),
+    /// Say that the database was restored or failed over, where Signoff could not notice
+    #[command(subcommand)]
+    Failover(FailoverCommand),
     /// Look for what is wrong with the set-up
     Doctor,
     /// Print completions for a shell

@@ -5,12 +5,14 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::str::FromStr;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Deserialize;
 use signoff_api::audit::{Flaw, Head, Verification};
+use signoff_core::event::{Event, LogCut};
 use signoff_core::id::WorkspaceId;
 use signoff_core::payload::Hash32;
-use signoff_core::record::{self, ChainVerifier};
+use signoff_core::record::{self, ChainVerifier, Epochs, Head as LogHead};
+use signoff_core::time::Timestamp;
 
 /// A head that somebody wrote down earlier. Without one, a log that was cut short still looks whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,16 +44,140 @@ pub(crate) fn verify_export(path: &Path, known: Option<&KnownHead>) -> anyhow::R
     verify(BufReader::new(file), known).with_context(|| format!("in `{name}`"))
 }
 
-/// The part of a record that says whose log it is.
+/// What the first record says of the log it is in.
 #[derive(Deserialize)]
-struct Whose {
+struct First {
     workspace: WorkspaceId,
+    seq: u64,
+    time: Timestamp,
+    epochs: Epochs,
+    prev: Hash32,
+}
+
+impl First {
+    /// Where the log must have stood before it. What a first record after a cut says of that is believed for the moment:
+    /// the record of the cut has to say the same.
+    fn before(&self) -> anyhow::Result<LogHead> {
+        match self.seq {
+            0 => bail!("the first line is no record of a log"),
+            1 => Ok(LogHead::empty(self.workspace)),
+            seq => Ok(LogHead {
+                seq: seq - 1,
+                hash: self.prev,
+                time: self.time,
+                epochs: self.epochs,
+            }),
+        }
+    }
+}
+
+/// An export as far as it was read.
+struct Reading<'a> {
+    known: Option<&'a KnownHead>,
+    chain: ChainVerifier,
+    /// Where the log stood before the first record.
+    beginning: LogHead,
+    /// The head that is known was met, whatever was there.
+    met: bool,
+    /// The record that explains the beginning was met, or none is needed.
+    explained: bool,
+    problems: Vec<Flaw>,
+}
+
+impl<'a> Reading<'a> {
+    fn start(line: &[u8], known: Option<&'a KnownHead>) -> anyhow::Result<Self> {
+        let first: First = serde_json::from_slice(line).context("the first line is no record of a log")?;
+        let beginning = first.before()?;
+        let mut reading = Self {
+            known,
+            chain: ChainVerifier::after(first.workspace, beginning),
+            beginning,
+            met: known.is_none(),
+            explained: beginning.seq == 0,
+            problems: Vec::new(),
+        };
+        reading.meet(beginning);
+        Ok(reading)
+    }
+
+    /// Takes the next line. False once something is wrong with the chain: what follows says nothing more.
+    fn take(&mut self, line: &[u8]) -> bool {
+        // An export has no hashes beside its records: each one stands in the record that follows, and the last is
+        // the head that we print.
+        match self.chain.next(line, record::hash_of(line)) {
+            Ok(record) => {
+                if let Event::LogCut(cut) = &record.event {
+                    self.explained |= self.is_explained_by(cut);
+                }
+                self.meet(*self.chain.head());
+                true
+            }
+            Err(fault) => {
+                self.problems.push(flaw("chain", Some(fault.seq), fault.why));
+                false
+            }
+        }
+    }
+
+    fn is_explained_by(&self, cut: &LogCut) -> bool {
+        let LogHead {
+            seq,
+            hash,
+            time,
+            epochs,
+        } = self.beginning;
+        (cut.seq, cut.hash, cut.epochs) == (seq, hash, epochs) && cut.time <= time
+    }
+
+    fn meet(&mut self, head: LogHead) {
+        let Some(known) = self.known.filter(|known| known.sequence == head.seq) else {
+            return;
+        };
+        self.met = true;
+        if known.hash != head.hash {
+            let why = format!("its hash is {}, not {} as it was known", head.hash, known.hash);
+            self.problems.push(flaw("head", Some(head.seq), why));
+        }
+    }
+
+    fn end(mut self) -> Verification {
+        let head = *self.chain.head();
+        let first = self.beginning.seq + 1;
+        if self.problems.is_empty() && !self.explained {
+            let why = format!("begins at record {first} without the record of a cut");
+            self.problems.push(flaw("cut", Some(first), why));
+        }
+        if let Some(known) = self.known.filter(|_| !self.met && self.problems.is_empty()) {
+            let why = if known.sequence < first {
+                format!(
+                    "the log begins at record {first}; {}, the one known, was cut off",
+                    known.sequence
+                )
+            } else {
+                format!(
+                    "the log ends at record {}, before {}, the one known",
+                    head.seq, known.sequence
+                )
+            };
+            self.problems.push(flaw("head", None, why));
+        }
+        Verification {
+            ok: self.problems.is_empty(),
+            events: head.seq - self.beginning.seq,
+            with_store: false,
+            rows: None,
+            erased: 0,
+            head: Head {
+                sequence: head.seq,
+                hash: head.hash.to_string(),
+            },
+            problems: self.problems,
+        }
+    }
 }
 
 fn verify(mut lines: impl BufRead, known: Option<&KnownHead>) -> anyhow::Result<Verification> {
-    let mut chain: Option<ChainVerifier> = None;
-    let mut problems = Vec::new();
-    let mut met = known.is_none();
+    let mut reading: Option<Reading<'_>> = None;
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -59,50 +185,15 @@ fn verify(mut lines: impl BufRead, known: Option<&KnownHead>) -> anyhow::Result<
             break;
         }
         let bytes = line.strip_suffix(b"\n").unwrap_or(&line);
-        let verifier = match &mut chain {
-            Some(verifier) => verifier,
-            none => {
-                let whose: Whose =
-                    serde_json::from_slice(bytes).context("the first line is no record of a log")?;
-                none.insert(ChainVerifier::new(whose.workspace))
-            }
+        let reading = match &mut reading {
+            Some(reading) => reading,
+            none => none.insert(Reading::start(bytes, known)?),
         };
-        // An export has no hashes beside its records: each one stands in the record that follows, and the last is
-        // the head that we print.
-        if let Err(fault) = verifier.next(bytes, record::hash_of(bytes)) {
-            problems.push(flaw("chain", Some(fault.seq), fault.why));
+        if !reading.take(bytes) {
             break;
         }
-        let head = verifier.head();
-        if let Some(known) = known.filter(|known| known.sequence == head.seq) {
-            met = true;
-            if known.hash != head.hash {
-                let why = format!("its hash is {}, not {} as it was known", head.hash, known.hash);
-                problems.push(flaw("head", Some(head.seq), why));
-            }
-        }
     }
-    let chain = chain.context("there is no record in it")?;
-    let head = chain.head();
-    if let Some(known) = known.filter(|_| !met && problems.is_empty()) {
-        let why = format!(
-            "the log ends at record {}, before {}, the one known",
-            head.seq, known.sequence
-        );
-        problems.push(flaw("head", None, why));
-    }
-    Ok(Verification {
-        ok: problems.is_empty(),
-        events: head.seq,
-        with_store: false,
-        rows: None,
-        erased: 0,
-        head: Head {
-            sequence: head.seq,
-            hash: head.hash.to_string(),
-        },
-        problems,
-    })
+    Ok(reading.context("there is no record in it")?.end())
 }
 
 fn flaw(kind: &str, sequence: Option<u64>, detail: String) -> Flaw {
@@ -118,26 +209,33 @@ fn flaw(kind: &str, sequence: Option<u64>, detail: String) -> Flaw {
 #[cfg(test)]
 mod tests {
     use signoff_core::actor::Actor;
-    use signoff_core::event::{Event, Nothing};
+    use signoff_core::event::Nothing;
     use signoff_core::id::{EventId, RawId};
-    use signoff_core::record::{Head as LogHead, Record};
-    use signoff_core::time::Timestamp;
+    use signoff_core::record::Record;
 
     use super::*;
 
+    const WORKSPACE: WorkspaceId = WorkspaceId(RawId([1; 16]));
+
     /// Three records of one log, a line each, and where they end.
     fn export() -> (Vec<String>, Hash32) {
-        let workspace = WorkspaceId(RawId([1; 16]));
-        let mut head = LogHead::empty(workspace);
+        let (lines, heads) = log(3, |_| Event::SignedOut(Nothing {}));
+        (lines, heads[3].hash)
+    }
+
+    /// Records of one log, a line each, and where the log stood before and after each.
+    fn log(records: u8, event: impl Fn(&[LogHead]) -> Event) -> (Vec<String>, Vec<LogHead>) {
+        let mut heads = vec![LogHead::empty(WORKSPACE)];
         let mut lines = Vec::new();
-        for seq in 1..=3_u8 {
+        for seq in 1..=records {
+            let head = heads[heads.len() - 1];
             let record = Record {
                 v: 1,
-                workspace,
+                workspace: WORKSPACE,
                 seq: seq.into(),
                 id: EventId(RawId([seq; 16])),
                 time: Timestamp(i64::from(seq)),
-                event: Event::SignedOut(Nothing {}),
+                event: event(&heads),
                 actor: Actor::system("test"),
                 subject: format!("usr_{seq}"),
                 policy: None,
@@ -147,10 +245,10 @@ mod tests {
                 prev: head.hash,
             };
             let sealed = record.seal().unwrap();
-            head = head.after(&sealed);
+            heads.push(head.after(&sealed));
             lines.push(String::from_utf8(sealed.bytes).unwrap());
         }
-        (lines, head.hash)
+        (lines, heads)
     }
 
     fn check(lines: &[String], known: Option<&str>) -> anyhow::Result<Verification> {
@@ -181,7 +279,7 @@ mod tests {
         ];
         let spaced = [lines[0].clone(), format!("{} ", lines[1]), lines[2].clone()];
         let cases: [(&[String], u64); 5] = [
-            (&lines[1..], 1),
+            (&lines[1..], 2),
             (&swapped, 2),
             (&edited, 3),
             (&spaced, 2),
@@ -206,6 +304,81 @@ mod tests {
         ];
         assert!(check(&rewritten, None).unwrap().ok);
         assert!(!check(&rewritten, Some(&format!("3:{head}"))).unwrap().ok);
+    }
+
+    /// Five records, the fourth of which says that the first two were cut off; then changed by the closure.
+    fn cut_log(change: impl Fn(&mut LogCut)) -> (Vec<String>, Vec<LogHead>) {
+        log(5, |heads| {
+            if heads.len() != 4 {
+                return Event::SignedOut(Nothing {});
+            }
+            let mut cut = LogCut {
+                seq: heads[2].seq,
+                hash: heads[2].hash,
+                time: heads[2].time,
+                epochs: heads[2].epochs,
+                state: Hash32([7; 32]),
+            };
+            change(&mut cut);
+            Event::LogCut(cut)
+        })
+    }
+
+    #[test]
+    fn an_export_may_begin_after_a_cut_that_its_log_tells_of() {
+        let (lines, heads) = cut_log(|_| {});
+        // Also the whole log, as it was before what was cut off was deleted.
+        for (from, events) in [(0, 5), (2, 3)] {
+            let verification = check(&lines[from..], Some(&format!("5:{}", heads[5].hash))).unwrap();
+            assert!(verification.ok, "{verification:?}");
+            assert_eq!((verification.events, verification.head.sequence), (events, 5));
+        }
+        // The head at the cut is still one to check with, an earlier one is not.
+        assert!(
+            check(&lines[2..], Some(&format!("2:{}", heads[2].hash)))
+                .unwrap()
+                .ok
+        );
+        for wrong in [format!("2:{}", heads[1].hash), format!("1:{}", heads[1].hash)] {
+            let verification = check(&lines[2..], Some(&wrong)).unwrap();
+            assert!(!verification.ok, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_beginning_that_no_record_tells_of_is_named() {
+        let (lines, _) = cut_log(|_| {});
+        let says = |lines: &[String]| {
+            let verification = check(lines, None).unwrap();
+            assert!(!verification.ok);
+            let problem = &verification.problems[0];
+            (problem.kind.clone(), problem.sequence, problem.detail.clone())
+        };
+        // More was taken away than the cut names, less, or the record of the cut as well.
+        for (lines, first) in [
+            (&lines[3..], 4),
+            (&lines[1..], 2),
+            (&lines[4..], 5),
+            (&lines[2..3], 3),
+        ] {
+            let why = format!("begins at record {first} without the record of a cut");
+            assert_eq!(says(lines), ("cut".to_owned(), Some(first), why));
+        }
+        // A cut that says something else of the place.
+        for change in [
+            |cut: &mut LogCut| cut.hash = Hash32([9; 32]),
+            |cut: &mut LogCut| cut.epochs.policy += 1,
+            |cut: &mut LogCut| cut.time = Timestamp(cut.time.0 + 1_000_000),
+        ] {
+            let (lines, _) = cut_log(change);
+            assert_eq!(says(&lines[2..]).0, "cut");
+        }
+        let edited = [
+            lines[2].clone(),
+            lines[3].replace("usr_4", "usr_9"),
+            lines[4].clone(),
+        ];
+        assert_eq!(says(&edited).0, "chain");
     }
 
     #[test]

@@ -160,6 +160,8 @@ pub struct ApprovalView {
     pub decision_reason: Option<String>,
     /// Its execution, once approved.
     pub execution: Option<ExecutionRow>,
+    /// Whether that waits for a person to release it, since the log went on in another place.
+    pub held: bool,
     /// Who was told (only in a single view, not in lists).
     pub told: Vec<ToldView>,
     /// The present time, for what is left.
@@ -211,6 +213,8 @@ pub struct ExecutionView {
     pub content: Arc<Content>,
     /// What was reported.
     pub report: Option<ReportView>,
+    /// Whether it waits for a person to release it, since the log went on in another place.
+    pub held: bool,
 }
 
 /// What an agent reported.

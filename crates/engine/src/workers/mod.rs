@@ -5,7 +5,7 @@ mod clock;
 mod deliver;
 mod follow;
 mod rejudge;
-mod retain;
+pub(crate) mod retain;
 mod sweep;
 mod tell;
 

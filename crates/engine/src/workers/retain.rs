@@ -7,11 +7,12 @@ use signoff_core::{
     actor::Actor,
     event::{Event, LogCut},
     fold::{RowKey, Rows},
+    id::WorkspaceId,
     payload::Hash32,
     record::{ChainVerifier, Head},
     time::Timestamp,
 };
-use signoff_store::{ApprovalQuery, RecordQuery, Wants};
+use signoff_store::{ApprovalQuery, RecordQuery, Store, StoreResult, Wants};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +47,21 @@ pub(crate) fn state_digest(state: &[u8]) -> Hash32 {
     hash.update(b"signoff.state.v1\0");
     hash.update(state);
     Hash32(hash.finalize().into())
+}
+
+/// The state kept for a cut, or what is wrong with it.
+pub(crate) async fn state_of(
+    store: &dyn Store,
+    workspace: WorkspaceId,
+    cut: &LogCut,
+) -> StoreResult<Result<Rows, String>> {
+    let Some(state) = store.checkpoint(workspace, cut.seq).await? else {
+        return Ok(Err("the state kept for the cut is missing".into()));
+    };
+    if state_digest(&state) != cut.state {
+        return Ok(Err("the state kept for the cut was changed".into()));
+    }
+    Ok(serde_json::from_slice(&state).map_err(|error| format!("the state kept for the cut: {error}")))
 }
 
 impl Engine {
@@ -176,7 +192,7 @@ impl Engine {
         let (mut rows, mut chain) = match previous {
             None => (Rows::default(), ChainVerifier::new(tenant.id)),
             Some(cut) => {
-                let rows = self.state_of(tenant, cut).await?.map_err(damaged)?;
+                let rows = state_of(self.store(), tenant.id, cut).await?.map_err(damaged)?;
                 (rows, ChainVerifier::after(tenant.id, cut.head()))
             }
         };
@@ -198,17 +214,6 @@ impl Engine {
             }
         }
         Ok((rows, *chain.head()))
-    }
-
-    /// The state kept for a cut, or what is wrong with it.
-    pub(crate) async fn state_of(&self, tenant: &Tenant, cut: &LogCut) -> EngineResult<Result<Rows, String>> {
-        let Some(state) = self.store().checkpoint(tenant.id, cut.seq).await? else {
-            return Ok(Err("the state kept for the cut is missing".into()));
-        };
-        if state_digest(&state) != cut.state {
-            return Ok(Err("the state kept for the cut was changed".into()));
-        }
-        Ok(serde_json::from_slice(&state).map_err(|error| format!("the state kept for the cut: {error}")))
     }
 
     /// Deletes what was cut off, a little at a time.

@@ -1,12 +1,10 @@
-//! An engine on a temporary SQLite database with a clock that tests turn.
+//! An engine on a temporary store, of the backend of this run, with a clock that tests turn.
 
 #![allow(
     dead_code,
     clippy::unwrap_used,
     reason = "shared by several test programs; a failed step is a failed test"
 )]
-
-use std::{path::Path, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -15,7 +13,6 @@ use signoff_core::{
     id::ApprovalId,
     policy::{PolicyDoc, PolicyEffect},
     requirement::Role,
-    time::Timestamp,
 };
 use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::{
@@ -23,25 +20,20 @@ use signoff_engine::{
     request::{ApplyPolicies, CreateAgent, CreateOperator, Decide, Decision, Submit},
     view::{ApprovalView, Caller, PoliciesApplied},
 };
-use signoff_store::{Store as _, sqlite::SqliteStore};
-use signoff_testkit::FakeClock;
+use signoff_testkit::{Backdoor, FakeClock, TemporaryStore};
 
 pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-tests-0123456789abcdef";
 pub(crate) const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 pub(crate) struct House {
     pub(crate) engine: Engine,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) kept: TemporaryStore,
     pub(crate) clock: FakeClock,
-    pub(crate) directory: Arc<tempfile::TempDir>,
     pub(crate) admin: Caller,
 }
 
-pub(crate) async fn open(
-    directory: &Path,
-    clock: FakeClock,
-    auto_approve: bool,
-) -> (Engine, Arc<SqliteStore>) {
+/// Starts an engine on this store.
+pub(crate) async fn start(kept: &TemporaryStore, auto_approve: bool) -> Engine {
     let _ = rustls::crypto::ring::default_provider().install_default();
     // Receivers of tests listen here; a real server says so with --egress-allow.
     let allow = vec!["127.0.0.0/8".parse().unwrap()];
@@ -49,18 +41,15 @@ pub(crate) async fn open(
         allow,
         ..EgressConfig::default()
     };
-    let store = Arc::new(SqliteStore::open(directory, Arc::new(clock)).await.unwrap());
-    let engine = Engine::start(EngineOptions {
-        store: store.clone(),
+    let options = EngineOptions {
+        store: kept.store.clone(),
         master_key: SecretString::from(MASTER_KEY),
         egress: Egress::new(egress).unwrap(),
         public_url: "http://127.0.0.1:7070".into(),
         admin_key: Some(SecretString::from(ADMIN_KEY)),
         auto_approve,
-    })
-    .await
-    .unwrap();
-    (engine, store)
+    };
+    Engine::start(options).await.unwrap()
 }
 
 impl House {
@@ -69,40 +58,32 @@ impl House {
     }
 
     pub(crate) async fn with(auto_approve: bool) -> Self {
-        let directory = Arc::new(tempfile::tempdir().unwrap());
-        let clock = FakeClock::at(Timestamp(1_795_000_000_000_000));
-        let (engine, store) = open(directory.path(), clock.clone(), auto_approve).await;
+        Self::on(TemporaryStore::open().await, auto_approve).await
+    }
+
+    async fn on(kept: TemporaryStore, auto_approve: bool) -> Self {
+        let engine = start(&kept, auto_approve).await;
         let admin = engine.authenticate(ADMIN_KEY).await.unwrap();
+        let clock = kept.clock.clone();
         Self {
             engine,
-            store,
+            kept,
             clock,
-            directory,
             admin,
         }
     }
 
     /// Stops, and opens the same data again.
     pub(crate) async fn reopen(self) -> Self {
-        self.engine.stop().await;
-        self.store.close().await;
-        let Self {
-            engine,
-            store,
-            clock,
-            directory,
-            ..
-        } = self;
-        drop((engine, store));
-        let (engine, store) = open(directory.path(), clock.clone(), false).await;
-        let admin = engine.authenticate(ADMIN_KEY).await.unwrap();
-        Self {
-            engine,
-            store,
-            clock,
-            directory,
-            admin,
-        }
+        let Self { engine, kept, .. } = self;
+        engine.stop().await;
+        drop(engine);
+        Self::on(kept.reopen().await, false).await
+    }
+
+    /// A way to the data that goes past the engine and its store.
+    pub(crate) async fn backdoor(&self) -> Backdoor {
+        self.kept.backdoor().await
     }
 
     pub(crate) async fn agent(&self, name: &str) -> Caller {

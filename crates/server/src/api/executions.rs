@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use signoff_api::execution::{Execution, Report, Settle as SettleBody};
+use signoff_api::execution::{Execution, HeldExecutions, Report, Settle as SettleBody};
 use signoff_core::id::ExecutionId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -12,7 +12,7 @@ use super::body::{Body, Nothing, OptionalBody};
 use super::convert::{self, ToWire};
 use super::idempotency::{IdempotencyKey, IdempotencyParam};
 use super::path::At;
-use super::principal::{As, Ask, SeeActions, Settle};
+use super::principal::{As, Ask, SeeActions, SeeWorkspace, Settle};
 use super::query::{NoQuery, Query};
 use crate::Doors;
 
@@ -22,6 +22,8 @@ pub(crate) fn router() -> OpenApiRouter<Doors> {
         .routes(routes!(execution_consume))
         .routes(routes!(execution_report))
         .routes(routes!(execution_settle))
+        .routes(routes!(execution_release))
+        .routes(routes!(execution_held))
 }
 
 /// Read an execution
@@ -118,4 +120,48 @@ pub(crate) async fn execution_settle(
             .await?
             .to_wire(),
     ))
+}
+
+/// Release a held execution
+///
+/// After the database was restored or failed over, what was approved before waits: it may have been carried out already,
+/// without this copy knowing. An admin looks, and releases it.
+#[utoipa::path(
+    post, path = "/v1/executions/{id}/release", tag = "executions",
+    params(("id" = String, Path, description = "`exe_…`"), IdempotencyParam),
+    responses((status = 200, description = "The execution, which may be carried out", body = Execution)),
+    extensions(("x-signoff-operation" = json!(Settle::NAME)))
+)]
+pub(crate) async fn execution_release(
+    caller: As<Settle>,
+    State(doors): State<Doors>,
+    At(id): At<ExecutionId>,
+    _: Query<NoQuery>,
+    key: IdempotencyKey,
+    OptionalBody(Nothing {}): OptionalBody<Nothing>,
+) -> Answer<Execution> {
+    Ok(Json(
+        doors
+            .engine()
+            .release(&caller.caller, id, key.get())
+            .await?
+            .to_wire(),
+    ))
+}
+
+/// List held executions
+#[utoipa::path(
+    get, path = "/v1/executions/held", tag = "executions",
+    responses((status = 200, description = "What waits to be released", body = HeldExecutions)),
+    extensions(("x-signoff-operation" = json!(SeeWorkspace::NAME)))
+)]
+pub(crate) async fn execution_held(
+    caller: As<SeeWorkspace>,
+    State(doors): State<Doors>,
+    _: Query<NoQuery>,
+) -> Answer<HeldExecutions> {
+    let held = doors.engine().held(&caller.caller).await?;
+    Ok(Json(HeldExecutions {
+        items: held.iter().map(ToWire::to_wire).collect(),
+    }))
 }

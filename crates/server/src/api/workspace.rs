@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use signoff_api::status::Me;
-use signoff_api::workspace::{Workspace, WorkspaceUpdate};
+use signoff_api::workspace::{FailoverDeclared, Workspace, WorkspaceUpdate};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Answer;
-use super::body::Body;
+use super::body::{Body, Nothing, OptionalBody};
 use super::convert::{self, ToWire};
 use super::principal::{As, Govern, SeeWorkspace, WhoAmI};
 use super::query::{NoQuery, Query};
@@ -17,6 +17,7 @@ use crate::Doors;
 pub(crate) fn router() -> OpenApiRouter<Doors> {
     OpenApiRouter::new()
         .routes(routes!(workspace_view, workspace_update))
+        .routes(routes!(workspace_failover))
         .routes(routes!(me_view))
 }
 
@@ -56,6 +57,25 @@ pub(crate) async fn workspace_update(
             .await?
             .to_wire(),
     ))
+}
+
+/// Declare a failover
+///
+/// After a failover that may have lost what was acknowledged, or a restore that the server could not notice: what was
+/// approved before is held until an admin releases it.
+#[utoipa::path(
+    post, path = "/v1/workspace/failover", tag = "workspace",
+    responses((status = 200, description = "The log's new epoch", body = FailoverDeclared)),
+    extensions(("x-signoff-operation" = json!(Govern::NAME)))
+)]
+pub(crate) async fn workspace_failover(
+    caller: As<Govern>,
+    State(doors): State<Doors>,
+    _: Query<NoQuery>,
+    OptionalBody(Nothing {}): OptionalBody<Nothing>,
+) -> Answer<FailoverDeclared> {
+    let log_epoch = doors.engine().declare_failover(&caller.caller).await?;
+    Ok(Json(FailoverDeclared { log_epoch }))
 }
 
 /// Who the key is

@@ -94,6 +94,8 @@ async fn execution(world: &World, operation: &str, owner: Who) -> Option<Example
             format!("/v1/executions/{id}/settle"),
             json!({"outcome": "executed"}),
         ),
+        "execution_release" => Example::with(format!("/v1/executions/{id}/release"), json!({})),
+        "execution_held" => Example::get("/v1/executions/held"),
         _ => return None,
     })
 }
@@ -253,6 +255,7 @@ fn plain(operation: &str) -> Option<Example> {
         "audit_export" => Example::get("/v1/audit/export"),
         "workspace_view" => Example::get("/v1/workspace"),
         "workspace_update" => Example::with("/v1/workspace", json!({"name": "renamed"})),
+        "workspace_failover" => Example::with("/v1/workspace/failover", json!({})),
         "me_view" => Example::get("/v1/me"),
         "stream_read" => Example::get("/v1/stream"),
         "health_view" => Example::get("/healthz"),

@@ -1,4 +1,4 @@
-//! The router over real sockets, with a real engine on SQLite in a temporary directory.
+//! The router over real sockets, with a real engine on a temporary store of the backend of this run.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 

@@ -1,6 +1,5 @@
 //! A server on a free port, with principals of every kind and policies of every effect.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -9,8 +8,7 @@ use serde_json::{Value, json};
 use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::{Engine, EngineOptions};
 use signoff_server::Doors;
-use signoff_store::SystemClock;
-use signoff_store::sqlite::SqliteStore;
+use signoff_testkit::Place;
 use tokio_util::sync::CancellationToken;
 
 const ADMIN_KEY: &str = "an-admin-key-for-tests-of-32-characters-or-more";
@@ -40,7 +38,7 @@ pub(crate) struct World {
     other_agent: String,
     application: String,
     tokens: [String; 3],
-    _directory: tempfile::TempDir,
+    _place: Place,
 }
 
 /// An answer, read to its end.
@@ -91,12 +89,9 @@ impl Reply {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(directory.path(), Arc::new(SystemClock))
-            .await
-            .unwrap();
+        let place = Place::fresh().await;
         let options = EngineOptions {
-            store: Arc::new(store),
+            store: place.open_by_its_own_clock().await,
             master_key: SecretString::from("5a".repeat(32)),
             egress: Egress::new(EgressConfig::default()).unwrap(),
             public_url: "http://signoff.test".into(),
@@ -124,7 +119,7 @@ impl World {
             other_agent: String::new(),
             application: String::new(),
             tokens: Default::default(),
-            _directory: directory,
+            _place: place,
         };
         world.populate().await;
         world

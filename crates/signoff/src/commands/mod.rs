@@ -8,6 +8,8 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod executions;
+pub(crate) mod failover;
 pub(crate) mod gate;
 pub(crate) mod list;
 pub(crate) mod operators;
@@ -32,6 +34,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Operators(command) => operators::run(global, command).await,
         Command::Audit(command) => audit::run(global, command).await,
         Command::Webhooks(command) => webhooks::run(global, command).await,
+        Command::Executions(command) => executions::run(global, command).await,
+        Command::Failover(command) => failover::run(global, command).await,
         Command::Doctor => doctor::run(global).await,
         Command::Completions { shell } => completions::run(shell),
     }

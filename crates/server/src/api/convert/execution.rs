@@ -53,6 +53,7 @@ impl ToWire for ExecutionView {
             consumed_at: row.consumed_at.to_wire(),
             ended_at: row.ended_at.to_wire(),
             report: self.report.to_wire(),
+            held: self.held,
         }
     }
 }

@@ -157,6 +157,7 @@ impl Ask {
             decided_by: None,
             decision_reason: None,
             execution: None,
+            held: false,
             told: vec![],
             now: NOW,
         }

@@ -156,6 +156,14 @@ fn next_text(view: &ApprovalView) -> String {
             _ => String::new(),
         };
     };
+    if view.held && run.run_by > view.now {
+        return format!(
+            "Held: the database was restored or failed over since this was approved. An admin looks whether it ran \
+             already, then releases it within {}: signoff executions release {}",
+            length(view.now.until(run.run_by)),
+            run.id
+        );
+    }
     match run.state {
         ExecutionState::Ready if run.run_by > view.now => {
             format!(
