@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -52,6 +52,8 @@ pub(crate) struct Aftermath {
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) nudges: Arc<Nudges>,
     pub(crate) counters: Arc<Counters>,
+    /// Nothing is announced to this node: whoever begins to wait says so to the one who looks.
+    pub(crate) deaf: Arc<AtomicBool>,
     /// How far each log moved since other nodes were last told.
     pub(crate) moved: Arc<Mutex<BTreeMap<WorkspaceId, u64>>>,
 }

@@ -1,6 +1,9 @@
 //! Reading approvals, and waiting for them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use serde_json::Value;
 use signoff_core::{
@@ -198,7 +201,11 @@ impl Engine {
         at_most: Duration,
     ) -> EngineResult<ApprovalView> {
         let tenant = self.tenant(caller)?;
-        let mut place = self.inner.aftermath.waiters.register(id, until);
+        let aftermath = &self.inner.aftermath;
+        let mut place = aftermath.waiters.register(id, until);
+        if aftermath.deaf.load(Ordering::Relaxed) {
+            aftermath.nudges.follow.notify_one();
+        }
         let row = self.approval_row(&tenant, caller, id).await?;
         if row.status.is_terminal() || at_most.is_zero() {
             return self.approval_view(&tenant, row).await;

@@ -111,6 +111,7 @@ impl Engine {
             notices: broadcast::channel(NOTICES_MAX).0,
             nudges: Arc::new(Nudges::default()),
             counters: Arc::new(Counters::default()),
+            deaf: Arc::default(),
             moved: Arc::default(),
         };
         let (stop_writers, writer_tasks) = (CancellationToken::new(), TaskTracker::new());

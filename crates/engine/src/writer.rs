@@ -290,19 +290,26 @@ impl Pen {
     /// Opens a transaction whose snapshot is that of the head it locked, and says whether the log was displaced.
     async fn open(&self, wants: &Wants) -> Result<(Box<dyn Batch>, Ledger, bool), Failure> {
         let tenant = &self.tenant;
-        for _ in 0..ROUNDS_MAX {
+        for round in 1..=ROUNDS_MAX {
             let mut batch = self.store.begin().await?;
             let mut state = batch.read(wants).await?;
             let Some(head) = state.heads.remove(&tenant.id) else {
                 return Err(StoreError::Damaged(format!("{} has no log", tenant.id)).into());
             };
+            if tenant.snapshot().epochs != head.epochs {
+                if round == 1 {
+                    drop(batch);
+                    tenant.reload(&*self.store).await?;
+                    continue;
+                }
+                // Other nodes change policy or people as fast as this one reads: it reads under the lock.
+                tenant.reload(&*self.store).await?;
+            }
             if tenant.snapshot().epochs == head.epochs {
                 let displaced = state.displaced.contains(&tenant.id);
                 let ledger = self.ledger(state, head, batch.now());
                 return Ok((batch, ledger, displaced));
             }
-            drop(batch);
-            tenant.reload(&*self.store).await?;
         }
         Err(Failure::Store(EngineError::Unavailable))
     }

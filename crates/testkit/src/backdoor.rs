@@ -65,16 +65,16 @@ enum Connection {
     Postgres(PgConnection),
 }
 
-/// Binds every value to a query, in its own type. Texts and bytes are the same words for both databases.
+/// Binds every value to a query, in its own type.
 macro_rules! bound {
-    ($query:expr, $values:expr, $none:ty) => {{
+    ($query:expr, $values:expr) => {{
         let mut query = $query;
         for value in $values.iter().cloned() {
             query = match value {
                 Cell::Bytes(bytes) => query.bind(bytes),
                 Cell::Integer(number) => query.bind(number),
                 Cell::Text(text) => query.bind(text),
-                Cell::Null => query.bind(None::<$none>),
+                Cell::Null => panic!("NULL is written into the statement: it has no type here"),
             };
         }
         query
@@ -88,19 +88,19 @@ impl Backdoor {
         Self(Connection::Sqlite(connection))
     }
 
-    pub(crate) async fn to_postgres(url: &str) -> Self {
-        Self(Connection::Postgres(PgConnection::connect(url).await.unwrap()))
+    pub(crate) fn to_postgres(connection: PgConnection) -> Self {
+        Self(Connection::Postgres(connection))
     }
 
     /// Runs a statement, and answers how many rows it was about.
     pub async fn execute(&mut self, sql: &str, values: &[Cell]) -> u64 {
         match &mut self.0 {
             Connection::Sqlite(connection) => {
-                let query = bound!(sqlx::query(AssertSqlSafe(sql.to_owned())), values, i64);
+                let query = bound!(sqlx::query(AssertSqlSafe(sql.to_owned())), values);
                 query.execute(connection).await.unwrap().rows_affected()
             }
             Connection::Postgres(connection) => {
-                let query = bound!(sqlx::query(AssertSqlSafe(numbered(sql))), values, i64);
+                let query = bound!(sqlx::query(AssertSqlSafe(numbered(sql))), values);
                 query.execute(connection).await.unwrap().rows_affected()
             }
         }
@@ -184,7 +184,11 @@ mod tests {
         let place = Place::fresh().await;
         let store = place.open(Arc::new(FakeClock::default())).await;
         let mut backdoor = place.backdoor().await;
-        let values: [Cell; 3] = [b"w".as_slice().into(), b"i".as_slice().into(), b"{\"a\":1}".as_slice().into()];
+        let values: [Cell; 3] = [
+            b"w".as_slice().into(),
+            b"i".as_slice().into(),
+            b"{\"a\":1}".as_slice().into(),
+        ];
         let insert = "INSERT INTO agents (workspace, id, row) VALUES (?, ?, ?)";
         assert_eq!(backdoor.execute(insert, &values).await, 1);
         assert_eq!(backdoor.replace("agents", "\"a\"", "\"b\"").await, 1);

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -99,17 +100,39 @@ impl Place {
         }
     }
 
+    /// Host and port of the database's server. Panics on SQLite.
+    pub fn database_address(&self) -> String {
+        let url = self.database.as_ref().expect("a place on Postgres").url();
+        address_in(url).to_owned()
+    }
+
+    /// Opens the store by way of this address, where something stands between it and the database.
+    pub async fn open_through(&self, address: SocketAddr, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+        let url = self.database.as_ref().expect("a place on Postgres").url();
+        let url = url.replacen(address_in(url), &address.to_string(), 1);
+        let mut options = PostgresOptions::new(&url);
+        options.clock = PostgresClock::Given(clock);
+        Arc::new(PostgresStore::open(options).await.unwrap())
+    }
+
     /// A way to the data that goes past the store.
     pub async fn backdoor(&self) -> Backdoor {
         match &self.database {
             None => Backdoor::to_sqlite(&self.data().join(FILE_NAME)).await,
-            Some(database) => Backdoor::to_postgres(&database.url()).await,
+            Some(database) => Backdoor::to_postgres(database.connect().await),
         }
     }
 }
 
+/// `HOST:PORT` in a URL of Postgres.
+fn address_in(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split(['/', '?']).next().unwrap_or(rest);
+    rest.rsplit_once('@').map_or(rest, |(_, address)| address)
+}
+
 async fn open_postgres(database: &Database, clock: PostgresClock) -> Arc<dyn Store> {
-    let mut options = PostgresOptions::new(&database.url());
+    let mut options = PostgresOptions::new(database.url());
     options.clock = clock;
     Arc::new(PostgresStore::open(options).await.unwrap())
 }

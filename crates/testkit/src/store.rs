@@ -37,11 +37,7 @@ impl TemporaryStore {
     pub async fn reopen(self) -> Self {
         let Self { store, clock, place } = self;
         store.close().await;
-        assert_eq!(
-            Arc::strong_count(&store),
-            1,
-            "the store is still held elsewhere"
-        );
+        assert_eq!(Arc::strong_count(&store), 1, "the store is still held elsewhere");
         drop(store);
         Self::open_at(place, clock).await
     }

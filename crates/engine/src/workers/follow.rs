@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -48,6 +48,7 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
         if let Err(error) = engine.follow_all().await {
             tracing::error!(%error, "the heads of the logs could not be looked at");
         }
+        engine.inner.aftermath.deaf.store(ear.is_none(), Ordering::Relaxed);
         let pause = if ear.is_none() && engine.is_watched() {
             LOOK_DEAF
         } else {
