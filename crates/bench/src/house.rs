@@ -21,7 +21,11 @@ use signoff_engine::{
     view::Caller,
 };
 use signoff_server::Doors;
-use signoff_store::{Store as _, SystemClock, sqlite::SqliteStore};
+use signoff_store::{
+    Store, SystemClock,
+    postgres::{PostgresOptions, PostgresStore},
+    sqlite::SqliteStore,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::child::Ready;
@@ -38,7 +42,7 @@ const PAYLOAD_BYTES: usize = 1024;
 /// A running engine and who may use it.
 pub(crate) struct House {
     pub(crate) engine: Engine,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
     /// The agents' keys.
     pub(crate) agents: Vec<String>,
     /// The token of an operator who may decide.
@@ -48,7 +52,15 @@ pub(crate) struct House {
 impl House {
     /// Opens a data directory without making anybody.
     async fn open(data: &Path) -> anyhow::Result<Self> {
-        let store = Arc::new(SqliteStore::open(data, Arc::new(SystemClock)).await?);
+        Self::on(Arc::new(SqliteStore::open(data, Arc::new(SystemClock)).await?)).await
+    }
+
+    /// A node on a Postgres database, without making anybody.
+    pub(crate) async fn node(database: &str) -> anyhow::Result<Self> {
+        Self::on(Arc::new(PostgresStore::open(PostgresOptions::new(database)).await?)).await
+    }
+
+    async fn on(store: Arc<dyn Store>) -> anyhow::Result<Self> {
         let options = EngineOptions {
             store: store.clone(),
             master_key: SecretString::from(MASTER_KEY),
@@ -69,7 +81,12 @@ impl House {
     /// Opens an empty data directory and makes so many agents, an operator, and a set of policies of which so many are
     /// about other things than refunds.
     pub(crate) async fn build(data: &Path, agents: usize, policies: usize) -> anyhow::Result<Self> {
-        let mut house = Self::open(data).await?;
+        Self::open(data).await?.furnished(agents, policies).await
+    }
+
+    /// The same with so many agents, an operator and policies.
+    pub(crate) async fn furnished(self, agents: usize, policies: usize) -> anyhow::Result<Self> {
+        let mut house = self;
         let admin = house.engine.authenticate(ADMIN_KEY).await?;
         for at in 0..agents {
             let create = CreateAgent {
@@ -132,8 +149,11 @@ fn shown(secret: Option<SecretString>) -> anyhow::Result<String> {
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The data directory.
+    #[arg(long, required_unless_present = "database")]
+    data: Option<PathBuf>,
+    /// A Postgres database instead.
     #[arg(long)]
-    data: PathBuf,
+    database: Option<String>,
     /// How many agents to make; none opens what is there.
     #[arg(long, default_value_t = 0)]
     agents: usize,
@@ -144,9 +164,14 @@ pub(crate) struct Args {
 
 /// The whole server, as `signoff serve` serves it.
 pub(crate) async fn serve(args: Args) -> anyhow::Result<Ready> {
+    let house = match (&args.database, &args.data) {
+        (Some(database), _) => House::node(database).await?,
+        (None, Some(data)) => House::open(data).await?,
+        (None, None) => anyhow::bail!("no place for data"),
+    };
     let house = match args.agents {
-        0 => House::open(&args.data).await?,
-        agents => House::build(&args.data, agents, args.policies).await?,
+        0 => house,
+        agents => house.furnished(agents, args.policies).await?,
     };
     let router = signoff_server::router(Doors::new(house.engine.clone(), CancellationToken::new()));
     Ok(Ready {

@@ -10,6 +10,8 @@ mod footprint;
 mod house;
 mod http;
 mod load;
+mod nodes;
+mod nodes_floor;
 mod numbers;
 mod raw;
 mod release;
@@ -34,6 +36,10 @@ struct Cli {
     /// Where databases are made and removed again: on the disk that is to be measured
     #[arg(long, value_name = "DIRECTORY", default_value_os_t = std::env::temp_dir())]
     data: PathBuf,
+    /// A Postgres server to measure several nodes on (postgres://USER@HOST:PORT/postgres); a database is made there and
+    /// dropped again
+    #[arg(long, value_name = "URL", env = "SIGNOFF_TEST_POSTGRES", hide_env_values = true)]
+    postgres: Option<String>,
     #[command(subcommand)]
     serve: Option<Serve>,
 }
@@ -45,6 +51,8 @@ enum Serve {
     ServeSignoff(house::Args),
     #[command(hide = true)]
     ServeBare(bare::Args),
+    #[command(hide = true)]
+    ServeBareNode(nodes_floor::Args),
 }
 
 /// What is measured.
@@ -58,6 +66,8 @@ enum Part {
     Release,
     /// Memory per idle waiter
     Waiters,
+    /// Submits and releases with several nodes on Postgres
+    Nodes,
 }
 
 /// How long and how often everything is measured.
@@ -81,6 +91,7 @@ fn main() -> anyhow::Result<()> {
     match cli.serve {
         Some(Serve::ServeSignoff(args)) => child::serve(house::serve(args)),
         Some(Serve::ServeBare(args)) => child::serve(bare::serve(args)),
+        Some(Serve::ServeBareNode(args)) => child::serve(nodes_floor::serve(args)),
         None => measure(cli),
     }
 }
@@ -119,6 +130,12 @@ fn measure(cli: Cli) -> anyhow::Result<()> {
     }
     if wanted(Part::Waiters) {
         waiters::measure(&pace).context("waiters")?;
+    }
+    if wanted(Part::Nodes) {
+        match &cli.postgres {
+            Some(url) => nodes::measure(&pace, url).context("nodes")?,
+            None => println!("\nSeveral nodes: not measured; name a Postgres server with --postgres"),
+        }
     }
     Ok(())
 }

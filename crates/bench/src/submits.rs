@@ -284,7 +284,7 @@ async fn floor(
 }
 
 /// Submits from as many tasks, straight to the engine.
-async fn engine(
+pub(crate) async fn engine(
     engine: &Engine,
     callers: &Arc<Vec<Caller>>,
     name: &'static str,

@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,6 +21,7 @@ use signoff_client::api::execution::ExecutionStatus;
 use signoff_client::api::policy::{Effect, PolicyApply, PolicyBody};
 use signoff_client::api::{Secret, WaitQuery};
 use signoff_client::{Client, SubmitOptions};
+use signoff_testkit::Place;
 
 const ROUNDS: usize = 50;
 const AGENTS: usize = 6;
@@ -33,18 +33,10 @@ struct Server {
 }
 
 impl Server {
-    fn start(data: &Path) -> Self {
+    fn start(place: &Place) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_signoff"))
-            .args([
-                "serve",
-                "--json",
-                "--listen",
-                "127.0.0.1:0",
-                "--log",
-                "error",
-                "--data",
-            ])
-            .arg(data)
+            .args(["serve", "--json", "--listen", "127.0.0.1:0", "--log", "error"])
+            .envs(place.settings())
             .env("SIGNOFF_ADMIN_KEY", ADMIN_KEY)
             .stdout(Stdio::piped())
             .spawn()
@@ -228,8 +220,8 @@ async fn check(server: &Server, keys: &[String], ledger: &Ledger) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i9_fifty_kills_lose_nothing_and_repeat_nothing() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let data = tempfile::tempdir().unwrap();
-    let mut server = Server::start(data.path());
+    let place = Place::fresh().await;
+    let mut server = Server::start(&place);
     let keys = set_up(&server).await;
     let everything: Ledger = Arc::default();
     for round in 0..ROUNDS {
@@ -252,7 +244,7 @@ async fn i9_fifty_kills_lose_nothing_and_repeat_nothing() {
         for agent in agents {
             agent.await.unwrap();
         }
-        server = Server::start(data.path());
+        server = Server::start(&place);
         check(&server, &keys, &ledger).await;
         everything.lock().unwrap().extend(ledger.lock().unwrap().clone());
     }

@@ -107,9 +107,9 @@ pub(crate) fn record(row: &impl Fields) -> StoreResult<StoredRecord> {
 }
 
 /// The first record of a request, by the request.
-pub(crate) fn submission(row: &impl Fields) -> StoreResult<((WorkspaceId, ActionId), Record)> {
+pub(crate) fn submission(row: &impl Fields) -> StoreResult<(ActionId, Record)> {
     let record = serde_json::from_slice(&row.blob("bytes")?)?;
-    Ok(((row.workspace()?, ActionId(row.id("subject")?)), record))
+    Ok((ActionId(row.id("subject")?), record))
 }
 
 pub(crate) fn payload(row: &impl Fields) -> StoreResult<StoredPayload> {
@@ -123,10 +123,10 @@ pub(crate) fn payload(row: &impl Fields) -> StoreResult<StoredPayload> {
     })
 }
 
-pub(crate) fn idempotency(row: &impl Fields) -> StoreResult<IdempotencyRow> {
+pub(crate) fn idempotency(workspace: WorkspaceId, row: &impl Fields) -> StoreResult<IdempotencyRow> {
     Ok(IdempotencyRow {
         name: IdempotencyName {
-            workspace: row.workspace()?,
+            workspace,
             principal: row.string("principal")?,
             operation: row.string("operation")?,
             key: row.string("key")?,

@@ -8,12 +8,14 @@
 
 mod cells;
 mod clock;
+pub mod copy;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod error;
 mod faults;
 mod fields;
 mod model;
+pub mod postgres;
 mod ranges;
 pub mod sqlite;
 

@@ -111,10 +111,10 @@ pub async fn a_batch_that_is_dropped_leaves_nothing(subject: &dyn Subject) {
     );
     assert_eq!(
         store
-            .fan_out(workspace, &[], store.clock().now(), 10)
+            .fan_out(workspace, &[], 0, store.clock().now(), 10)
             .await
             .unwrap(),
-        0
+        Some(0)
     );
     let mut batch = store.begin().await.unwrap();
     let state = batch.read(&wants).await.unwrap();
@@ -143,7 +143,7 @@ pub async fn a_batch_waits_for_the_one_before(subject: &dyn Subject) {
     assert_eq!(seen, scribe.head);
 }
 
-/// The time of a batch is that of its begin, however long it takes.
+/// The time of a batch that has locked nothing is that of its begin, however long it takes.
 pub async fn a_batch_takes_its_time_once(subject: &dyn Subject) {
     let before = subject.store().clock().now();
     let mut scribe = everything(1, "a");
@@ -367,5 +367,58 @@ pub async fn the_head_carries_its_epochs(subject: &dyn Subject) {
     assert_eq!(
         state.heads.into_iter().collect::<Vec<_>>(),
         [(scribe.workspace, scribe.head)]
+    );
+}
+
+/// What the projection took away is gone; what is under the same id in another table stays.
+pub async fn removed_rows_are_gone(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = build(store, 1, "a").await;
+    let group = *scribe.rows.groups.keys().next().unwrap();
+    scribe.rows.groups.clear();
+    scribe.rows.executions.remove(&ALLOWED.execution());
+    scribe.record(
+        super::scribe::operator(DANA),
+        DANA,
+        signoff_core::event::Event::SignedIn(signoff_core::event::Nothing {}),
+    );
+    let mut changes = scribe.take();
+    changes.removed = vec![
+        RowKey::Group(group),
+        RowKey::Execution(ALLOWED.execution()),
+        RowKey::Approval(ALLOWED.approval()),
+    ];
+    let mut batch = store.begin().await.unwrap();
+    batch.read(&scribe.wants()).await.unwrap();
+    batch.write(&changes).await.unwrap();
+    batch.commit().await.unwrap();
+    assert_eq!(
+        store
+            .execution(scribe.workspace, ALLOWED.execution())
+            .await
+            .unwrap(),
+        None
+    );
+    let folded = store.folded(scribe.workspace).await.unwrap();
+    assert_eq!((folded.rows, folded.faults), (scribe.rows, Vec::new()));
+}
+
+/// A row that was written and taken away in one batch is gone; without a record nothing is taken away.
+pub async fn a_row_is_removed_with_the_record_that_says_so(subject: &dyn Subject) {
+    let store = subject.store();
+    let scribe = build(store, 1, "a").await;
+    let changes = crate::Changes {
+        head: Some((scribe.workspace, scribe.head)),
+        removed: vec![RowKey::Approval(OPEN.approval())],
+        ..crate::Changes::default()
+    };
+    let result = store.begin().await.unwrap().write(&changes).await;
+    assert!(matches!(result, Err(crate::StoreError::Refused(_))), "{result:?}");
+    assert!(
+        store
+            .approval(scribe.workspace, OPEN.approval())
+            .await
+            .unwrap()
+            .is_some()
     );
 }

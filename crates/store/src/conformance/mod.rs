@@ -13,7 +13,9 @@
 pub mod approvals;
 pub mod batches;
 pub mod filters;
+pub mod nodes;
 pub mod outbox;
+pub mod postgres;
 pub mod records;
 pub mod refusals;
 pub mod scribe;
@@ -42,6 +44,9 @@ pub trait Subject: Send + Sync {
         column: &'static str,
         value: Tampered,
     ) -> u64;
+
+    /// Raises the installation's feature level, as a newer node would.
+    async fn raise_feature_level(&self, level: u32);
 }
 
 /// What [`Subject::tamper`] writes.
@@ -72,6 +77,8 @@ macro_rules! conformance {
                 an_idempotency_row_belongs_to_one_principal_and_operation,
                 a_submission_is_found_by_its_action,
                 the_head_carries_its_epochs,
+                removed_rows_are_gone,
+                a_row_is_removed_with_the_record_that_says_so,
             ],
             refusals: [
                 changes_without_a_workspace_are_refused,
@@ -132,6 +139,20 @@ macro_rules! conformance {
                 an_attempt_is_kept,
                 deliveries_of_a_channel_come_newest_first,
                 who_was_told_is_found_by_record,
+                nothing_is_told_to_channels_of_another_epoch,
+            ],
+            nodes: [
+                a_lease_has_one_holder_and_fences_rise,
+                a_lease_ends_by_its_time,
+                claims_that_race_have_one_winner,
+                an_attempt_needs_the_lease_in_force,
+                heads_are_those_of_all_workspaces,
+                touched_approvals_are_those_that_something_happened_to,
+                a_log_written_elsewhere_is_displaced,
+                a_newer_feature_level_is_refused,
+                the_installation_is_locked_for_one_at_a_time,
+                a_checkpoint_comes_back,
+                a_prefix_is_dropped_in_pieces,
             ],
             walls: [
                 folded_rows_stay_inside,

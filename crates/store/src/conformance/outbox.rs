@@ -8,10 +8,11 @@ use signoff_core::{
 
 use super::{
     Subject,
+    nodes::claim_of,
     scribe::{START, Scribe, operator, raw},
     world::{CHANNEL, DANA, build},
 };
-use crate::{DeliveryRow, DeliveryState, FanOut, Store};
+use crate::{DeliveryRow, DeliveryState, FanOut, Lease, Store};
 
 const OTHER: ChannelId = ChannelId(raw(0xf2));
 const NEVER: Timestamp = Timestamp(i64::MAX);
@@ -35,6 +36,19 @@ async fn happen(store: &dyn Store, scribe: &mut Scribe, kinds: &[&str]) -> Vec<u
     sequences
 }
 
+/// Fans out to channels as they are by now.
+async fn fan_out(store: &dyn Store, scribe: &Scribe, channels: &[FanOut], limit: u32) -> u64 {
+    let authority = scribe.head.epochs.authority;
+    let taken = store.fan_out(scribe.workspace, channels, authority, START, limit);
+    taken.await.unwrap().expect("the channels are as they are")
+}
+
+/// The lease of somebody who delivers.
+async fn lease(store: &dyn Store, scribe: &Scribe) -> Lease {
+    let claim = claim_of(scribe.workspace, CHANNEL.0, 1, 60);
+    store.claim(&claim).await.unwrap().expect("nobody else is at it")
+}
+
 async fn due(store: &dyn Store) -> Vec<(ChannelId, u64, String)> {
     let rows = store.due_deliveries(NEVER, 1_000).await.unwrap();
     let mut due: Vec<_> = rows
@@ -51,20 +65,8 @@ pub async fn what_is_in_the_outbox_is_told_once(subject: &dyn Subject) {
     let mut scribe = Scribe::new(1);
     let seqs = happen(store, &mut scribe, &["approval.pending", "approval.decided"]).await;
     let channels = [to(CHANNEL, &[]), to(OTHER, &[])];
-    assert_eq!(
-        store
-            .fan_out(scribe.workspace, &channels, START, 100)
-            .await
-            .unwrap(),
-        2
-    );
-    assert_eq!(
-        store
-            .fan_out(scribe.workspace, &channels, START, 100)
-            .await
-            .unwrap(),
-        0
-    );
+    assert_eq!(fan_out(store, &scribe, &channels, 100).await, 2);
+    assert_eq!(fan_out(store, &scribe, &channels, 100).await, 0);
     let row = |channel, seq, kind: &str| (channel, seq, kind.to_owned());
     let expected = [
         row(CHANNEL, seqs[0], "approval.pending"),
@@ -87,13 +89,7 @@ pub async fn what_is_in_the_outbox_is_told_once(subject: &dyn Subject) {
     scribe.tell(seq, "approval.expired");
     scribe.tell(seq, "approval.expired");
     scribe.commit(store).await;
-    assert_eq!(
-        store
-            .fan_out(scribe.workspace, &channels[..1], START, 100)
-            .await
-            .unwrap(),
-        1
-    );
+    assert_eq!(fan_out(store, &scribe, &channels[..1], 100).await, 1);
     assert_eq!(due(store).await.len(), 5);
 }
 
@@ -109,13 +105,7 @@ pub async fn a_channel_is_told_the_kinds_it_named(subject: &dyn Subject) {
         to(OTHER, &["approval.*", "*", "Approval.Pending", "approval"]),
         to(ChannelId(raw(0xf3)), &[]),
     ];
-    assert_eq!(
-        store
-            .fan_out(scribe.workspace, &channels, START, 100)
-            .await
-            .unwrap(),
-        3
-    );
+    assert_eq!(fan_out(store, &scribe, &channels, 100).await, 3);
     let told = due(store).await;
     let of = |channel| {
         told.iter()
@@ -138,13 +128,7 @@ pub async fn the_oldest_go_first(subject: &dyn Subject) {
     let channels = [to(CHANNEL, &[])];
     let mut told = 0;
     for (expected, limit) in [(0, 0), (2, 2), (2, 2), (2, 2), (0, 2)] {
-        assert_eq!(
-            store
-                .fan_out(scribe.workspace, &channels, START, limit)
-                .await
-                .unwrap(),
-            expected
-        );
+        assert_eq!(fan_out(store, &scribe, &channels, limit).await, expected);
         told += usize::try_from(expected).unwrap();
         let mut so_far: Vec<u64> = due(store).await.into_iter().map(|told| told.1).collect();
         so_far.sort_unstable();
@@ -157,13 +141,7 @@ pub async fn the_oldest_go_first(subject: &dyn Subject) {
         );
     }
     seqs.extend(happen(store, &mut scribe, &["approval.pending"]).await);
-    assert_eq!(
-        store
-            .fan_out(scribe.workspace, &channels, START, 100)
-            .await
-            .unwrap(),
-        1
-    );
+    assert_eq!(fan_out(store, &scribe, &channels, 100).await, 1);
 }
 
 /// Two workers that fan out at the same time share the work.
@@ -175,11 +153,7 @@ pub async fn fanning_out_at_once_tells_nothing_twice(subject: &dyn Subject) {
     let work = async || {
         let mut taken = 0;
         loop {
-            match store
-                .fan_out(scribe.workspace, &channels, START, 7)
-                .await
-                .unwrap()
-            {
+            match fan_out(store, &scribe, &channels, 7).await {
                 0 => return taken,
                 some => taken += some,
             }
@@ -196,14 +170,8 @@ pub async fn what_nobody_wants_is_dropped(subject: &dyn Subject) {
     let store = subject.store();
     let mut scribe = Scribe::new(1);
     happen(store, &mut scribe, &["approval.pending"]).await;
-    assert_eq!(store.fan_out(scribe.workspace, &[], START, 100).await.unwrap(), 1);
-    assert_eq!(
-        store
-            .fan_out(scribe.workspace, &[to(CHANNEL, &[])], START, 100)
-            .await
-            .unwrap(),
-        0
-    );
+    assert_eq!(fan_out(store, &scribe, &[], 100).await, 1);
+    assert_eq!(fan_out(store, &scribe, &[to(CHANNEL, &[])], 100).await, 0);
     assert_eq!(due(store).await, []);
 }
 
@@ -213,11 +181,9 @@ pub async fn due_deliveries_come_soonest_first(subject: &dyn Subject) {
     let mut scribe = Scribe::new(1);
     assert_eq!(store.next_delivery().await.unwrap(), None);
     happen(store, &mut scribe, &["approval.pending"; 4]).await;
-    store
-        .fan_out(scribe.workspace, &[to(CHANNEL, &[])], START, 100)
-        .await
-        .unwrap();
+    fan_out(store, &scribe, &[to(CHANNEL, &[])], 100).await;
     assert_eq!(store.next_delivery().await.unwrap(), Some(START));
+    let lease = lease(store, &scribe).await;
     let delays = [Some(30), Some(10), None, Some(20)];
     for (mut row, delay) in store
         .due_deliveries(START, 10)
@@ -227,7 +193,7 @@ pub async fn due_deliveries_come_soonest_first(subject: &dyn Subject) {
         .zip(delays)
     {
         row.next_at = delay.map(|seconds| START.plus(Micros::seconds(seconds)));
-        store.record_attempt(&row).await.unwrap();
+        assert!(store.record_attempt(&row, &lease).await.unwrap());
     }
     let seconds = async |now: i64, limit| {
         let rows = store
@@ -253,14 +219,12 @@ pub async fn an_attempt_is_kept(subject: &dyn Subject) {
     let store = subject.store();
     let mut scribe = Scribe::new(1);
     happen(store, &mut scribe, &["approval.pending"; 2]).await;
-    store
-        .fan_out(scribe.workspace, &[to(CHANNEL, &[])], START, 100)
-        .await
-        .unwrap();
+    fan_out(store, &scribe, &[to(CHANNEL, &[])], 100).await;
     let mut rows = store
         .deliveries(scribe.workspace, CHANNEL, None, 10)
         .await
         .unwrap();
+    let lease = lease(store, &scribe).await;
     rows[0] = DeliveryRow {
         attempts: 3,
         next_at: Some(START.plus(Micros::seconds(60))),
@@ -268,7 +232,7 @@ pub async fn an_attempt_is_kept(subject: &dyn Subject) {
         last_error: Some("the receiver answered 503".into()),
         ..rows[0].clone()
     };
-    store.record_attempt(&rows[0]).await.unwrap();
+    assert!(store.record_attempt(&rows[0], &lease).await.unwrap());
     assert_eq!(
         store
             .deliveries(scribe.workspace, CHANNEL, None, 10)
@@ -286,7 +250,7 @@ pub async fn an_attempt_is_kept(subject: &dyn Subject) {
             last_status: Some(200),
             ..rows[0].clone()
         };
-        store.record_attempt(&rows[0]).await.unwrap();
+        assert!(store.record_attempt(&rows[0], &lease).await.unwrap());
         assert_eq!(
             store
                 .deliveries(scribe.workspace, CHANNEL, None, 10)
@@ -299,13 +263,13 @@ pub async fn an_attempt_is_kept(subject: &dyn Subject) {
         last_error: Some("\0".into()),
         ..rows[0].clone()
     };
-    assert!(store.record_attempt(&bad).await.is_err());
+    assert!(store.record_attempt(&bad, &lease).await.is_err());
     // Of a delivery that is not there nothing is kept.
     let absent = DeliveryRow {
         seq: 999,
         ..rows[0].clone()
     };
-    store.record_attempt(&absent).await.unwrap();
+    store.record_attempt(&absent, &lease).await.unwrap();
     assert_eq!(
         store
             .deliveries(scribe.workspace, CHANNEL, None, 10)
@@ -320,10 +284,7 @@ pub async fn deliveries_of_a_channel_come_newest_first(subject: &dyn Subject) {
     let store = subject.store();
     let mut scribe = Scribe::new(1);
     let mut seqs = happen(store, &mut scribe, &["approval.pending"; 5]).await;
-    store
-        .fan_out(scribe.workspace, &[to(CHANNEL, &[]), to(OTHER, &[])], START, 100)
-        .await
-        .unwrap();
+    fan_out(store, &scribe, &[to(CHANNEL, &[]), to(OTHER, &[])], 100).await;
     seqs.reverse();
     let page = async |before, limit| {
         let rows = store
@@ -352,15 +313,13 @@ pub async fn who_was_told_is_found_by_record(subject: &dyn Subject) {
         &["approval.pending", "approval.escalated", "approval.decided"],
     )
     .await;
-    store
-        .fan_out(
-            scribe.workspace,
-            &[to(OTHER, &[]), to(CHANNEL, &["approval.pending"])],
-            START,
-            100,
-        )
-        .await
-        .unwrap();
+    fan_out(
+        store,
+        &scribe,
+        &[to(OTHER, &[]), to(CHANNEL, &["approval.pending"])],
+        100,
+    )
+    .await;
     let told = async |sequences: &[u64]| {
         let rows = store.told(scribe.workspace, sequences).await.unwrap();
         rows.into_iter()
@@ -373,4 +332,36 @@ pub async fn who_was_told_is_found_by_record(subject: &dyn Subject) {
     );
     assert_eq!(told(&[]).await, []);
     assert_eq!(told(&[1]).await, []);
+}
+
+/// The channels must be at least as new as what is told: with an epoch that is not the head's by now, nothing is taken.
+pub async fn nothing_is_told_to_channels_of_another_epoch(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = build(store, 1, "a").await;
+    let (channels, at) = ([to(CHANNEL, &[])], scribe.workspace);
+    let before = scribe.head.epochs.authority;
+    let put = Event::ChannelPut(signoff_core::event::ChannelPut {
+        name: "second".into(),
+        origin: "https://hooks.example".into(),
+        events: vec!["approval.*".into()],
+        disabled: false,
+        digest: signoff_core::payload::Hash32([9; 32]),
+    });
+    scribe.record(operator(DANA), OTHER, put);
+    happen(store, &mut scribe, &["approval.pending"]).await;
+    assert_ne!(scribe.head.epochs.authority, before);
+    for epoch in [before, scribe.head.epochs.authority + 1] {
+        assert_eq!(
+            store.fan_out(at, &channels, epoch, START, 100).await.unwrap(),
+            None
+        );
+        assert_eq!(due(store).await, []);
+    }
+    assert_eq!(fan_out(store, &scribe, &channels, 100).await, 3);
+    assert_eq!(due(store).await.len(), 3);
+    // Where nothing waits there is nothing to be old for.
+    assert_eq!(
+        store.fan_out(at, &channels, before, START, 100).await.unwrap(),
+        Some(0)
+    );
 }

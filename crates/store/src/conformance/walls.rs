@@ -256,20 +256,41 @@ pub async fn deliveries_stay_inside(subject: &dyn Subject) {
     }];
     assert_eq!(
         store
-            .fan_out(empty.workspace, &channels, START, 100)
+            .fan_out(empty.workspace, &channels, 0, START, 100)
             .await
             .unwrap(),
-        0
+        Some(0)
     );
     let sequences: Vec<u64> = (1..100).collect();
     let (here, there) = (scribes[0].workspace, scribes[1].workspace);
-    assert_eq!(store.fan_out(here, &channels, START, 100).await.unwrap(), 2);
+    let authority = scribes[0].head.epochs.authority;
+    assert_eq!(
+        store
+            .fan_out(here, &channels, authority, START, 100)
+            .await
+            .unwrap(),
+        Some(2)
+    );
     assert_eq!(store.told(there, &sequences).await.unwrap(), []);
     assert_eq!(store.deliveries(there, CHANNEL, None, 10).await.unwrap(), []);
-    assert_eq!(store.fan_out(there, &channels, START, 100).await.unwrap(), 2);
+    let authority = scribes[1].head.epochs.authority;
+    assert_eq!(
+        store
+            .fan_out(there, &channels, authority, START, 100)
+            .await
+            .unwrap(),
+        Some(2)
+    );
+    let claim = super::nodes::claim_of(here, CHANNEL.0, 1, 60);
+    let lease = store.claim(&claim).await.unwrap().unwrap();
+    let elsewhere = super::nodes::claim_of(there, CHANNEL.0, 2, 60);
+    assert!(
+        store.claim(&elsewhere).await.unwrap().is_some(),
+        "a lease is of one workspace"
+    );
     for mut row in store.deliveries(here, CHANNEL, None, 10).await.unwrap() {
         row.attempts = 7;
-        store.record_attempt(&row).await.unwrap();
+        assert!(store.record_attempt(&row, &lease).await.unwrap());
     }
     for (at, attempts) in [(here, 7), (there, 0)] {
         for rows in [

@@ -78,7 +78,7 @@ impl StoreClock {
 
 impl Comparison {
     fn offset(&self) -> i64 {
-        self.said.0 - (self.asked.0 + self.answered.0) / 2
+        self.said.0 - self.asked.0.midpoint(self.answered.0)
     }
 
     fn took(&self) -> i64 {
@@ -106,7 +106,9 @@ impl PostgresStore {
                 best = Some(seen);
             }
         }
-        best.iter().for_each(|seen| self.clock.set(seen));
+        if let Some(seen) = &best {
+            self.clock.set(seen);
+        }
         Ok(())
     }
 
@@ -127,7 +129,9 @@ impl PostgresStore {
         self.all_in(&mut transaction, sqlx::query(TRY_TO_WRITE)).await?;
         self.link.seen(transaction.rollback().await)?;
         if self.clock.given().is_some() {
-            return Ok(Health { clock_skew: Micros(0) });
+            return Ok(Health {
+                clock_skew: Micros(0),
+            });
         }
         let seen = self.compare_clocks().await?;
         self.clock.follow(&seen);

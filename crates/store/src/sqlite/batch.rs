@@ -154,7 +154,7 @@ impl SqliteBatch {
         state: &mut BatchState,
     ) -> StoreResult<()> {
         for row in self.fetch(idempotency_query(names), names.len()).await? {
-            let found = fields::idempotency(&row)?;
+            let found = fields::idempotency(row.workspace()?, &row)?;
             if found.expires_at.is_none_or(|at| at > self.now) {
                 state.idempotency.insert(found.name.clone(), found);
             }
@@ -168,8 +168,8 @@ impl SqliteBatch {
         state: &mut BatchState,
     ) -> StoreResult<()> {
         for row in self.fetch(submissions_query(wanted), wanted.len()).await? {
-            let (wanted, record) = fields::submission(&row)?;
-            state.submissions.insert(wanted, record);
+            let (action, record) = fields::submission(&row)?;
+            state.submissions.insert((row.workspace()?, action), record);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! SQLite inside the process: one writing connection, a pool for reading, one file that no second process may open.
 
 mod approvals;
+mod backup;
 mod batch;
 mod cells;
 mod cut;
@@ -17,6 +18,7 @@ mod write;
 
 use std::{fs::File, path::Path, str::FromStr, sync::Arc, time::Duration};
 
+pub use backup::{Restoring, back_up, open_copy};
 use sqlx::{
     SqlitePool,
     migrate::Migrator,

@@ -1,27 +1,28 @@
-//! The real server, started and stopped as people start and stop it, with nothing but `SIGNOFF_ADMIN_KEY`.
+//! The real server, started and stopped as people start and stop it, with nothing but `SIGNOFF_ADMIN_KEY` and, on
+//! Postgres, what names the database and its master key.
 
 mod auto_approve;
-mod demo;
 mod journey;
+mod on_postgres;
+mod on_sqlite;
 mod questions;
 mod record;
 mod restart;
 mod setup;
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use signoff_testkit::{Backend, Place};
 
 use crate::run::{Ran, finish, signoff};
 
 const ADMIN_KEY: &str = "an-admin-key-of-the-tests-0123456789";
 
-/// A server on a data directory of its own.
+/// A server with data of its own.
 struct Server {
-    directory: TempDir,
+    place: Place,
     process: Child,
     url: String,
 }
@@ -44,18 +45,14 @@ impl Server {
     /// With nothing in it.
     #[track_caller]
     fn bare(options: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let data = directory.path().join("data");
-        let (process, url) = serve(&data, "127.0.0.1:0", options);
-        Self {
-            directory,
-            process,
-            url,
-        }
+        Self::at(Place::blocking_on(Backend::chosen()), options)
     }
 
-    fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
+    /// With its data here.
+    #[track_caller]
+    fn at(place: Place, options: &[&str]) -> Self {
+        let (process, url) = serve(&place, "127.0.0.1:0", options);
+        Self { place, process, url }
     }
 
     /// Ends it as a power cut would.
@@ -68,7 +65,7 @@ impl Server {
     #[track_caller]
     fn restart(&mut self) {
         let address = self.url.strip_prefix("http://").unwrap();
-        let (process, url) = serve(&self.data(), address, &[]);
+        let (process, url) = serve(&self.place, address, &[]);
         assert_eq!(url, self.url);
         self.process = process;
     }
@@ -102,7 +99,7 @@ impl Server {
 
     #[track_caller]
     fn apply(&self, policies: &Value) -> Value {
-        let path = self.directory.path().join("policies.json");
+        let path = self.place.directory().join("policies.json");
         std::fs::write(&path, json!({"policies": policies}).to_string()).unwrap();
         self.admin(&["policy", "apply", path.to_str().unwrap()])
     }
@@ -153,19 +150,13 @@ impl Drop for Server {
 
 /// Starts a server and waits until it says where it runs.
 #[track_caller]
-fn serve(data: &std::path::Path, listen: &str, options: &[&str]) -> (Child, String) {
-    let fixed = [
-        "serve",
-        "--json",
-        "--listen",
-        listen,
-        "--log",
-        "warn",
-        "--data",
-        data.to_str().unwrap(),
-    ];
+fn serve(place: &Place, listen: &str, options: &[&str]) -> (Child, String) {
+    let fixed = ["serve", "--json", "--listen", listen, "--log", "warn"];
     let mut command = signoff(&[&fixed, options].concat());
-    command.env("SIGNOFF_ADMIN_KEY", ADMIN_KEY).stdout(Stdio::piped());
+    command
+        .envs(place.settings())
+        .env("SIGNOFF_ADMIN_KEY", ADMIN_KEY)
+        .stdout(Stdio::piped());
     let mut process = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap())

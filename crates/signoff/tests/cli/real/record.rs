@@ -14,7 +14,7 @@ fn with_history() -> (Server, std::path::PathBuf) {
             .code,
         2
     );
-    let path = server.directory.path().join("log.jsonl");
+    let path = server.place.directory().join("log.jsonl");
     let exported = finish(server.as_admin(&["audit", "export", "--output", path.to_str().unwrap()]));
     assert_eq!((exported.code, exported.stdout.as_str()), (0, ""), "{exported:?}");
     (server, path)

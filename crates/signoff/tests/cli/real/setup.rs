@@ -116,7 +116,7 @@ fn policies_are_applied_as_a_whole_and_explained() {
 #[test]
 fn a_set_with_a_mistake_is_refused_with_its_place_and_changes_nothing() {
     let server = Server::start();
-    let path = server.directory.path().join("wrong.json");
+    let path = server.place.directory().join("wrong.json");
     std::fs::write(
         &path,
         r#"{"policies":[{"name":"a","actions":["x[y"],"effect":"deny"}]}"#,
@@ -177,21 +177,4 @@ fn doctor_says_who_can_decide() {
     let ran = crate::run::finish(server.as_admin(&["doctor"]));
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stdout.contains("1 person can decide"), "{}", ran.stdout);
-}
-
-#[test]
-fn a_data_directory_has_one_server() {
-    let server = Server::start();
-    let data = server.data();
-    let mut second = crate::run::signoff(&[
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        data.to_str().unwrap(),
-    ]);
-    second.env("SIGNOFF_ADMIN_KEY", super::ADMIN_KEY);
-    let ran = crate::run::finish(second);
-    assert_eq!(ran.code, 3, "{ran:?}");
-    assert!(!ran.stderr.contains(super::ADMIN_KEY), "{}", ran.stderr);
 }

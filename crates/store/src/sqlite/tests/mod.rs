@@ -71,6 +71,11 @@ impl Subject for Fixture {
             .unwrap()
             .rows_affected()
     }
+
+    async fn raise_feature_level(&self, level: u32) {
+        let query = sqlx::query("UPDATE installation SET feature_level = ?").bind(level);
+        query.execute(&mut self.connect().await).await.unwrap();
+    }
 }
 
 mod conformance {
@@ -83,6 +88,7 @@ mod conformance {
         let modules = [
             include_str!("../../conformance/approvals.rs"),
             include_str!("../../conformance/batches.rs"),
+            include_str!("../../conformance/nodes.rs"),
             include_str!("../../conformance/outbox.rs"),
             include_str!("../../conformance/records.rs"),
             include_str!("../../conformance/refusals.rs"),

@@ -1,0 +1,3 @@
+//! What there is on Postgres alone.
+
+mod migrate_store;

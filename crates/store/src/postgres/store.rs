@@ -1,0 +1,212 @@
+//! The trait for this backend: each operation in the module of what it is about.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use signoff_core::{
+    id::{ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
+    record::Head,
+    rows::{ApprovalRow, ExecutionRow},
+    time::Timestamp,
+};
+
+use super::PostgresStore;
+use crate::{
+    ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, FanOut, Folded, Health,
+    Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload, StoredRecord,
+};
+
+/// How long closing waits for what is under way.
+const CLOSE_MAX: Duration = Duration::from_secs(10);
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn begin(&self) -> StoreResult<Box<dyn Batch>> {
+        Ok(Box::new(self.begin_batch().await?))
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn close(&self) {
+        // Bounded: a listener that nobody asks any more keeps its connection.
+        let closing = self.pool.close();
+        drop(tokio::time::timeout(CLOSE_MAX, closing).await);
+    }
+
+    async fn workspaces(&self) -> StoreResult<Vec<WorkspaceId>> {
+        self.read_workspaces().await
+    }
+
+    async fn workspace_key(&self, workspace: WorkspaceId) -> StoreResult<Option<Vec<u8>>> {
+        self.read_workspace_key(workspace).await
+    }
+
+    async fn authority(&self, workspace: WorkspaceId) -> StoreResult<Authority> {
+        self.read_authority(workspace).await
+    }
+
+    async fn head(&self, workspace: WorkspaceId) -> StoreResult<Option<Head>> {
+        self.read_head(workspace).await
+    }
+
+    async fn heads(&self) -> StoreResult<BTreeMap<WorkspaceId, Head>> {
+        self.read_heads().await
+    }
+
+    async fn announce(&self, heads: &[(WorkspaceId, u64)]) -> StoreResult<()> {
+        self.announce_heads(heads).await
+    }
+
+    async fn listen(&self) -> StoreResult<Option<Box<dyn Listener>>> {
+        self.listen_to_heads().await
+    }
+
+    async fn touched_approvals(
+        &self,
+        workspace: WorkspaceId,
+        after: u64,
+        until: u64,
+    ) -> StoreResult<Vec<ApprovalRow>> {
+        self.read_touched(workspace, after, until).await
+    }
+
+    async fn approval(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<ApprovalRow>> {
+        self.read_approval(workspace, id).await
+    }
+
+    async fn approvals(
+        &self,
+        workspace: WorkspaceId,
+        query: &ApprovalQuery,
+    ) -> StoreResult<Vec<ApprovalRow>> {
+        self.read_approvals(workspace, query).await
+    }
+
+    async fn execution(&self, workspace: WorkspaceId, id: ExecutionId) -> StoreResult<Option<ExecutionRow>> {
+        self.read_execution(workspace, id).await
+    }
+
+    async fn approval_facts(
+        &self,
+        workspace: WorkspaceId,
+        since: Option<Timestamp>,
+    ) -> StoreResult<Vec<ApprovalFact>> {
+        self.read_facts(workspace, since).await
+    }
+
+    async fn pending_count(&self, workspace: WorkspaceId) -> StoreResult<u64> {
+        self.count_open(workspace).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Due>> {
+        self.read_due(now, limit).await
+    }
+
+    async fn next_due(&self) -> StoreResult<Option<Timestamp>> {
+        self.read_next_due().await
+    }
+
+    async fn records(&self, workspace: WorkspaceId, query: &RecordQuery) -> StoreResult<Vec<StoredRecord>> {
+        self.read_records(workspace, query).await
+    }
+
+    async fn records_at(&self, workspace: WorkspaceId, sequences: &[u64]) -> StoreResult<Vec<StoredRecord>> {
+        self.read_records_at(workspace, sequences).await
+    }
+
+    async fn submissions(
+        &self,
+        workspace: WorkspaceId,
+        subjects: &[RawId],
+    ) -> StoreResult<Vec<StoredRecord>> {
+        self.read_submissions_of(workspace, subjects).await
+    }
+
+    async fn payloads(&self, workspace: WorkspaceId, sequences: &[u64]) -> StoreResult<Vec<StoredPayload>> {
+        self.read_payloads(workspace, sequences).await
+    }
+
+    async fn folded(&self, workspace: WorkspaceId) -> StoreResult<Folded> {
+        self.read_folded(workspace).await
+    }
+
+    async fn session(&self, hash: &[u8; 32]) -> StoreResult<Option<SessionRow>> {
+        self.find_session(hash).await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> StoreResult<u64> {
+        self.sweep_expired(now).await
+    }
+
+    async fn fan_out(
+        &self,
+        workspace: WorkspaceId,
+        channels: &[FanOut],
+        authority: u64,
+        now: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Option<u64>> {
+        self.fan_out_rows(workspace, channels, authority, now, limit)
+            .await
+    }
+
+    async fn due_deliveries(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DeliveryRow>> {
+        self.read_due_deliveries(now, limit).await
+    }
+
+    async fn next_delivery(&self) -> StoreResult<Option<Timestamp>> {
+        self.read_next_delivery().await
+    }
+
+    async fn record_attempt(&self, delivery: &DeliveryRow, lease: &Lease) -> StoreResult<bool> {
+        self.write_attempt(delivery, lease).await
+    }
+
+    async fn claim(&self, claim: &Claim) -> StoreResult<Option<Lease>> {
+        self.take_lease(claim).await
+    }
+
+    async fn release(&self, lease: &Lease) -> StoreResult<()> {
+        self.end_lease(lease).await
+    }
+
+    async fn deliveries(
+        &self,
+        workspace: WorkspaceId,
+        channel: ChannelId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> StoreResult<Vec<DeliveryRow>> {
+        self.read_deliveries(workspace, channel, before, limit).await
+    }
+
+    async fn told(&self, workspace: WorkspaceId, sequences: &[u64]) -> StoreResult<Vec<DeliveryRow>> {
+        self.read_told(workspace, sequences).await
+    }
+
+    async fn person_by_email(&self, workspace: WorkspaceId, email: &str) -> StoreResult<Option<OperatorId>> {
+        self.find_person(workspace, email).await
+    }
+
+    async fn health(&self) -> StoreResult<Health> {
+        self.check_health().await
+    }
+
+    async fn keep_checkpoint(&self, workspace: WorkspaceId, seq: u64, state: &[u8]) -> StoreResult<()> {
+        self.write_checkpoint(workspace, seq, state).await
+    }
+
+    async fn checkpoint(&self, workspace: WorkspaceId, seq: u64) -> StoreResult<Option<Vec<u8>>> {
+        self.read_checkpoint(workspace, seq).await
+    }
+
+    async fn drop_prefix(&self, workspace: WorkspaceId, through: u64, limit: u32) -> StoreResult<u64> {
+        self.delete_prefix(workspace, through, limit).await
+    }
+}
