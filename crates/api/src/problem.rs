@@ -193,7 +193,7 @@ codes! {
     Held "held" 409 "held" Some("an admin looks whether it ran already, then releases it: `signoff executions release`");
     /// Nodes of an earlier version may still run, which don't know this yet.
     FeatureLevel "feature_level" 409 "feature level too low"
-        Some("upgrade every node, then raise the level: `signoff raise-feature-level`");
+        Some("upgrade every node, then raise the level: `signoff finish-upgrade`");
     /// The agent has too many approvals pending.
     TooManyPending "too_many_pending" 429 "too many pending approvals" Some("wait until some are decided, or cancel what is not needed any more");
     /// Too many requests in a short time.

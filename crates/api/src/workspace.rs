@@ -33,6 +33,13 @@ pub struct FailoverDeclared {
     pub log_epoch: u64,
 }
 
+/// What records may use by now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UpgradeFinished {
+    /// The feature level from now on.
+    pub feature_level: u32,
+}
+
 /// Changes a workspace; what is left out stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

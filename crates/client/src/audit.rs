@@ -61,6 +61,14 @@ impl Client {
             .await
     }
 
+    /// Says that no node of an earlier version runs any more.
+    pub async fn installation_finish_upgrade(&self) -> crate::Result<workspace::UpgradeFinished> {
+        self.post(&["v1", "installation", "finish-upgrade"])
+            .json(&serde_json::json!({}))
+            .send()
+            .await
+    }
+
     /// Changes the workspace.
     pub async fn workspace_update(
         &self,

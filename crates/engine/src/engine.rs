@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use signoff_core::{
     actor::Actor,
-    event::{Event, WorkspaceSet},
+    event::{Event, FEATURE_LEVEL, WorkspaceSet},
     id::{ApprovalId, RawId, WorkspaceId},
     policy::Settings,
     time::{Micros, Timestamp},
@@ -99,6 +99,14 @@ impl Engine {
         let store = options.store;
         // Every record of such a server says so, from the first.
         let mode = options.auto_approve.then_some("auto_approve");
+        let level = store.health().await?.feature_level;
+        if level > FEATURE_LEVEL {
+            return Err(StoreError::NewerFeatures(level).into());
+        }
+        if !store.is_shared() {
+            // No older node can be running beside this one.
+            store.raise_feature_level(FEATURE_LEVEL).await?;
+        }
         create_first_workspace(&*store, &master, mode).await?;
         let tenants = Arc::new(load_tenants(&*store, &master).await?);
         let home = tenants
@@ -174,6 +182,7 @@ impl Engine {
         let skewed = health.map(|health| health.clock_skew).filter(|skew| skew.0.abs() > CLOCK_SKEW_MAX.0);
         vec![
             check("store", away),
+            check("version", health.and_then(|health| version_trouble(health.feature_level))),
             check("clock", skewed.map(|skew| clock_trouble(skew))),
             check("writer", stopping.then(|| "the server is stopping".to_owned())),
         ]
@@ -268,6 +277,14 @@ impl Engine {
 fn clock_trouble(skew: Micros) -> String {
     let (seconds, direction) = (skew.0.abs() / 1_000_000, if skew.0 > 0 { "ahead of" } else { "behind" });
     format!("this machine's clock is {seconds} seconds {direction} the database's; set it by NTP")
+}
+
+fn version_trouble(level: u32) -> Option<String> {
+    (level > FEATURE_LEVEL).then(|| {
+        format!(
+            "the installation is at feature level {level}, this node knows {FEATURE_LEVEL}: upgrade this node"
+        )
+    })
 }
 
 fn admin_key_hash(key: &SecretString) -> Result<[u8; 32], StartError> {

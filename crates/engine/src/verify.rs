@@ -263,7 +263,6 @@ impl Check<'_> {
             let opened = self.key.map(|key| key.open(&stored));
             let why = match (committed, opened) {
                 (None, _) => "is stored beside a record that knows nothing of it",
-                (_, None) => continue,
                 (_, Some(None)) => "does not open: it was changed",
                 (Some(hash), Some(Some(plain))) if *hash != commitment(&stored.salt, &plain) => {
                     "is not the one that the record commits to"

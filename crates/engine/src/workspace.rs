@@ -2,7 +2,7 @@
 
 use signoff_core::{
     authority::Operation,
-    event::EpochCause,
+    event::{EpochCause, FEATURE_LEVEL},
     policy::{RETENTION_DAYS_MAX, RETENTION_DAYS_MIN, Settings},
     record::Record,
 };
@@ -104,6 +104,16 @@ impl Engine {
         })
         .await?;
         self.workspace(caller).await
+    }
+
+    /// Says that no node of an earlier version runs any more, so that what this one brought may be used; answers the
+    /// feature level from now on.
+    ///
+    /// # Errors
+    /// If the caller may not.
+    pub async fn finish_upgrade(&self, caller: &Caller) -> EngineResult<u32> {
+        self.permit(caller, Operation::Govern)?;
+        Ok(self.store().raise_feature_level(FEATURE_LEVEL).await?)
     }
 
     /// Says that the log goes on in another place: after a failover that may have lost what was acknowledged, or a

@@ -3,9 +3,9 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agents::AgentsCommand, approvals::ApprovalsCommand, audit::AuditCommand, check::CheckArgs,
+    agents::AgentsCommand, approvals::ApprovalsCommand, audit::AuditCommand, backup::BackupArgs, check::CheckArgs,
     completions::Shell, demo::DemoArgs,
-    executions::ExecutionsCommand, failover::FailoverCommand, gate::GateArgs, operators::OperatorsCommand, policy::PolicyCommand,
+    executions::ExecutionsCommand, failover::FailoverCommand, gate::GateArgs, migrate_store::MigrateStoreArgs, operators::OperatorsCommand, policy::PolicyCommand, restore::RestoreArgs,
     webhooks::WebhooksCommand,
 };
 use crate::config::ServeArgs;
@@ -94,6 +94,14 @@ pub(crate) enum Command {
     /// Say that the database was restored or failed over, where Signoff could not notice
     #[command(subcommand)]
     Failover(FailoverCommand),
+    /// Write a verified copy of the SQLite database, also while a server runs on it
+    Backup(BackupArgs),
+    /// Put a backup in place of a database that was lost
+    Restore(RestoreArgs),
+    /// Move everything from SQLite to Postgres
+    MigrateStore(MigrateStoreArgs),
+    /// Say that every node runs this version, so that what it brought may be used
+    FinishUpgrade,
     /// Look for what is wrong with the set-up
     Doctor,
     /// Print completions for a shell

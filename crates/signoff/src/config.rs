@@ -189,6 +189,7 @@ pub(crate) struct ServeArgs {
 /// Settings as the file gives them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the settings")]
 struct File {
     data: Option<PathBuf>,
     database: Option<String>,

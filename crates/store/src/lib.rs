@@ -167,6 +167,10 @@ pub trait Store: Send + Sync + 'static {
     /// Whether reads and writes work, and how far this machine's clock is from the store's.
     async fn health(&self) -> StoreResult<Health>;
 
+    /// Lets records use what builds up to this level brought, once no node of an earlier one runs. Never lowers it;
+    /// answers the level from now on.
+    async fn raise_feature_level(&self, level: u32) -> StoreResult<u32>;
+
     /// Keeps the folded state that a cut of the log will name, in place of another of the same sequence. Nothing relies on
     /// it before the cut's record is written.
     async fn keep_checkpoint(&self, workspace: WorkspaceId, seq: u64, state: &[u8]) -> StoreResult<()>;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use signoff_api::status::Me;
-use signoff_api::workspace::{FailoverDeclared, Workspace, WorkspaceUpdate};
+use signoff_api::workspace::{FailoverDeclared, UpgradeFinished, Workspace, WorkspaceUpdate};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -18,6 +18,7 @@ pub(crate) fn router() -> OpenApiRouter<Doors> {
     OpenApiRouter::new()
         .routes(routes!(workspace_view, workspace_update))
         .routes(routes!(workspace_failover))
+        .routes(routes!(installation_finish_upgrade))
         .routes(routes!(me_view))
 }
 
@@ -76,6 +77,25 @@ pub(crate) async fn workspace_failover(
 ) -> Answer<FailoverDeclared> {
     let log_epoch = doors.engine().declare_failover(&caller.caller).await?;
     Ok(Json(FailoverDeclared { log_epoch }))
+}
+
+/// Finish an upgrade
+///
+/// Every node runs this version: from now on records may use what it brought. A node of an earlier version stops writing
+/// and says that it is not ready.
+#[utoipa::path(
+    post, path = "/v1/installation/finish-upgrade", tag = "workspace",
+    responses((status = 200, description = "The feature level from now on", body = UpgradeFinished)),
+    extensions(("x-signoff-operation" = json!(Govern::NAME)))
+)]
+pub(crate) async fn installation_finish_upgrade(
+    caller: As<Govern>,
+    State(doors): State<Doors>,
+    _: Query<NoQuery>,
+    OptionalBody(Nothing {}): OptionalBody<Nothing>,
+) -> Answer<UpgradeFinished> {
+    let feature_level = doors.engine().finish_upgrade(&caller.caller).await?;
+    Ok(Json(UpgradeFinished { feature_level }))
 }
 
 /// Who the key is

@@ -255,6 +255,7 @@ fn plain(operation: &str) -> Option<Example> {
         "audit_export" => Example::get("/v1/audit/export"),
         "workspace_view" => Example::get("/v1/workspace"),
         "workspace_update" => Example::with("/v1/workspace", json!({"name": "renamed"})),
+        "installation_finish_upgrade" => Example::with("/v1/installation/finish-upgrade", json!({})),
         "workspace_failover" => Example::with("/v1/workspace/failover", json!({})),
         "me_view" => Example::get("/v1/me"),
         "stream_read" => Example::get("/v1/stream"),

@@ -29,3 +29,15 @@ pub(crate) async fn run(global: &Global, command: FailoverCommand) -> anyhow::Re
     }
     Ok(Exit::Ok)
 }
+
+/// `signoff finish-upgrade`: no node of an earlier version runs any more.
+pub(crate) async fn finish_upgrade(global: &Global) -> anyhow::Result<Exit> {
+    let client = connect(global, Side::Operator)?;
+    let finished = client.installation_finish_upgrade().await?;
+    if global.json {
+        output::json(&finished)?;
+    } else {
+        output::talk(&format!("feature level {}", finished.feature_level));
+    }
+    Ok(Exit::Ok)
+}

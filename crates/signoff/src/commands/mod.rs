@@ -4,6 +4,7 @@ pub(crate) mod action;
 pub(crate) mod agents;
 pub(crate) mod approvals;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
@@ -12,8 +13,10 @@ pub(crate) mod executions;
 pub(crate) mod failover;
 pub(crate) mod gate;
 pub(crate) mod list;
+pub(crate) mod migrate_store;
 pub(crate) mod operators;
 pub(crate) mod policy;
+pub(crate) mod restore;
 pub(crate) mod server;
 pub(crate) mod webhooks;
 
@@ -36,6 +39,10 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Webhooks(command) => webhooks::run(global, command).await,
         Command::Executions(command) => executions::run(global, command).await,
         Command::Failover(command) => failover::run(global, command).await,
+        Command::Backup(args) => backup::run(global, args).await,
+        Command::Restore(args) => restore::run(global, args).await,
+        Command::MigrateStore(args) => migrate_store::run(global, args).await,
+        Command::FinishUpgrade => failover::finish_upgrade(global).await,
         Command::Doctor => doctor::run(global).await,
         Command::Completions { shell } => completions::run(shell),
     }

@@ -47,4 +47,6 @@ pub enum Heard {
 pub struct Health {
     /// How far this machine's clock is ahead of the store's; negative where it is behind.
     pub clock_skew: Micros,
+    /// Up to which feature level records may be written.
+    pub feature_level: u32,
 }

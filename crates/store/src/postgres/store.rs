@@ -198,6 +198,10 @@ impl Store for PostgresStore {
         self.check_health().await
     }
 
+    async fn raise_feature_level(&self, level: u32) -> StoreResult<u32> {
+        self.lift_feature_level(level).await
+    }
+
     async fn keep_checkpoint(&self, workspace: WorkspaceId, seq: u64, state: &[u8]) -> StoreResult<()> {
         self.write_checkpoint(workspace, seq, state).await
     }

@@ -4,9 +4,13 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use signoff_core::time::{Micros, Timestamp};
+use sqlx::postgres::PgRow;
 
 use super::{PostgresClock, PostgresStore, sql::now};
-use crate::{Clock, Health, StoreError, StoreResult, fields::Fields as _};
+use crate::{
+    Clock, Health, StoreError, StoreResult,
+    fields::{self, Fields as _},
+};
 
 /// How many times the clocks are compared at the start; the quickest answer tells most.
 const MEASUREMENTS: usize = 3;
@@ -14,6 +18,9 @@ const NOW: &str = concat!("SELECT ", now!(), " AS now");
 /// Fails where nothing can be written: on a standby, in a database that is read only, without the right to.
 const TRY_TO_WRITE: &str = "WITH tried AS (DELETE FROM sessions WHERE hash = ''::bytea) \
      SELECT pg_current_xact_id()::text AS written";
+const FEATURE_LEVEL: &str = "SELECT feature_level FROM installation WHERE one = 1";
+const RAISE_FEATURE_LEVEL: &str = "UPDATE installation SET feature_level = greatest(feature_level, $1) WHERE one = 1 \
+     RETURNING feature_level";
 
 pub(super) struct StoreClock {
     source: PostgresClock,
@@ -97,6 +104,13 @@ impl Clock for StoreClock {
     }
 }
 
+fn only_level(rows: &[PgRow]) -> StoreResult<u32> {
+    let row = rows
+        .first()
+        .ok_or_else(|| StoreError::Damaged("the installation has no feature level".into()))?;
+    fields::feature_level(row)
+}
+
 impl PostgresStore {
     pub(super) async fn measure_clock(&self) -> StoreResult<()> {
         let mut best: Option<Comparison> = None;
@@ -127,16 +141,27 @@ impl PostgresStore {
     pub(super) async fn check_health(&self) -> StoreResult<Health> {
         let mut transaction = self.begin_write().await?;
         self.all_in(&mut transaction, sqlx::query(TRY_TO_WRITE)).await?;
+        let level = self.all_in(&mut transaction, sqlx::query(FEATURE_LEVEL)).await?;
+        let feature_level = only_level(&level)?;
         self.link.seen(transaction.rollback().await)?;
-        if self.clock.given().is_some() {
-            return Ok(Health {
-                clock_skew: Micros(0),
-            });
-        }
-        let seen = self.compare_clocks().await?;
-        self.clock.follow(&seen);
+        let clock_skew = if self.clock.given().is_some() {
+            Micros(0)
+        } else {
+            let seen = self.compare_clocks().await?;
+            self.clock.follow(&seen);
+            Micros(-seen.offset())
+        };
         Ok(Health {
-            clock_skew: Micros(-seen.offset()),
+            clock_skew,
+            feature_level,
         })
+    }
+
+    pub(super) async fn lift_feature_level(&self, level: u32) -> StoreResult<u32> {
+        let mut transaction = self.begin_write().await?;
+        let query = sqlx::query(RAISE_FEATURE_LEVEL).bind(i64::from(level));
+        let raised = self.all_in(&mut transaction, query).await?;
+        self.link.seen(transaction.commit().await)?;
+        only_level(&raised)
     }
 }

@@ -198,13 +198,20 @@ impl Store for SqliteStore {
     }
 
     async fn health(&self) -> StoreResult<Health> {
+        let level = sqlx::query_scalar("SELECT feature_level FROM installation");
+        let feature_level = level.fetch_one(&self.read).await?;
         // Both sides: a writer that can't begin is no working store.
-        sqlx::query("SELECT 1").execute(&self.read).await?;
         self.write.begin_with("BEGIN IMMEDIATE").await?.rollback().await?;
-        // The store's clock is this machine's.
         Ok(Health {
+            // The store's clock is this machine's.
             clock_skew: Micros(0),
+            feature_level,
         })
+    }
+
+    async fn raise_feature_level(&self, level: u32) -> StoreResult<u32> {
+        let sql = "UPDATE installation SET feature_level = max(feature_level, ?) RETURNING feature_level";
+        Ok(sqlx::query_scalar(sql).bind(level).fetch_one(&self.write).await?)
     }
 
     async fn keep_checkpoint(&self, workspace: WorkspaceId, seq: u64, state: &[u8]) -> StoreResult<()> {

@@ -192,6 +192,7 @@ pub(super) fn ended(
             ended_at: None,
             outcome: None,
             reported_seq: None,
+            released_at: None,
         });
     }
     view
