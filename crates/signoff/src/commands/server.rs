@@ -49,7 +49,9 @@ fn announce(global: &Global, running: &Running, auto_approve: bool) -> anyhow::R
 
 /// Sends log lines to standard error in the shape asked for.
 pub(crate) fn log_to_stderr(config: &LogConfig) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.filter).with_context(|| format!("--log: `{}`", config.filter))?;
+    // What Postgres says in passing is for whoever asks for it.
+    let filter = format!("sqlx::postgres::notice=warn,{}", config.filter);
+    let filter = EnvFilter::try_new(filter).with_context(|| format!("--log: `{}`", config.filter))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
