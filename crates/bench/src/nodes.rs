@@ -68,9 +68,19 @@ impl Database {
 /// Prints submits per second and releases with one node and three, beside their floors.
 pub(crate) fn measure(pace: &Pace, server: &str) -> anyhow::Result<()> {
     let many = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let database = many.block_on(Database::create(server))?;
-    let measured = submits(pace, &database.url(), &many).and_then(|()| releases(pace, &database.url()));
-    many.block_on(database.remove())?;
+    in_a_database(server, &many, |url| submits(pace, url, &many))?;
+    in_a_database(server, &many, |url| releases(pace, url))
+}
+
+/// Measures in a fresh database, which is dropped whatever comes of it.
+fn in_a_database(
+    server: &str,
+    runtime: &Runtime,
+    measure: impl FnOnce(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let database = runtime.block_on(Database::create(server))?;
+    let measured = measure(&database.url());
+    runtime.block_on(database.remove())?;
     measured
 }
 
@@ -164,6 +174,7 @@ async fn futures(
 
 fn releases(pace: &Pace, database: &str) -> anyhow::Result<()> {
     let runtime = client_runtime()?;
+    runtime.block_on(async { nodes_floor::create(database).await?.close().await; anyhow::Ok(()) })?;
     let here = Child::start(&["serve-signoff", "--database", database, "--agents", "1"])?;
     let there = Child::start(&["serve-signoff", "--database", database])?;
     let rounds = pace.release_rounds + 1;

@@ -150,18 +150,13 @@ fn a_restored_copy_stays_one_when_it_moves() {
     let approval = ask(&server, &agent);
     assert_eq!(server.run(&dana, &["approvals", "approve", &approval]).code, 0);
     let file = server.place.directory().join("backup.db");
-    let data = server.place.data();
-    let line = ["backup", file.to_str().unwrap(), "--data", data.to_str().unwrap()];
+    let from = server.place.data();
+    let line = ["backup", file.to_str().unwrap(), "--data", from.to_str().unwrap()];
     assert_eq!(finish(signoff(&line)).code, 0);
     server.kill();
     let restored = target.source();
-    let data = restored.data();
-    let line = [
-        "restore",
-        file.to_str().unwrap(),
-        "--data",
-        data.to_str().unwrap(),
-    ];
+    let to = restored.data();
+    let line = ["restore", file.to_str().unwrap(), "--data", to.to_str().unwrap()];
     let ran = finish(signoff(&line));
     assert_eq!(ran.code, 0, "{ran:?}");
     let ran = target.migrate(&restored);

@@ -94,11 +94,11 @@ impl Server {
 }
 
 fn wait<T>(work: impl Future<Output = T>) -> T {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     tokio::runtime::Runtime::new().unwrap().block_on(work)
 }
 
 fn client(server: &Server, key: &str) -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     Client::new(&server.url, Some(&Secret::new(key))).unwrap()
 }
 
@@ -158,8 +158,8 @@ fn a_backup_under_load_is_whole() {
     );
     let events = made["workspaces"][0]["events"].as_u64().unwrap();
     assert!(events >= before, "{before} acknowledged, {events} in the backup");
-    let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
-    assert_eq!(mode & 0o777, 0o600);
+    let rights = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+    assert_eq!(rights & 0o777, 0o600);
     // What is there is not replaced unasked.
     assert_eq!(back_up(&server.place.data(), &file, &[]).code, 3);
     assert_eq!(back_up(&server.place.data(), &file, &["--force"]).code, 0);
