@@ -57,7 +57,10 @@ impl House {
 
     /// A node on a Postgres database, without making anybody.
     pub(crate) async fn node(database: &str) -> anyhow::Result<Self> {
-        Self::on(Arc::new(PostgresStore::open(PostgresOptions::new(database)).await?)).await
+        Self::on(Arc::new(
+            PostgresStore::open(PostgresOptions::new(database)).await?,
+        ))
+        .await
     }
 
     async fn on(store: Arc<dyn Store>) -> anyhow::Result<Self> {

@@ -38,7 +38,12 @@ struct Cli {
     data: PathBuf,
     /// A Postgres server to measure several nodes on (postgres://USER@HOST:PORT/postgres); a database is made there and
     /// dropped again
-    #[arg(long, value_name = "URL", env = "SIGNOFF_TEST_POSTGRES", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SIGNOFF_TEST_POSTGRES",
+        hide_env_values = true
+    )]
     postgres: Option<String>,
     #[command(subcommand)]
     serve: Option<Serve>,
@@ -47,12 +52,12 @@ struct Cli {
 /// The servers that the benchmark starts as processes of their own.
 #[derive(Subcommand)]
 enum Serve {
-    #[command(hide = true)]
-    ServeSignoff(house::Args),
-    #[command(hide = true)]
-    ServeBare(bare::Args),
-    #[command(hide = true)]
-    ServeBareNode(nodes_floor::Args),
+    #[command(name = "serve-signoff", hide = true)]
+    Signoff(house::Args),
+    #[command(name = "serve-bare", hide = true)]
+    Bare(bare::Args),
+    #[command(name = "serve-bare-node", hide = true)]
+    BareNode(nodes_floor::Args),
 }
 
 /// What is measured.
@@ -89,9 +94,9 @@ fn main() -> anyhow::Result<()> {
     ring.map_err(|_| anyhow::anyhow!("another cryptography provider was installed"))?;
     let cli = Cli::parse();
     match cli.serve {
-        Some(Serve::ServeSignoff(args)) => child::serve(house::serve(args)),
-        Some(Serve::ServeBare(args)) => child::serve(bare::serve(args)),
-        Some(Serve::ServeBareNode(args)) => child::serve(nodes_floor::serve(args)),
+        Some(Serve::Signoff(args)) => child::serve(house::serve(args)),
+        Some(Serve::Bare(args)) => child::serve(bare::serve(args)),
+        Some(Serve::BareNode(args)) => child::serve(nodes_floor::serve(args)),
         None => measure(cli),
     }
 }

@@ -2,7 +2,10 @@
 //! decision on one node to the agent who waits on another.
 
 use std::{
-    sync::{Arc, atomic::{AtomicU64, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -61,7 +64,8 @@ impl Database {
     }
 
     async fn remove(self) -> anyhow::Result<()> {
-        self.execute(format!("DROP DATABASE {} WITH (FORCE)", self.name)).await
+        self.execute(format!("DROP DATABASE {} WITH (FORCE)", self.name))
+            .await
     }
 }
 
@@ -111,9 +115,15 @@ fn submits(pace: &Pace, database: &str, many: &Runtime) -> anyhow::Result<()> {
     );
     for (kind, name) in [("allowed", ALLOWED), ("asking", ASKING)] {
         let mut rates = Rates::default();
-        let rounds = if kind == "asking" { pace.rounds.min(3) } else { pace.rounds };
+        let rounds = if kind == "asking" {
+            pace.rounds.min(3)
+        } else {
+            pace.rounds
+        };
         for _ in 0..rounds {
-            rates.inserts.push(many.block_on(nodes_floor::inserts(&floor, pace.round))?);
+            rates
+                .inserts
+                .push(many.block_on(nodes_floor::inserts(&floor, pace.round))?);
             let alone = engine(&sqlite.engine, &of_sqlite, name, CONCURRENCY, pace.round);
             rates.sqlite.push(many.block_on(alone)?);
             let one = engine(&nodes[0].engine, &callers, name, CONCURRENCY, pace.round);
@@ -174,18 +184,27 @@ async fn futures(
 
 fn releases(pace: &Pace, database: &str) -> anyhow::Result<()> {
     let runtime = client_runtime()?;
-    runtime.block_on(async { nodes_floor::create(database).await?.close().await; anyhow::Ok(()) })?;
+    runtime.block_on(async {
+        nodes_floor::create(database).await?.close().await;
+        anyhow::Ok(())
+    })?;
     let here = Child::start(&["serve-signoff", "--database", database, "--agents", "1"])?;
     let there = Child::start(&["serve-signoff", "--database", database])?;
     let rounds = pace.release_rounds + 1;
     let (pending, length) = runtime.block_on(ask(&here, WAITING * rounds))?;
     let length = length.to_string();
-    let bare = ["serve-bare-node", "--answer-bytes", &length, "--database", database];
-    let (bare_here, bare_there) = (Child::start(&bare)?, Child::start(&bare)?);
+    let bare = [
+        "serve-bare-node",
+        "--answer-bytes",
+        &length,
+        "--database",
+        database,
+    ];
+    let (one_bare, other_bare) = (Child::start(&bare)?, Child::start(&bare)?);
     let floor: Vec<Pending> = (0..pending.len()).map(bare_pending).collect();
     let (mut floors, mut subjects) = (Vec::new(), Vec::new());
     for (at, (floor, subject)) in floor.chunks(WAITING).zip(pending.chunks(WAITING)).enumerate() {
-        let floor = runtime.block_on(release(&bare_here, &bare_there, floor))?;
+        let floor = runtime.block_on(release(&one_bare, &other_bare, floor))?;
         let subject = runtime.block_on(release(&here, &there, subject))?;
         // The first round warms up.
         if at > 0 {
@@ -194,14 +213,20 @@ fn releases(pace: &Pace, database: &str) -> anyhow::Result<()> {
         }
     }
     println!("\nFrom a decision on one node to the unblocked agent on another, over HTTP, {WAITING} waiting");
-    for (name, rounds) in [("INSERT, NOTIFY, bare long-poll", &floors), ("Signoff", &subjects)] {
+    for (name, rounds) in [
+        ("INSERT, NOTIFY, bare long-poll", &floors),
+        ("Signoff", &subjects),
+    ] {
         let all = rounds.concat();
         let [half, most, nearly] = [0.5, 0.9, 0.99].map(|share| quantile(&all, share));
         println!("  {name:<38} median {half:>6.2} ms   p90 {most:>6.2} ms   p99 {nearly:>6.2} ms");
     }
     let medians = |rounds: &[Vec<f64>]| rounds.iter().map(|round| median(round)).collect::<Vec<f64>>();
     let ratio = median_ratio(&medians(&subjects), &medians(&floors));
-    println!("  {ratio:.2} times the floor ({})", aim(ratio <= 3.0, "3.00 or less"));
+    println!(
+        "  {ratio:.2} times the floor ({})",
+        aim(ratio <= 3.0, "3.00 or less")
+    );
     Ok(())
 }
 

@@ -91,7 +91,10 @@ struct Node {
 
 /// A bare node.
 pub(crate) async fn serve(args: Args) -> anyhow::Result<Ready> {
-    let pool = PgPoolOptions::new().max_connections(4).connect(&args.database).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(4)
+        .connect(&args.database)
+        .await?;
     let mut listener = PgListener::connect(&args.database).await?;
     listener.listen("floor").await?;
     let filling = "x".repeat(args.answer_bytes.saturating_sub(r#"{"verdict":""}"#.len()));
@@ -150,7 +153,11 @@ async fn decide(
 ) -> Result<impl IntoResponse, StatusCode> {
     let failed = |_| StatusCode::INTERNAL_SERVER_ERROR;
     let row = body.to_string().into_bytes();
-    sqlx::query(INSERT).bind(row).execute(&node.pool).await.map_err(failed)?;
+    sqlx::query(INSERT)
+        .bind(row)
+        .execute(&node.pool)
+        .await
+        .map_err(failed)?;
     sqlx::query("SELECT pg_notify('floor', $1)")
         .bind(id.to_string())
         .execute(&node.pool)

@@ -209,7 +209,11 @@ mod tests {
         };
         approved.created_at = Timestamp(10);
         for command in [Command::Consume, Command::Start] {
-            assert_eq!(step(&approved, command, 10), Err(Refusal::Held), "as old as the epoch");
+            assert_eq!(
+                step(&approved, command, 10),
+                Err(Refusal::Held),
+                "as old as the epoch"
+            );
             assert!(step(&approved, command, 9).is_ok(), "approved afterwards");
         }
         assert_eq!(step(&approved, Command::Release, 20), Ok("execution.released.v1"));
@@ -217,10 +221,20 @@ mod tests {
         approved.released_at = Some(Timestamp(30));
         assert!(step(&approved, Command::Consume, 20).is_ok());
         assert_eq!(step(&approved, Command::Release, 20), Err(Refusal::NotHeld));
-        assert_eq!(step(&approved, Command::Consume, 40), Err(Refusal::Held), "held once more");
+        assert_eq!(
+            step(&approved, Command::Consume, 40),
+            Err(Refusal::Held),
+            "held once more"
+        );
         let allowed = row(ExecutionState::Ready, ExecutionSource::Allowed);
-        assert!(step(&allowed, Command::Consume, 20).is_ok(), "policy is asked again");
+        assert!(
+            step(&allowed, Command::Consume, 20).is_ok(),
+            "policy is asked again"
+        );
         let consumed = row(ExecutionState::Consumed, ExecutionSource::Approved);
-        assert_eq!(step(&consumed, Command::Release, 20), Err(Refusal::NotFrom(ExecutionState::Consumed)));
+        assert_eq!(
+            step(&consumed, Command::Release, 20),
+            Err(Refusal::NotFrom(ExecutionState::Consumed))
+        );
     }
 }

@@ -122,7 +122,10 @@ fn i1_golden_logs_fold_to_the_golden_rows() {
             rows.fold(&record).expect("the golden log folds");
         }
         let folded = readable(verifier.head(), &rows);
-        assert_eq!(folded, golden_file(&format!("golden_fold.{version}.json"), &folded));
+        assert_eq!(
+            folded,
+            golden_file(&format!("golden_fold.{version}.json"), &folded)
+        );
     }
 }
 
@@ -145,7 +148,9 @@ fn i1_a_log_folds_the_same_from_the_state_at_its_cut() {
     let mut rows: Rows = serde_json::from_slice(&state).expect("and read back");
     let mut verifier = ChainVerifier::after(support::WORKSPACE, cut.head());
     for sealed in after {
-        let record = verifier.next(&sealed.bytes, sealed.hash).expect("the rest is intact");
+        let record = verifier
+            .next(&sealed.bytes, sealed.hash)
+            .expect("the rest is intact");
         rows.fold(&record).expect("the rest folds");
     }
     assert_eq!(rows, log.rows);

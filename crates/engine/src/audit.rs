@@ -347,9 +347,13 @@ fn governed(snapshot: &Snapshot, record: &Record, who: &str) -> String {
         Event::WorkspaceCreated(_) => "the workspace was made".into(),
         Event::WorkspaceUpdated(_) => format!("{who} changed the workspace's settings"),
         Event::EpochRaised(_) => {
-            "the log goes on in another place: what was approved before waits for a person to release it".into()
+            "the log goes on in another place: what was approved before waits for a person to release it"
+                .into()
         }
-        Event::LogCut(cut) => format!("records up to {} reached the end of their time and were deleted", cut.seq),
+        Event::LogCut(cut) => format!(
+            "records up to {} reached the end of their time and were deleted",
+            cut.seq
+        ),
         Event::PolicyPut(put) if put.version == 1 => format!("{who} added the policy {}", put.policy.name),
         Event::PolicyPut(put) => format!(
             "{who} changed the policy {} (version {})",

@@ -179,11 +179,16 @@ impl Engine {
             detail: trouble,
         };
         let away = health.is_none().then(|| "the store does not answer".to_owned());
-        let skewed = health.map(|health| health.clock_skew).filter(|skew| skew.0.abs() > CLOCK_SKEW_MAX.0);
+        let skewed = health
+            .map(|health| health.clock_skew)
+            .filter(|skew| skew.0.abs() > CLOCK_SKEW_MAX.0);
         vec![
             check("store", away),
-            check("version", health.and_then(|health| version_trouble(health.feature_level))),
-            check("clock", skewed.map(|skew| clock_trouble(skew))),
+            check(
+                "version",
+                health.and_then(|health| version_trouble(health.feature_level)),
+            ),
+            check("clock", skewed.map(clock_trouble)),
             check("writer", stopping.then(|| "the server is stopping".to_owned())),
         ]
     }
@@ -275,7 +280,10 @@ impl Engine {
 }
 
 fn clock_trouble(skew: Micros) -> String {
-    let (seconds, direction) = (skew.0.abs() / 1_000_000, if skew.0 > 0 { "ahead of" } else { "behind" });
+    let (seconds, direction) = (
+        skew.0.abs() / 1_000_000,
+        if skew.0 > 0 { "ahead of" } else { "behind" },
+    );
     format!("this machine's clock is {seconds} seconds {direction} the database's; set it by NTP")
 }
 

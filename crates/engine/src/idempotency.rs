@@ -57,7 +57,7 @@ impl Once {
     }
 
     /// Remembered as long as the records of what it made.
-    pub(crate) fn as_long_as_records(mut self, settings: &Settings) -> Self {
+    pub(crate) fn kept_like_records(mut self, settings: &Settings) -> Self {
         self.lifetime = retention(settings);
         self
     }

@@ -6,7 +6,11 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use signoff_core::{actor::Principal, event::{KeyOwner, LogCut}, id::WorkspaceId};
+use signoff_core::{
+    actor::Principal,
+    event::{KeyOwner, LogCut},
+    id::WorkspaceId,
+};
 use signoff_store::{Store, StoreError};
 
 use crate::{EngineError, EngineResult, seal::WorkspaceKey, snapshot::Snapshot, view::Caller};

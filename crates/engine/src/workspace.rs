@@ -61,12 +61,7 @@ impl Engine {
     pub async fn workspace(&self, caller: &Caller) -> EngineResult<WorkspaceView> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::SeeWorkspace)?;
-        let first = self
-            .store()
-            .records_at(tenant.id, &[1])
-            .await?
-            .into_iter()
-            .next();
+        let first = self.store().records_at(tenant.id, &[1]).await?.into_iter().next();
         let created_at = match first {
             Some(first) => {
                 let first: Record =

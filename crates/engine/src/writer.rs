@@ -9,11 +9,7 @@ use std::{
     time::Duration,
 };
 
-use signoff_core::{
-    actor::Actor,
-    event::EpochCause,
-    record::Head,
-};
+use signoff_core::{actor::Actor, event::EpochCause, record::Head};
 use signoff_store::{Batch, BatchState, Changes, Store, StoreError, Wants};
 use tokio::{
     sync::{mpsc, oneshot},

@@ -18,6 +18,7 @@ mod on_postgres {
     };
 
     use futures_util::future::join_all;
+    use secrecy::ExposeSecret as _;
     use serde_json::json;
     use signoff_core::{
         event::{ApprovalStatus, Event},
@@ -28,7 +29,7 @@ mod on_postgres {
     };
     use signoff_engine::{
         Engine, EngineError,
-        request::{CreateWebhook, EventFilter, Submit, UpdateOperator, Until},
+        request::{CreateWebhook, EventFilter, Submit, Until, UpdateOperator},
         view::{Caller, EventView},
     };
     use signoff_store::Claim;
@@ -107,11 +108,12 @@ mod on_postgres {
         let nodes = nodes(3).await;
         let stores = join_all(nodes.iter().map(|node| node.kept.store.workspaces())).await;
         assert!(stores.iter().all(|found| found.as_ref().unwrap().len() == 1));
-        let link = |node: &House| {
-            use secrecy::ExposeSecret as _;
-            node.engine.setup_token().unwrap().expose_secret().to_owned()
-        };
-        assert_eq!(link(&nodes[0]), link(&nodes[2]), "a first-run link works on every node");
+        let link = |node: &House| node.engine.setup_token().unwrap().expose_secret().to_owned();
+        assert_eq!(
+            link(&nodes[0]),
+            link(&nodes[2]),
+            "a first-run link works on every node"
+        );
         nodes[1].assert_verifies().await;
     }
 
@@ -121,14 +123,16 @@ mod on_postgres {
         let nodes = nodes(3).await;
         for round in 0..20 {
             let (here, there) = (&nodes[round % 3], &nodes[(round + 1) % 3]);
-            use secrecy::ExposeSecret as _;
             let create = signoff_engine::request::CreateAgent {
                 name: format!("agent-{round}"),
                 ..Default::default()
             };
             let made = here.engine.create_agent(&here.admin, create, None).await.unwrap();
             let key = made.secret.unwrap();
-            assert!(there.engine.authenticate(key.expose_secret()).await.is_ok(), "round {round}");
+            assert!(
+                there.engine.authenticate(key.expose_secret()).await.is_ok(),
+                "round {round}"
+            );
         }
     }
 
@@ -143,7 +147,11 @@ mod on_postgres {
             let id = nodes[0].ask(&agent, "stripe.refund").await;
             let waiting = {
                 let (engine, agent) = (nodes[0].engine.clone(), agent.clone());
-                tokio::spawn(async move { engine.wait(&agent, id, Until::Decided, Duration::from_secs(30)).await })
+                tokio::spawn(async move {
+                    engine
+                        .wait(&agent, id, Until::Decided, Duration::from_secs(30))
+                        .await
+                })
             };
             while nodes[0].engine.numbers().waiters == 0 {
                 tokio::task::yield_now().await;
@@ -156,7 +164,11 @@ mod on_postgres {
                 nodes[1].approve(&dana, id).await.unwrap();
                 ApprovalStatus::Approved
             };
-            assert_eq!(waiting.await.unwrap().unwrap().row.status, expected, "round {round}");
+            assert_eq!(
+                waiting.await.unwrap().unwrap().row.status,
+                expected,
+                "round {round}"
+            );
         }
         nodes[2].assert_verifies().await;
     }
@@ -176,17 +188,30 @@ mod on_postgres {
         }))
         .await;
         known(&nodes, &agents).await;
-        let submits = nodes.iter().zip(&agents).flat_map(|(node, agent)| {
-            (0..40).map(move |_| node.ask(agent, "stripe.refund"))
-        });
+        let submits = nodes
+            .iter()
+            .zip(&agents)
+            .flat_map(|(node, agent)| (0..40).map(move |_| node.ask(agent, "stripe.refund")));
         join_all(submits).await;
-        let last = nodes[0].kept.store.heads().await.unwrap().values().next().unwrap().seq;
+        let last = nodes[0]
+            .kept
+            .store
+            .heads()
+            .await
+            .unwrap()
+            .values()
+            .next()
+            .unwrap()
+            .seq;
         for feed in &mut feeds {
             let mut previous = None;
             while previous != Some(last) {
                 let notice = tokio::time::timeout(Duration::from_secs(20), feed.recv()).await;
                 let seq = notice.expect("the feed goes on").unwrap().seq;
-                assert!(previous.is_none_or(|before| seq == before + 1), "{previous:?} then {seq}");
+                assert!(
+                    previous.is_none_or(|before| seq == before + 1),
+                    "{previous:?} then {seq}"
+                );
                 previous = Some(seq);
             }
         }
@@ -201,7 +226,11 @@ mod on_postgres {
         let agent = nodes[0].agent("a").await;
         let mut people = Vec::new();
         for number in 0..16 {
-            people.push(nodes[number % 3].operator(&format!("p{number}"), Role::Member).await);
+            people.push(
+                nodes[number % 3]
+                    .operator(&format!("p{number}"), Role::Member)
+                    .await,
+            );
         }
         known(&nodes, &people).await;
         known(&nodes, std::slice::from_ref(&agent)).await;
@@ -220,8 +249,17 @@ mod on_postgres {
                     counted.is_ok()
                 })
             });
-            let counted = join_all(votes).await.into_iter().filter(|vote| *vote.as_ref().unwrap()).count();
-            let row = nodes[(round + 1) % 3].engine.approval(&agent, id).await.unwrap().row;
+            let counted = join_all(votes)
+                .await
+                .into_iter()
+                .filter(|vote| *vote.as_ref().unwrap())
+                .count();
+            let row = nodes[(round + 1) % 3]
+                .engine
+                .approval(&agent, id)
+                .await
+                .unwrap()
+                .row;
             assert!(row.status.is_terminal(), "round {round}: {}", row.status);
             let for_it = row.votes.iter().filter(|vote| vote.counted).count();
             match row.status {
@@ -229,9 +267,13 @@ mod on_postgres {
                 ApprovalStatus::Denied => assert_eq!(for_it, 1, "round {round}"),
                 other => panic!("round {round}: {other}"),
             }
-            assert_eq!(counted, row.votes.len(), "what was acknowledged is what stands, round {round}");
-            let voters: BTreeSet<_> = row.votes.iter().map(|vote| vote.actor.id.clone()).collect();
-            assert_eq!(voters.len(), row.votes.len(), "one person, one vote");
+            assert_eq!(
+                counted,
+                row.votes.len(),
+                "what was acknowledged is what stands, round {round}"
+            );
+            let people_heard: BTreeSet<_> = row.votes.iter().map(|vote| vote.actor.id.clone()).collect();
+            assert_eq!(people_heard.len(), row.votes.len(), "one person, one vote");
         }
         nodes[1].assert_verifies().await;
     }
@@ -251,10 +293,18 @@ mod on_postgres {
                 let (nodes, agent) = (Arc::clone(&nodes), agent.clone());
                 tokio::spawn(async move {
                     let execution = id.action().execution();
-                    nodes[taker % 3].engine.consume(&agent, execution, None).await.is_ok()
+                    nodes[taker % 3]
+                        .engine
+                        .consume(&agent, execution, None)
+                        .await
+                        .is_ok()
                 })
             });
-            let taken = join_all(takers).await.into_iter().filter(|taken| *taken.as_ref().unwrap()).count();
+            let taken = join_all(takers)
+                .await
+                .into_iter()
+                .filter(|taken| *taken.as_ref().unwrap())
+                .count();
             assert_eq!(taken, 1, "round {round}");
         }
     }
@@ -263,7 +313,9 @@ mod on_postgres {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn i8_a_policy_tightened_on_one_node_holds_on_all_once_acknowledged() {
         let nodes = Arc::new(nodes(3).await);
-        nodes[1].apply(vec![policy("sends", &["mail.*"], PolicyEffect::Allow)]).await;
+        nodes[1]
+            .apply(vec![policy("sends", &["mail.*"], PolicyEffect::Allow)])
+            .await;
         let agents = join_all((0..2).map(|at| {
             let node = &nodes[at];
             async move { node.agent(&format!("a{at}")).await }
@@ -278,7 +330,10 @@ mod on_postgres {
                 tokio::spawn(async move {
                     while running.load(Ordering::Relaxed) {
                         let node = &nodes[[0, 2][client % 2]];
-                        node.engine.submit(&agent, submit("mail.send", json!({})), None).await.unwrap();
+                        node.engine
+                            .submit(&agent, submit("mail.send", json!({})), None)
+                            .await
+                            .unwrap();
                     }
                 })
             })
@@ -289,7 +344,11 @@ mod on_postgres {
             let applied = nodes[1].apply(vec![policy("sends", &["mail.*"], effect)]).await;
             tightened.push((applied.version, effect));
             let (engine, agent) = (&nodes[0].engine, &agents[0]);
-            let verdict = engine.submit(agent, submit("mail.send", json!({})), None).await.unwrap().effect;
+            let verdict = engine
+                .submit(agent, submit("mail.send", json!({})), None)
+                .await
+                .unwrap()
+                .effect;
             let allowed = verdict == signoff_core::policy::Effect::Allow;
             assert_eq!(allowed, effect == PolicyEffect::Allow, "by answer, round {round}");
         }
@@ -326,13 +385,27 @@ mod on_postgres {
                 ..UpdateOperator::default()
             };
             let who = format!("{name}@example.com");
-            nodes[1].engine.update_operator(&nodes[1].admin, &who, off).await.unwrap();
+            nodes[1]
+                .engine
+                .update_operator(&nodes[1].admin, &who, off)
+                .await
+                .unwrap();
             let decide = signoff_engine::request::Decide {
-                decision: signoff_engine::request::Decision::Approve { digest, comment: None },
+                decision: signoff_engine::request::Decision::Approve {
+                    digest,
+                    comment: None,
+                },
                 view: None,
             };
-            let refused = nodes[0].engine.decide(&person, id, decide, None).await.unwrap_err();
-            assert!(matches!(refused, EngineError::Unauthorized), "round {round}: {refused}");
+            let refused = nodes[0]
+                .engine
+                .decide(&person, id, decide, None)
+                .await
+                .unwrap_err();
+            assert!(
+                matches!(refused, EngineError::Unauthorized),
+                "round {round}: {refused}"
+            );
         }
     }
 
@@ -346,7 +419,9 @@ mod on_postgres {
         let id = nodes[0].ask(&agent, "stripe.refund").await;
         let gone = nodes.remove(0);
         gone.engine.stop().await;
-        let waiting = nodes[0].engine.wait(&agent, id, Until::Decided, Duration::from_secs(30));
+        let waiting = nodes[0]
+            .engine
+            .wait(&agent, id, Until::Decided, Duration::from_secs(30));
         nodes[0].clock.advance(Micros::seconds(3_600));
         assert_eq!(waiting.await.unwrap().row.status, ApprovalStatus::Expired);
     }
@@ -364,13 +439,24 @@ mod on_postgres {
             url: receiver.url("/hook"),
             events: Vec::new(),
         };
-        let made = nodes[1].engine.create_webhook(&nodes[1].admin, create, None).await.unwrap();
+        let made = nodes[1]
+            .engine
+            .create_webhook(&nodes[1].admin, create, None)
+            .await
+            .unwrap();
         known(&nodes, std::slice::from_ref(&agent)).await;
         let asks = (0..30).map(|number| nodes[number % 3].ask(&agent, "stripe.refund"));
         join_all(asks).await;
-        let received = receiver.wait_for(30).await;
-        let ids: Vec<_> = received.iter().map(|message| message.header("webhook-id").to_owned()).collect();
-        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 30, "each once: {ids:?}");
+        let messages = receiver.wait_for(30).await;
+        let ids: Vec<_> = messages
+            .iter()
+            .map(|message| message.header("webhook-id").to_owned())
+            .collect();
+        assert_eq!(
+            ids.iter().collect::<BTreeSet<_>>().len(),
+            30,
+            "each once: {ids:?}"
+        );
 
         let dead = Claim {
             workspace: nodes[0].kept.store.workspaces().await.unwrap()[0],
@@ -387,7 +473,11 @@ mod on_postgres {
         };
         nodes[0].ask(&agent, "stripe.refund").await;
         tokio::time::sleep(Duration::from_millis(1_500)).await;
-        assert_eq!(receiver.received().len(), 30, "nobody sends what another has taken");
+        assert_eq!(
+            receiver.received().len(),
+            30,
+            "nobody sends what another has taken"
+        );
         nodes[0].clock.advance(Micros::seconds(13));
         receiver.wait_for(31).await;
         let delivery = nodes[0]
@@ -398,7 +488,14 @@ mod on_postgres {
             .unwrap()
             .remove(0);
         // The dead node wakes: its number is an old one, and nothing of it is kept.
-        assert!(!nodes[0].kept.store.record_attempt(&delivery, &lease).await.unwrap());
+        assert!(
+            !nodes[0]
+                .kept
+                .store
+                .record_attempt(&delivery, &lease)
+                .await
+                .unwrap()
+        );
     }
 
     /// I9: answers to COMMIT get lost, again and again; every submit is in the log exactly once, and those that were
@@ -407,10 +504,14 @@ mod on_postgres {
     async fn i9_a_lost_answer_to_a_commit_is_looked_up() {
         let place = Arc::new(Place::on(Backend::Postgres).await);
         let direct = node(Arc::clone(&place), FakeClock::default()).await;
-        direct.apply(vec![policy("sends", &["mail.*"], PolicyEffect::Allow)]).await;
+        direct
+            .apply(vec![policy("sends", &["mail.*"], PolicyEffect::Allow)])
+            .await;
         let agent = direct.agent("a").await;
         let proxy = proxy::Proxy::start(place.database_address()).await;
-        let through = place.open_through(proxy.address(), Arc::new(direct.clock.clone())).await;
+        let through = place
+            .open_through(proxy.address(), Arc::new(direct.clock.clone()))
+            .await;
         let kept = TemporaryStore {
             store: through,
             clock: direct.clock.clone(),
@@ -459,7 +560,11 @@ mod on_postgres {
             url: receiver.url("/hook"),
             events: Vec::new(),
         };
-        nodes[0].engine.create_webhook(&nodes[0].admin, create, None).await.unwrap();
+        nodes[0]
+            .engine
+            .create_webhook(&nodes[0].admin, create, None)
+            .await
+            .unwrap();
         nodes[0].ask(&agent, "stripe.refund").await;
         receiver.wait_for(1).await;
         // Past the first renewal of whoever sends it.

@@ -72,7 +72,11 @@ async fn first_sequence(house: &House) -> u64 {
 async fn what_is_older_than_it_is_kept_leaves_and_the_rest_verifies() {
     let (house, agent, dana) = workspace().await;
     let old = approved_and_done(&house, &agent, &dana).await;
-    let allowed = house.engine.submit(&agent, submit("crm.read", json!({"id": 7})), None).await.unwrap();
+    let allowed = house
+        .engine
+        .submit(&agent, submit("crm.read", json!({"id": 7})), None)
+        .await
+        .unwrap();
     house.engine.retain().await.unwrap();
     assert_eq!(first_sequence(&house).await, 1, "nothing is old yet");
 
@@ -122,7 +126,10 @@ async fn what_is_open_keeps_all_that_follows_it() {
     house.clock.advance(Micros::seconds(500 * DAY));
     house.engine.retain().await.unwrap();
     house.assert_verifies().await;
-    assert!(house.engine.approval(&dana, ended).await.is_err(), "what was before it went");
+    assert!(
+        house.engine.approval(&dana, ended).await.is_err(),
+        "what was before it went"
+    );
     assert!(house.engine.approval(&dana, after).await.is_ok());
     assert!(house.engine.approval(&dana, open).await.unwrap().row.status == ApprovalStatus::Pending);
     house.deny(&dana, open).await.unwrap();
@@ -133,7 +140,15 @@ async fn what_is_open_keeps_all_that_follows_it() {
         limit: 10,
         ..ApprovalFilter::default()
     };
-    assert!(house.engine.approvals(&dana, &filter).await.unwrap().items.is_empty());
+    assert!(
+        house
+            .engine
+            .approvals(&dana, &filter)
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
 }
 
 /// A log that was tampered with is not cut: the cut would take the evidence away.
@@ -143,7 +158,12 @@ async fn a_log_that_is_not_whole_is_not_cut() {
     approved_and_done(&house, &agent, &dana).await;
     house.clock.advance(Micros::seconds(401 * DAY));
     let mut door = house.backdoor().await;
-    let changed = door.execute("UPDATE events SET hash = ? WHERE seq = 3", &[[9_u8; 32].as_slice().into()]).await;
+    let changed = door
+        .execute(
+            "UPDATE events SET hash = ? WHERE seq = 3",
+            &[[9_u8; 32].as_slice().into()],
+        )
+        .await;
     assert_eq!(changed, 1);
     assert!(house.engine.retain().await.is_err());
     assert_eq!(first_sequence(&house).await, 1);
@@ -159,10 +179,16 @@ async fn a_changed_state_of_a_cut_shows() {
     house.engine.retain().await.unwrap();
     house.assert_verifies().await;
     let mut door = house.backdoor().await;
-    let rows = door.execute("UPDATE checkpoints SET state = ?", &[b"{}".as_slice().into()]).await;
+    let rows = door
+        .execute("UPDATE checkpoints SET state = ?", &[b"{}".as_slice().into()])
+        .await;
     assert!(rows >= 1);
     let verification = house.engine.verify(&house.admin, true).await.unwrap();
-    assert!(verification.faults.iter().any(|fault| fault.kind == "cut"), "{:#?}", verification.faults);
+    assert!(
+        verification.faults.iter().any(|fault| fault.kind == "cut"),
+        "{:#?}",
+        verification.faults
+    );
 }
 
 #[tokio::test]
@@ -172,9 +198,17 @@ async fn records_are_kept_for_183_days_at_least() {
         retention_days: Some(days),
         ..SettingsChange::default()
     };
-    let refused = house.engine.update_workspace(&house.admin, keep(182)).await.unwrap_err();
+    let refused = house
+        .engine
+        .update_workspace(&house.admin, keep(182))
+        .await
+        .unwrap_err();
     assert!(matches!(refused, EngineError::Invalid(_)), "{refused}");
-    let view = house.engine.update_workspace(&house.admin, keep(183)).await.unwrap();
+    let view = house
+        .engine
+        .update_workspace(&house.admin, keep(183))
+        .await
+        .unwrap();
     assert_eq!(view.settings.retention_days, 183);
     house.assert_verifies().await;
 }

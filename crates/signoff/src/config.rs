@@ -129,7 +129,12 @@ pub(crate) struct ServeArgs {
     )]
     database_pooled: Option<bool>,
     /// File with the master key (64 hexadecimal digits), or SIGNOFF_MASTER_KEY [default: DIR/master.key]
-    #[arg(long, value_name = "FILE", env = "SIGNOFF_MASTER_KEY_FILE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SIGNOFF_MASTER_KEY_FILE",
+        hide_env_values = true
+    )]
     master_key_file: Option<PathBuf>,
     /// Address to listen on [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDR", env = "SIGNOFF_LISTEN", hide_env_values = true)]

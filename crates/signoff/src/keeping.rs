@@ -111,4 +111,3 @@ fn master_key(data: &Path, is_new: bool) -> anyhow::Result<Secret> {
     write().with_context(|| format!("can't write `{}`", path.display()))?;
     Ok(Secret::new(key))
 }
-

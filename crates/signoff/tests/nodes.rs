@@ -57,7 +57,12 @@ mod on_postgres {
         fn start() -> Self {
             let directory = tempfile::tempdir().unwrap();
             let said = script("start", directory.path().to_str().unwrap());
-            let url = said.trim().rsplit_once('=').expect("it says where it runs").1.to_owned();
+            let url = said
+                .trim()
+                .rsplit_once('=')
+                .expect("it says where it runs")
+                .1
+                .to_owned();
             Self { directory, url }
         }
 
@@ -75,7 +80,11 @@ mod on_postgres {
     fn script(command: &str, directory: &str) -> String {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/postgres");
         let output = Command::new(script).args([command, directory]).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -113,7 +122,9 @@ mod on_postgres {
                 .spawn()
                 .unwrap();
             let mut line = String::new();
-            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            BufReader::new(child.stdout.take().unwrap())
+                .read_line(&mut line)
+                .unwrap();
             let runs = serde_json::from_str::<Value>(&line).is_ok();
             if runs {
                 *self.process.lock().unwrap() = Some(child);
@@ -133,13 +144,19 @@ mod on_postgres {
 
         fn signal(&self, name: &str) {
             if let Some(child) = &*self.process.lock().unwrap() {
-                let sent = Command::new("kill").args([name, &child.id().to_string()]).status();
+                let sent = Command::new("kill")
+                    .args([name, &child.id().to_string()])
+                    .status();
                 assert!(sent.unwrap().success());
             }
         }
 
         fn client(&self, key: &str) -> Client {
-            Client::new(&format!("http://127.0.0.1:{}", self.port), Some(&Secret::new(key))).unwrap()
+            Client::new(
+                &format!("http://127.0.0.1:{}", self.port),
+                Some(&Secret::new(key)),
+            )
+            .unwrap()
         }
     }
 
@@ -221,7 +238,12 @@ mod on_postgres {
             let answer = submit(&world, agent, &key, action).await.unwrap();
             let took = u64::try_from(asked.elapsed().as_millis()).unwrap();
             world.ledger.longest_millis.fetch_max(took, Ordering::Relaxed);
-            world.ledger.actions.lock().unwrap().insert(key.clone(), answer.clone());
+            world
+                .ledger
+                .actions
+                .lock()
+                .unwrap()
+                .insert(key.clone(), answer.clone());
             if let Some(approval) = answer.approval_id {
                 // The slow ones expire, on whichever node lives.
                 if action == "stripe.refund" {
@@ -264,8 +286,14 @@ mod on_postgres {
             world.ask(at, key, call)
         };
         let (one, other) = tokio::join!(taker("one", agent), taker("other", agent + 1));
-        let taken = u32::from(one.is_ok()) + u32::from(other.is_ok());
-        *world.ledger.takers.lock().unwrap().entry(execution.to_owned()).or_default() += taken;
+        let got_it = u32::from(one.is_ok()) + u32::from(other.is_ok());
+        *world
+            .ledger
+            .takers
+            .lock()
+            .unwrap()
+            .entry(execution.to_owned())
+            .or_default() += got_it;
     }
 
     /// People, on any node: two at once decide differently, one of them wins.
@@ -285,7 +313,10 @@ mod on_postgres {
                 question: None,
                 view: None,
             };
-            let (yes, no) = (vote(DecisionKind::Approve, None), vote(DecisionKind::Deny, Some("no")));
+            let (yes, no) = (
+                vote(DecisionKind::Approve, None),
+                vote(DecisionKind::Deny, Some("no")),
+            );
             let cast = |at: usize, vote: Decide| {
                 let (approval, world) = (approval.clone(), Arc::clone(&world));
                 async move {
@@ -336,7 +367,9 @@ mod on_postgres {
         let (start, mut counts, mut dice) = (Instant::now(), [0; 3], 0x9e37_79b9_u64);
         let span = Duration::from_secs(seconds);
         while start.elapsed() < span {
-            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            dice = dice
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             let roll = dice >> 33;
             let node = &world.nodes[usize::try_from(roll % 3).unwrap()];
             if counts[2] == 0 && start.elapsed() > span / 2 {
@@ -408,15 +441,24 @@ mod on_postgres {
             }
         }
         let client = world.nodes[1].client(ADMIN_KEY);
-        for (approval, status) in &*world.ledger.ends.lock().unwrap() {
-            let seen = client.approval_view(approval, &WaitQuery::default()).await.unwrap();
+        let ends = world.ledger.ends.lock().unwrap().clone();
+        for (approval, status) in &ends {
+            let seen = client
+                .approval_view(approval, &WaitQuery::default())
+                .await
+                .unwrap();
             assert_eq!(seen.status, *status, "{approval}: an acknowledged end is another");
         }
-        for (execution, takers) in &*world.ledger.takers.lock().unwrap() {
+        let takers = world.ledger.takers.lock().unwrap().clone();
+        for (execution, takers) in &takers {
             assert!(*takers <= 1, "{execution} was taken {takers} times");
             if *takers == 1 {
                 let status = client.execution_view(execution).await.unwrap().status;
-                assert_eq!(status, ExecutionStatus::Consumed, "{execution}: an acknowledged taking is lost");
+                assert_eq!(
+                    status,
+                    ExecutionStatus::Consumed,
+                    "{execution}: an acknowledged taking is lost"
+                );
             }
         }
         for node in &world.nodes {

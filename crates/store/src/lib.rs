@@ -8,9 +8,9 @@
 
 mod cells;
 mod clock;
-pub mod copy;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod copy;
 mod error;
 mod faults;
 mod fields;

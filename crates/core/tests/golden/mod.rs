@@ -149,10 +149,17 @@ impl Builder {
             epoch: 1,
             cause: EpochCause::Displaced,
         };
-        self.push(&system("displaced"), crate::support::WORKSPACE, Event::EpochRaised(raised));
-        let held = self.log.rows.executions.values().find(|row| {
-            row.is_held(self.log.rows.workspace.as_ref().and_then(|row| row.log_epoch))
-        });
+        self.push(
+            &system("displaced"),
+            crate::support::WORKSPACE,
+            Event::EpochRaised(raised),
+        );
+        let held = self
+            .log
+            .rows
+            .executions
+            .values()
+            .find(|row| row.is_held(self.log.rows.workspace.as_ref().and_then(|row| row.log_epoch)));
         let id = held.expect("something is held").id;
         let dana = crate::support::person(DANA);
         self.push(&dana, id, Event::ExecutionReleased(Nothing {}));
@@ -163,7 +170,9 @@ impl Builder {
         let last = &self.log.sealed[self.log.sealed.len() / 2];
         let head = self.log.sealed[..=self.log.sealed.len() / 2]
             .iter()
-            .fold(Head::empty(crate::support::WORKSPACE), |head, sealed| head.after(sealed));
+            .fold(Head::empty(crate::support::WORKSPACE), |head, sealed| {
+                head.after(sealed)
+            });
         let cut = LogCut {
             seq: last.record.seq,
             hash: last.hash,
@@ -171,7 +180,11 @@ impl Builder {
             epochs: head.epochs,
             state: secret(0xcc),
         };
-        self.push(&system("retention"), crate::support::WORKSPACE, Event::LogCut(cut));
+        self.push(
+            &system("retention"),
+            crate::support::WORKSPACE,
+            Event::LogCut(cut),
+        );
     }
 
     fn push(&mut self, actor: &Actor, subject: impl ToString, event: Event) {

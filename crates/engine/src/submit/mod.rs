@@ -78,7 +78,7 @@ impl Engine {
         let once = match key {
             Some(_) => {
                 let once = Once::of(&tenant, caller, "submit", key, &SameSubmit::of(&submit))?;
-                once.map(|once| once.as_long_as_records(tenant.snapshot().settings()))
+                once.map(|once| once.kept_like_records(tenant.snapshot().settings()))
             }
             None => None,
         };

@@ -118,7 +118,8 @@ impl Engine {
             let row = turn
                 .execution(id)
                 .ok_or_else(|| EngineError::not_found("execution", id))?;
-            let event = execution::transition(row, execution::Command::Lapse, turn.now(), turn.log_epoch(), None)?;
+            let event =
+                execution::transition(row, execution::Command::Lapse, turn.now(), turn.log_epoch(), None)?;
             let policy = row.policy.clone();
             turn.emit(Draft::new(event, Actor::system("clock"), id).under(policy.as_ref()))
                 .map(drop)

@@ -139,20 +139,16 @@ async fn round(
 struct Served {
     claim: Claim,
     lease: Lease,
-    /// By this machine's monotonic clock: the database's lease ends later.
-    until: Instant,
+    /// Before it was asked for, by this machine's monotonic clock: the lease in the database ends later than ours.
+    since: Instant,
 }
 
 impl Served {
     /// None where another node serves the channel.
     async fn claim(engine: &Engine, claim: Claim) -> EngineResult<Option<Self>> {
-        let asked = Instant::now();
+        let since = Instant::now();
         let lease = engine.store().claim(&claim).await?;
-        Ok(lease.map(|lease| Self {
-            claim,
-            lease,
-            until: asked + LEASE,
-        }))
+        Ok(lease.map(|lease| Self { claim, lease, since }))
     }
 
     /// Takes it for longer; false once it is another node's.
@@ -165,7 +161,11 @@ impl Served {
     }
 
     fn renew_at(&self) -> Instant {
-        self.until - (LEASE - RENEW_AFTER)
+        self.since + RENEW_AFTER
+    }
+
+    fn ends_at(&self) -> Instant {
+        self.since + LEASE
     }
 }
 
@@ -283,7 +283,7 @@ impl Engine {
         loop {
             tokio::select! {
                 biased;
-                () = tokio::time::sleep_until(served.until.into()) => return Ok(None),
+                () = tokio::time::sleep_until(served.ends_at().into()) => return Ok(None),
                 () = tokio::time::sleep_until(served.renew_at().into()) => {
                     if !served.renew(self).await? {
                         return Ok(None);

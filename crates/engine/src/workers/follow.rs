@@ -48,7 +48,11 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
         if let Err(error) = engine.follow_all().await {
             tracing::error!(%error, "the heads of the logs could not be looked at");
         }
-        engine.inner.aftermath.deaf.store(ear.is_none(), Ordering::Relaxed);
+        engine
+            .inner
+            .aftermath
+            .deaf
+            .store(ear.is_none(), Ordering::Relaxed);
         let pause = if ear.is_none() && engine.is_watched() {
             LOOK_DEAF
         } else {
@@ -154,7 +158,10 @@ impl Engine {
     /// An empty batch in each log: it notices where the log goes on in another place.
     pub(crate) async fn look_at_places(&self) {
         for tenant in self.inner.tenants.values() {
-            if let Err(error) = self.write(tenant, signoff_store::Wants::default(), |_| Ok(())).await {
+            if let Err(error) = self
+                .write(tenant, signoff_store::Wants::default(), |_| Ok(()))
+                .await
+            {
                 tracing::error!(%error, "the place of a log could not be looked at");
             }
         }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use signoff_core::{
     actor::Actor,
     event::{Event, LogCut},
@@ -13,7 +14,6 @@ use signoff_core::{
     time::Timestamp,
 };
 use signoff_store::{ApprovalQuery, RecordQuery, Store, StoreResult, Wants};
-use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::{

@@ -32,7 +32,10 @@ pub(crate) async fn run(global: &Global, command: ExecutionsCommand) -> anyhow::
                 output::talk("nothing is held");
             } else {
                 let rows = held.items.iter().map(row);
-                output::data(&table::render(["ID", "ACTION", "AGENT", "APPROVED", "LAPSES"], rows))?;
+                output::data(&table::render(
+                    ["ID", "ACTION", "AGENT", "APPROVED", "LAPSES"],
+                    rows,
+                ))?;
             }
         }
         ExecutionsCommand::Release { id } => {
