@@ -4,10 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod common;
-#[path = "nodes/proxy.rs"]
-mod proxy;
 
 mod on_postgres {
+    mod messages;
+    mod proxy;
+
     use std::{
         collections::{BTreeMap, BTreeSet},
         sync::{
@@ -35,10 +36,7 @@ mod on_postgres {
     use signoff_store::Claim;
     use signoff_testkit::{Answer, Backend, FakeClock, Place, TemporaryStore, WebhookReceiver};
 
-    use super::{
-        common::{ADMIN_KEY, House, policy, start, submit},
-        proxy,
-    };
+    use super::common::{ADMIN_KEY, House, policy, start, submit};
 
     /// So many nodes on one database, on one clock.
     async fn nodes(count: usize) -> Vec<House> {
@@ -426,78 +424,6 @@ mod on_postgres {
         assert_eq!(waiting.await.unwrap().row.status, ApprovalStatus::Expired);
     }
 
-    /// I10: three nodes tell a webhook of everything, each thing once while nothing fails, in order; and what a node that
-    /// died had taken, another sends once the lease is over.
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn i10_messages_are_sent_by_one_node_at_a_time_and_taken_over_from_a_dead_one() {
-        let nodes = nodes(3).await;
-        nodes[0].apply(vec![refunds(1)]).await;
-        let agent = nodes[0].agent("a").await;
-        let receiver = WebhookReceiver::start().await;
-        let create = CreateWebhook {
-            name: "ops".into(),
-            url: receiver.url("/hook"),
-            events: Vec::new(),
-        };
-        let made = nodes[1]
-            .engine
-            .create_webhook(&nodes[1].admin, create, None)
-            .await
-            .unwrap();
-        known(&nodes, std::slice::from_ref(&agent)).await;
-        let asks = (0..30).map(|number| nodes[number % 3].ask(&agent, "stripe.refund"));
-        join_all(asks).await;
-        let messages = receiver.wait_for(30).await;
-        let ids: Vec<_> = messages
-            .iter()
-            .map(|message| message.header("webhook-id").to_owned())
-            .collect();
-        assert_eq!(
-            ids.iter().collect::<BTreeSet<_>>().len(),
-            30,
-            "each once: {ids:?}"
-        );
-
-        let dead = Claim {
-            workspace: nodes[0].kept.store.workspaces().await.unwrap()[0],
-            subject: made.made.id.0,
-            holder: RawId([7; 16]),
-            lasts: Micros::seconds(12),
-        };
-        // The channel may be held for a moment by who sent last.
-        let lease = loop {
-            if let Some(lease) = nodes[0].kept.store.claim(&dead).await.unwrap() {
-                break lease;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
-        nodes[0].ask(&agent, "stripe.refund").await;
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        assert_eq!(
-            receiver.received().len(),
-            30,
-            "nobody sends what another has taken"
-        );
-        nodes[0].clock.advance(Micros::seconds(13));
-        receiver.wait_for(31).await;
-        let delivery = nodes[0]
-            .kept
-            .store
-            .deliveries(dead.workspace, made.made.id, None, 1)
-            .await
-            .unwrap()
-            .remove(0);
-        // The dead node wakes: its number is an old one, and nothing of it is kept.
-        assert!(
-            !nodes[0]
-                .kept
-                .store
-                .record_attempt(&delivery, &lease)
-                .await
-                .unwrap()
-        );
-    }
-
     /// I9: answers to COMMIT get lost, again and again; every submit is in the log exactly once, and those that were
     /// told it failed are not there.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -545,32 +471,5 @@ mod on_postgres {
     async fn send(engine: &Engine, agent: &Caller) -> Result<String, EngineError> {
         let asked: Submit = submit("mail.send", json!({}));
         Ok(engine.submit(agent, asked, None).await?.action_id.to_string())
-    }
-
-    /// A receiver that answers slowly keeps its channel, and the lease is renewed under it.
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_slow_message_is_not_sent_twice() {
-        let nodes = nodes(2).await;
-        nodes[0].apply(vec![refunds(1)]).await;
-        let agent = nodes[0].agent("a").await;
-        let receiver = WebhookReceiver::start().await;
-        receiver.answer_next([Answer::status(204).after(Duration::from_secs(6))]);
-        let create = CreateWebhook {
-            name: "slow".into(),
-            url: receiver.url("/hook"),
-            events: Vec::new(),
-        };
-        nodes[0]
-            .engine
-            .create_webhook(&nodes[0].admin, create, None)
-            .await
-            .unwrap();
-        nodes[0].ask(&agent, "stripe.refund").await;
-        receiver.wait_for(1).await;
-        // Past the first renewal of whoever sends it.
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        nodes[0].clock.advance(Micros::seconds(10));
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        assert_eq!(receiver.received().len(), 1);
     }
 }

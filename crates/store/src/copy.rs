@@ -61,7 +61,7 @@ const MONTHS_BACK: i64 = 36;
 /// Begins the transaction. It may take as long as it takes, but it does not wait for somebody else's.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '5s'; \
      SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
-     SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off";
+     SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; SET LOCAL jit = off";
 /// Servers that start meanwhile wait here, and give up.
 const LOCK: &str = "SELECT feature_level FROM installation WHERE one = 1 FOR UPDATE";
 /// Past months of the log that have no partition yet.
