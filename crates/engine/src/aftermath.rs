@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use signoff_core::{event::Event, id::WorkspaceId};
+use signoff_core::{event::Event, id::WorkspaceId, record::Head};
 use signoff_store::Store;
 use tokio::sync::{Notify, broadcast};
 
@@ -55,7 +55,7 @@ pub(crate) struct Aftermath {
     /// Nothing is announced to this node: whoever begins to wait says so to the one who looks.
     pub(crate) deaf: Arc<AtomicBool>,
     /// How far each log moved since other nodes were last told.
-    pub(crate) moved: Arc<Mutex<BTreeMap<WorkspaceId, u64>>>,
+    pub(crate) moved: Arc<Mutex<BTreeMap<WorkspaceId, Head>>>,
 }
 
 impl Aftermath {
@@ -68,7 +68,7 @@ impl Aftermath {
             self.moved
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .insert(ledger.tenant.id, ledger.head.seq);
+                .insert(ledger.tenant.id, ledger.head);
             self.nudges.announce.notify_one();
         }
         if ledger.moved {

@@ -75,20 +75,22 @@ impl Engine {
     }
 
     async fn approval_view(&self, tenant: &Tenant, row: ApprovalRow) -> EngineResult<ApprovalView> {
-        let execution = match row.status {
-            ApprovalStatus::Approved => {
-                self.store()
-                    .execution(tenant.id, row.id.action().execution())
-                    .await?
+        let execution = async {
+            match row.status {
+                ApprovalStatus::Approved => {
+                    let id = row.id.action().execution();
+                    Ok(self.store().execution(tenant.id, id).await?)
+                }
+                _ => Ok(None),
             }
-            _ => None,
         };
         let sequences = sequences(&row);
-        let opened = Opened::read(self.store(), tenant, &sequences).await?;
-        let deliveries = self
-            .store()
-            .told(tenant.id, &self.about(tenant, &row).await?)
-            .await?;
+        let deliveries = async {
+            let about = self.about(tenant, &row).await?;
+            EngineResult::Ok(self.store().told(tenant.id, &about).await?)
+        };
+        let opened = Opened::read(self.store(), tenant, &sequences);
+        let (execution, opened, deliveries) = tokio::try_join!(execution, opened, deliveries)?;
         let snapshot = tenant.snapshot();
         let mut view = view(&snapshot, row, &opened, self.now());
         view.held = execution

@@ -252,7 +252,9 @@ impl Turn<'_> {
             .parse()
             .ok()
             .and_then(|id: ApprovalId| ledger.rows.approvals.get(&id));
-        if let Some(kind) = told_as(&sealed.record.event) {
+        // Nobody to tell, nothing to keep for them: the snapshot is that of the head.
+        let told = told_as(&sealed.record.event);
+        if let Some(kind) = told.filter(|_| ledger.snapshot.live_channels().next().is_some()) {
             ledger.changes.outbox.push(OutboxRow {
                 seq,
                 kind: kind.to_owned(),

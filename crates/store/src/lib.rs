@@ -27,7 +27,7 @@ pub use error::{StoreError, StoreResult};
 pub use model::*;
 use signoff_core::{
     id::{ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
-    record::Head,
+    record::{Epochs, Head},
     rows::{ApprovalRow, ExecutionRow},
     time::Timestamp,
 };
@@ -80,7 +80,7 @@ pub trait Store: Send + Sync + 'static {
     /// Where all logs stand, in one statement.
     async fn heads(&self) -> StoreResult<BTreeMap<WorkspaceId, Head>>;
     /// Tells the other nodes that logs moved, after the commit. Only wakes: who is not told sees it in the heads.
-    async fn announce(&self, heads: &[(WorkspaceId, u64)]) -> StoreResult<()>;
+    async fn announce(&self, heads: &[(WorkspaceId, u64, Epochs)]) -> StoreResult<()>;
     /// Hears what other nodes announce; none where nobody can.
     async fn listen(&self) -> StoreResult<Option<Box<dyn Listener>>>;
     /// Approvals that records after `after` up to `until` were about, as they stand now; those submitted by these

@@ -22,6 +22,8 @@ use crate::{
 
 /// How many deadlines one round takes.
 const ROUND_MAX: u32 = 256;
+/// How long nudges gather: whoever is woken by the same commit goes first.
+const GATHER: Duration = Duration::from_millis(10);
 /// How long to wait after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest sleep: the system's clock may be set.
@@ -40,7 +42,7 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = engine.inner.aftermath.nudges.clock.notified() => {}
+            () = engine.inner.aftermath.nudges.clock.notified() => tokio::time::sleep(GATHER).await,
             () = tokio::time::sleep(sleep) => {}
         }
     }

@@ -30,6 +30,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SLEEP_MAX: Duration = Duration::from_mins(1);
 /// The longest sleep where another node may be gone that had work: with the lease, a dead node's work waits 13 seconds.
 const SLEEP_SHARED: Duration = Duration::from_secs(1);
+/// How long nudges gather: whoever is woken by the same commit goes first, and many messages become one round.
+const GATHER: Duration = Duration::from_millis(10);
 /// How long a channel is taken for, and when that is renewed.
 const LEASE: Duration = Duration::from_secs(12);
 const RENEW_AFTER: Duration = Duration::from_secs(4);
@@ -47,7 +49,7 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = engine.inner.aftermath.nudges.outbox.notified() => {}
+            () = engine.inner.aftermath.nudges.outbox.notified() => tokio::time::sleep(GATHER).await,
             Some(done) = running.join_next() => match done {
                 Ok(channel) => drop(busy.remove(&channel)),
                 // A task that panicked names no channel: all that are idle may go on.

@@ -2,16 +2,15 @@
 //! nodes what was written here. Only where several nodes share a store. Announcements wake; the heads are the truth.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, PoisonError, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use signoff_core::{id::WorkspaceId, record::Head};
+use signoff_core::{id::WorkspaceId, record::Epochs};
 use signoff_store::{Heard, Listener, StoreResult};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Engine, EngineResult, audit::EXPORT_MAX, tenant::Tenant};
+use crate::{Engine, EngineResult, audit::EXPORT_MAX};
 
 /// How often the heads are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -29,7 +28,10 @@ pub(crate) async fn announce(engine: Engine, stop: CancellationToken) {
             () = aftermath.nudges.announce.notified() => {}
         }
         let moved = std::mem::take(&mut *aftermath.moved.lock().unwrap_or_else(PoisonError::into_inner));
-        let heads: Vec<_> = moved.into_iter().collect();
+        let heads: Vec<_> = moved
+            .into_iter()
+            .map(|(workspace, head)| (workspace, head.seq, head.epochs))
+            .collect();
         if let Err(error) = engine.store().announce(&heads).await {
             tracing::debug!(%error, "other nodes were not told; they see it within a second");
         }
@@ -38,15 +40,13 @@ pub(crate) async fn announce(engine: Engine, stop: CancellationToken) {
 
 pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     let mut ear = None;
+    let mut looked = Instant::now();
     loop {
         if ear.is_none() {
             ear = engine.store().listen().await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "announcements of other nodes can't be heard");
                 None
             });
-        }
-        if let Err(error) = engine.follow_all().await {
-            tracing::error!(%error, "the heads of the logs could not be looked at");
         }
         engine
             .inner
@@ -58,20 +58,35 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
         } else {
             LOOK
         };
-        tokio::select! {
+        let news = tokio::select! {
             () = stop.cancelled() => return,
-            () = engine.inner.aftermath.nudges.follow.notified() => {}
+            () = engine.inner.aftermath.nudges.follow.notified() => None,
+            () = tokio::time::sleep_until((looked + pause).into()) => None,
             heard = hear(&mut ear, &engine) => match heard {
-                Ok(Heard::Moved(..)) => {}
-                // A server may have been promoted meanwhile: a look under the lock tells.
-                Ok(Heard::Again) => engine.look_at_places().await,
+                Ok(heard) => Some(heard),
                 Err(error) => {
                     tracing::warn!(%error, "announcements of other nodes are not heard any more");
                     ear = None;
+                    None
                 }
             },
-            () = tokio::time::sleep(pause) => {}
+        };
+        if let Some(Heard::Moved(workspace, seq, epochs)) = news {
+            report(engine.follow(workspace, seq, epochs).await);
+            continue;
         }
+        looked = Instant::now();
+        report(engine.follow_all().await);
+        if news.is_some() {
+            // The connection was lost: a server may have been promoted meanwhile. A look under the lock tells.
+            engine.look_at_places().await;
+        }
+    }
+}
+
+fn report(followed: EngineResult<()>) {
+    if let Err(error) = followed {
+        tracing::error!(%error, "what other nodes wrote could not be looked at");
     }
 }
 
@@ -82,7 +97,7 @@ async fn hear(ear: &mut Option<Box<dyn Listener>>, engine: &Engine) -> StoreResu
     };
     loop {
         match ear.next().await? {
-            Heard::Moved(workspace, seq) if engine.reached(workspace) >= Some(seq) => {}
+            Heard::Moved(workspace, seq, _) if engine.reached(workspace) >= Some(seq) => {}
             news => return Ok(news),
         }
     }
@@ -101,37 +116,38 @@ impl Engine {
 
     /// Follows all logs to where they stand.
     async fn follow_all(&self) -> EngineResult<()> {
-        let heads: BTreeMap<WorkspaceId, Head> = self.store().heads().await?;
-        for (workspace, head) in heads {
-            if let Some(tenant) = self.inner.tenants.get(&workspace) {
-                self.follow(tenant, &head).await?;
-            }
+        for (workspace, head) in self.store().heads().await? {
+            self.follow(workspace, head.seq, head.epochs).await?;
         }
         Ok(())
     }
 
-    async fn follow(&self, tenant: &Arc<Tenant>, head: &Head) -> EngineResult<()> {
-        if tenant.snapshot().epochs < head.epochs {
+    /// Follows one log to where it stood when it was heard of.
+    async fn follow(&self, workspace: WorkspaceId, until: u64, epochs: Epochs) -> EngineResult<()> {
+        let Some(tenant) = self.inner.tenants.get(&workspace) else {
+            return Ok(());
+        };
+        if tenant.snapshot().epochs < epochs {
             tenant.reload(self.store()).await?;
             self.rejudge_later();
         }
         let aftermath = &self.inner.aftermath;
         loop {
             let after = tenant.told();
-            if head.seq <= after {
+            if until <= after {
                 return Ok(());
             }
             if self.auto_approves() {
                 aftermath.nudges.asked.notify_one();
             }
             if aftermath.waiters.count() > 0 {
-                let touched = self.store().touched_approvals(tenant.id, after, head.seq).await?;
+                let touched = self.store().touched_approvals(tenant.id, after, until).await?;
                 for row in &touched {
                     aftermath.waiters.wake(row);
                 }
             }
             if aftermath.notices.receiver_count() == 0 {
-                tenant.tell(after, head.seq, || {});
+                tenant.tell(after, until, || {});
                 continue;
             }
             let notices = self.notices_between(tenant, after, EXPORT_MAX).await?;

@@ -2,6 +2,7 @@
 
 use signoff_core::{
     id::{RawId, WorkspaceId},
+    record::Epochs,
     time::{Micros, Timestamp},
 };
 
@@ -36,8 +37,8 @@ pub struct Lease {
 /// What a [`Listener`](crate::Listener) heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
-    /// A log reached this sequence.
-    Moved(WorkspaceId, u64),
+    /// A log reached this sequence, with these epochs.
+    Moved(WorkspaceId, u64, Epochs),
     /// The connection was lost and is back: anything may have been missed.
     Again,
 }

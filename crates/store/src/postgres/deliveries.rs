@@ -206,6 +206,9 @@ impl PostgresStore {
         workspace: WorkspaceId,
         sequences: &[u64],
     ) -> StoreResult<Vec<DeliveryRow>> {
+        if sequences.is_empty() {
+            return Ok(Vec::new());
+        }
         let query = sqlx::query(TOLD).bind(blob(workspace)).bind(counts(sequences));
         all(&self.all(query).await?, delivery)
     }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use signoff_core::id::{RawId, WorkspaceId};
+use signoff_core::{
+    id::{RawId, WorkspaceId},
+    record::Epochs,
+};
 use sqlx::{PgPool, postgres::PgListener};
 
 use super::{PostgresStore, ask::Link};
@@ -23,13 +26,21 @@ pub(super) struct PostgresListener {
 }
 
 impl PostgresStore {
-    pub(super) async fn announce_heads(&self, heads: &[(WorkspaceId, u64)]) -> StoreResult<()> {
+    pub(super) async fn announce_heads(&self, heads: &[(WorkspaceId, u64, Epochs)]) -> StoreResult<()> {
         if self.link.pooled || heads.is_empty() {
             return Ok(());
         }
         let told: Vec<_> = heads
             .iter()
-            .map(|(workspace, seq)| format!("{}:{seq}", hex::encode(workspace.0.0)))
+            .map(|(workspace, seq, epochs)| {
+                let Epochs {
+                    policy,
+                    authority,
+                    stop,
+                } = epochs;
+                let workspace = hex::encode(workspace.0.0);
+                format!("{workspace}:{seq}:{policy}:{authority}:{stop}")
+            })
             .collect();
         self.all(sqlx::query(ANNOUNCE).bind(told)).await.map(drop)
     }
@@ -73,8 +84,8 @@ impl Listener for PostgresListener {
             };
             match self.link.seen(listener.try_recv().await) {
                 Ok(Some(notice)) => {
-                    if let Some((workspace, seq)) = parse(notice.payload()) {
-                        return Ok(Heard::Moved(workspace, seq));
+                    if let Some(moved) = parse(notice.payload()) {
+                        return Ok(moved);
                     }
                 }
                 Err(closed @ StoreError::Database(sqlx::Error::PoolClosed)) => {
@@ -89,9 +100,17 @@ impl Listener for PostgresListener {
 }
 
 /// What a newer version may tell besides is not for us.
-fn parse(payload: &str) -> Option<(WorkspaceId, u64)> {
-    let (workspace, seq) = payload.split_once(':')?;
+fn parse(payload: &str) -> Option<Heard> {
+    let (workspace, numbers) = payload.split_once(':')?;
     let mut raw = [0; 16];
     hex::decode_to_slice(workspace, &mut raw).ok()?;
-    Some((WorkspaceId(RawId(raw)), seq.parse().ok()?))
+    let mut numbers = numbers.split(':').map(|number| number.parse().ok());
+    let mut next = || numbers.next().flatten();
+    let seq = next()?;
+    let epochs = Epochs {
+        policy: next()?,
+        authority: next()?,
+        stop: next()?,
+    };
+    Some(Heard::Moved(WorkspaceId(RawId(raw)), seq, epochs))
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use signoff_core::{
     id::{ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
-    record::Head,
+    record::{Epochs, Head},
     rows::{ApprovalRow, ExecutionRow},
     time::Timestamp,
 };
@@ -59,7 +59,7 @@ impl Store for PostgresStore {
         self.read_heads().await
     }
 
-    async fn announce(&self, heads: &[(WorkspaceId, u64)]) -> StoreResult<()> {
+    async fn announce(&self, heads: &[(WorkspaceId, u64, Epochs)]) -> StoreResult<()> {
         self.announce_heads(heads).await
     }
 

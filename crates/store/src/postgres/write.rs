@@ -57,25 +57,56 @@ const END_SESSIONS: &str = "DELETE FROM sessions WHERE workspace = $1 AND hash =
 const SESSIONS: &str = "INSERT INTO sessions (workspace, hash, operator, created_at, expires_at) \
      SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[])";
 
+/// Tables that most batches write several of: those go in one statement.
+const OF_REQUESTS: [Table; 3] = [Table::Counters, Table::Approvals, Table::Executions];
+/// That statement, for each choice of these tables.
+static TOGETHER: LazyLock<BTreeMap<Vec<Table>, &'static str>> = LazyLock::new(|| {
+    let choices = 1..1_usize << OF_REQUESTS.len();
+    choices
+        .map(|choice| {
+            let chosen = OF_REQUESTS.into_iter().enumerate();
+            let chosen: Vec<Table> = chosen
+                .filter(|(at, _)| choice & (1 << at) != 0)
+                .map(|(_, table)| table)
+                .collect();
+            let text: &'static str = together(&chosen).leak();
+            (chosen, text)
+        })
+        .collect()
+});
+
+fn together(tables: &[Table]) -> String {
+    let mut parameter = 2;
+    let parts = tables.iter().map(|table| {
+        let part = format!("{0}_put AS ({1})", table.name(), insert_into(*table, parameter));
+        parameter += table.columns().len();
+        part
+    });
+    format!("WITH {} SELECT 1", parts.collect::<Vec<_>>().join(", "))
+}
+
 /// How rows of a folded table are put in, and taken away by their ids; made once, so that the texts stay the same.
 static UPSERTS: LazyLock<BTreeMap<Table, (&'static str, &'static str)>> = LazyLock::new(|| {
     Table::ALL
         .into_iter()
-        .map(|table| (table, (upsert_of(table), removal_of(table))))
+        .map(|table| {
+            let upsert: &'static str = insert_into(table, 2).leak();
+            (table, (upsert, removal_of(table)))
+        })
         .collect()
 });
 
-fn upsert_of(table: Table) -> &'static str {
+/// The workspace is the first parameter; the columns' arrays begin with this one.
+fn insert_into(table: Table, first: usize) -> String {
     let columns = table.columns();
-    let parameters: Vec<_> = (0..columns.len()).map(|n| format!("${}", n + 2)).collect();
-    let text = format!(
+    let parameters: Vec<_> = (first..first + columns.len()).map(|n| format!("${n}")).collect();
+    format!(
         "INSERT INTO {} (workspace, {}) SELECT $1, * FROM unnest({}){}",
         table.name(),
         columns.join(", "),
         parameters.join(", "),
         table.upsert()
-    );
-    text.leak()
+    )
 }
 
 fn removal_of(table: Table) -> &'static str {
@@ -142,6 +173,17 @@ impl PostgresBatch {
         for row in &changes.rows {
             let (table, cells) = cells(row)?;
             by_table.entry(table).or_default().push(cells);
+        }
+        let requests: Vec<Table> = OF_REQUESTS
+            .into_iter()
+            .filter(|table| by_table.contains_key(table))
+            .collect();
+        if let Some(text) = TOGETHER.get(&requests) {
+            let mut query = sqlx::query(*text).bind(blob(workspace));
+            for table in &requests {
+                query = bind_cells(query, &by_table.remove(table).unwrap_or_default());
+            }
+            self.fetch(query).await?;
         }
         for (table, rows) in &by_table {
             let query = sqlx::query(UPSERTS[table].0).bind(blob(workspace));

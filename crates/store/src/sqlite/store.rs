@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use signoff_core::{
     id::{ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
-    record::Head,
+    record::{Epochs, Head},
     rows::{ApprovalRow, ExecutionRow},
     time::{Micros, Timestamp},
 };
@@ -62,7 +62,7 @@ impl Store for SqliteStore {
         rows.iter().map(head).collect()
     }
 
-    async fn announce(&self, _heads: &[(WorkspaceId, u64)]) -> StoreResult<()> {
+    async fn announce(&self, _heads: &[(WorkspaceId, u64, Epochs)]) -> StoreResult<()> {
         Ok(())
     }
 

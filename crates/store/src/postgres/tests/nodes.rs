@@ -7,6 +7,7 @@ use std::{
 
 use signoff_core::{
     event::{Event, Nothing},
+    record::Epochs,
     time::{Micros, Timestamp},
 };
 
@@ -19,6 +20,12 @@ use crate::{
         world::{DANA, build},
     },
     postgres::{PostgresClock, PostgresOptions, PostgresStore},
+};
+
+const EPOCHS: Epochs = Epochs {
+    policy: 1,
+    authority: 2,
+    stop: 0,
 };
 
 /// This machine's clock, so many seconds off.
@@ -167,13 +174,13 @@ async fn nodes_hear_of_each_other() {
     let workspace = Scribe::new(1).workspace;
     fixture
         .store
-        .announce(&[(workspace, 7), (Scribe::new(2).workspace, 9)])
+        .announce(&[(workspace, 7, EPOCHS), (Scribe::new(2).workspace, 9, EPOCHS)])
         .await
         .unwrap();
-    assert_eq!(heard(&mut *listener).await, Heard::Moved(workspace, 7));
+    assert_eq!(heard(&mut *listener).await, Heard::Moved(workspace, 7, EPOCHS));
     assert_eq!(
         heard(&mut *listener).await,
-        Heard::Moved(Scribe::new(2).workspace, 9)
+        Heard::Moved(Scribe::new(2).workspace, 9, EPOCHS)
     );
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' \
                AND datname = current_database()";
@@ -182,8 +189,8 @@ async fn nodes_hear_of_each_other() {
         .await
         .unwrap();
     assert_eq!(heard(&mut *listener).await, Heard::Again);
-    fixture.store.announce(&[(workspace, 8)]).await.unwrap();
-    assert_eq!(heard(&mut *listener).await, Heard::Moved(workspace, 8));
+    fixture.store.announce(&[(workspace, 8, EPOCHS)]).await.unwrap();
+    assert_eq!(heard(&mut *listener).await, Heard::Moved(workspace, 8, EPOCHS));
     let closing = tokio::time::timeout(Duration::from_secs(5), async {
         tokio::join!(other.close(), listener.next()).1
     });

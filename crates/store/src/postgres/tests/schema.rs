@@ -100,7 +100,10 @@ async fn a_pooler_does_not_migrate() {
     let scribe = build(&store, 1, "a").await;
     assert_eq!(store.folded(scribe.workspace).await.unwrap().rows, scribe.rows);
     assert!(store.listen().await.unwrap().is_none());
-    store.announce(&[(scribe.workspace, 1)]).await.unwrap();
+    store
+        .announce(&[(scribe.workspace, 1, scribe.head.epochs)])
+        .await
+        .unwrap();
     // Nothing is left prepared on a connection that somebody else gets next.
     let prepared: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_prepared_statements")
         .persistent(false)
