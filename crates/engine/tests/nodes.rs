@@ -30,8 +30,8 @@ mod on_postgres {
     };
     use signoff_engine::{
         Engine, EngineError,
-        request::{CreateWebhook, EventFilter, Submit, Until, UpdateOperator},
-        view::{Caller, EventView},
+        request::{CreateWebhook, Submit, Until, UpdateOperator},
+        view::Caller,
     };
     use signoff_store::Claim;
     use signoff_testkit::{Answer, Backend, FakeClock, Place, TemporaryStore, WebhookReceiver};
@@ -79,24 +79,6 @@ mod on_postgres {
                 while node.engine.me(caller).is_err() {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
-            }
-        }
-    }
-
-    async fn log(house: &House) -> Vec<EventView> {
-        let (mut all, mut beyond) = (Vec::new(), None);
-        loop {
-            let filter = EventFilter {
-                oldest_first: true,
-                beyond,
-                limit: 200,
-                ..EventFilter::default()
-            };
-            let page = house.engine.events(&house.admin, &filter).await.unwrap();
-            all.extend(page.items);
-            match page.next {
-                Some(next) => beyond = Some(next),
-                None => return all,
             }
         }
     }
@@ -356,7 +338,7 @@ mod on_postgres {
         }
         // And by the order of the log: each verdict is that of the policy in force at its place.
         let mut in_force = PolicyEffect::Allow;
-        for view in log(&nodes[2]).await {
+        for view in nodes[2].log().await {
             match &view.record.event {
                 Event::PolicyPut(put) => in_force = put.policy.effect,
                 Event::ActionAllowed(_) => assert_eq!(in_force, PolicyEffect::Allow, "{}", view.record.seq),
@@ -458,7 +440,7 @@ mod on_postgres {
         }
         assert!(proxy.cuts() >= 20, "the proxy cut {} commits", proxy.cuts());
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        for view in log(&direct).await {
+        for view in direct.log().await {
             if matches!(view.record.event, Event::ActionAllowed(_)) {
                 *seen.entry(view.record.subject.clone()).or_default() += 1;
             }

@@ -21,11 +21,7 @@ use signoff_core::{
     requirement::Role,
     time::Micros,
 };
-use signoff_engine::{
-    EngineError,
-    request::{EventFilter, Until},
-    view::EventView,
-};
+use signoff_engine::{EngineError, request::Until};
 
 const ROUNDS: usize = 1_000;
 
@@ -37,25 +33,6 @@ fn asks(seconds: i64) -> PolicyDoc {
     PolicyDoc {
         approval,
         ..policy("refunds", &["stripe.*"], PolicyEffect::RequireApproval)
-    }
-}
-
-/// Every record, oldest first.
-async fn log(house: &House) -> Vec<EventView> {
-    let (mut all, mut beyond) = (Vec::new(), None);
-    loop {
-        let filter = EventFilter {
-            oldest_first: true,
-            beyond,
-            limit: 200,
-            ..EventFilter::default()
-        };
-        let page = house.engine.events(&house.admin, &filter).await.unwrap();
-        all.extend(page.items);
-        match page.next {
-            Some(next) => beyond = Some(next),
-            None => return all,
-        }
     }
 }
 
@@ -113,7 +90,7 @@ async fn i4_two_operators_and_the_clock_bring_one_end_each() {
     }
     assert!(ends.len() >= 2, "the race is one-sided: {ends:?}");
     let mut per_approval: BTreeMap<String, usize> = BTreeMap::new();
-    for view in log(&house).await.iter().filter(|view| is_end(&view.record.event)) {
+    for view in house.log().await.iter().filter(|view| is_end(&view.record.event)) {
         *per_approval.entry(view.record.subject.clone()).or_default() += 1;
     }
     assert_eq!(per_approval.len(), ROUNDS);
@@ -170,7 +147,7 @@ async fn i8_nothing_is_allowed_under_a_policy_that_was_replaced() {
     }
     assert!(allowed > 0, "the race never ran");
     let mut in_force = None;
-    for view in log(&house).await {
+    for view in house.log().await {
         match &view.record.event {
             Event::PolicyPut(put) => in_force = Some(put.policy.effect),
             Event::ActionAllowed(_) => {

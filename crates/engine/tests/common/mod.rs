@@ -17,8 +17,8 @@ use signoff_core::{
 use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::{
     Engine, EngineOptions,
-    request::{ApplyPolicies, CreateAgent, CreateOperator, Decide, Decision, Submit},
-    view::{ApprovalView, Caller, PoliciesApplied},
+    request::{ApplyPolicies, CreateAgent, CreateOperator, Decide, Decision, EventFilter, Submit},
+    view::{ApprovalView, Caller, EventView, PoliciesApplied},
 };
 use signoff_testkit::{Backdoor, FakeClock, TemporaryStore};
 
@@ -172,6 +172,25 @@ impl House {
             view: None,
         };
         self.engine.decide(operator, id, decide, None).await
+    }
+
+    /// Every record, oldest first.
+    pub(crate) async fn log(&self) -> Vec<EventView> {
+        let (mut all, mut beyond) = (Vec::new(), None);
+        loop {
+            let filter = EventFilter {
+                oldest_first: true,
+                beyond,
+                limit: 200,
+                ..EventFilter::default()
+            };
+            let page = self.engine.events(&self.admin, &filter).await.unwrap();
+            all.extend(page.items);
+            match page.next {
+                Some(next) => beyond = Some(next),
+                None => return all,
+            }
+        }
     }
 
     /// The log is whole and the store is what it adds up to.
