@@ -115,6 +115,15 @@ impl Place {
         Arc::new(PostgresStore::open(options).await.unwrap())
     }
 
+    /// Opens the store as behind a pooler: nothing is announced, nothing is prepared.
+    pub async fn open_pooled(&self, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+        let url = self.database.as_ref().expect("a place on Postgres").url();
+        let mut options = PostgresOptions::new(url);
+        options.pooled = true;
+        options.clock = PostgresClock::Given(clock);
+        Arc::new(PostgresStore::open(options).await.unwrap())
+    }
+
     /// A way to the data that goes past the store.
     pub async fn backdoor(&self) -> Backdoor {
         match &self.database {
