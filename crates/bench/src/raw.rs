@@ -76,7 +76,7 @@ impl RawWriter {
         }
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         self.seq += i64::try_from(requests.len())?;
-        sqlx::query("INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, 1, 1, 0)")
+        sqlx::query("INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, 1, 1, 0, 'here')")
             .bind(footprint.workspace.as_slice())
             .bind(self.seq)
             .bind([7_u8; 32].as_slice())
