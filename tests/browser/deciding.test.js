@@ -271,6 +271,21 @@ for (const [name, viewport] of Object.entries({ phone: PHONE, desk: DESK })) {
   });
 }
 
+test("what was approved before a failover waits for an admin, who lets it go on", async () => {
+  const id = await agent.ask(refund());
+  await open(id);
+  await button("Approve").click();
+  await page.waitForSelector(".outcome-good");
+  await server.call("POST", "/v1/workspace/failover", {});
+  await open(id);
+  assert.match(await page.locator("#outcome .outcome-next").innerText(), /^Held: the database was restored or failed over/);
+  const execution = id.replace("apr_", "exe_");
+  await assert.rejects(agent.call("POST", `/v1/executions/${execution}/consume`, {}), /held/);
+  await button("It did not run: release it").click();
+  await page.waitForFunction(() => !document.querySelector("#outcome")?.innerText.includes("Held"));
+  await agent.call("POST", `/v1/executions/${execution}/consume`, {});
+});
+
 test("no page broke a rule of its own content security policy, and nothing threw", () => {
   assert.deepEqual(page.faults, []);
 });

@@ -394,3 +394,43 @@ async fn a_finished_request_is_erased_and_still_verifies() {
         .await;
     assert_eq!(refused.code(), "still_needed");
 }
+
+/// What was approved before a failover waits for an admin.
+#[tokio::test]
+async fn a_held_execution_is_listed_and_released_by_an_admin() {
+    let world = World::new().await;
+    let id = world.submit(Who::Agent, "ask.it").await["approval_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/v1/approvals/{id}");
+    let digest = world.get(Who::Member, &path).await.ok().json()["digest"].clone();
+    let decision = json!({"decision": "approve", "digest": digest});
+    world
+        .post(Who::Member, &format!("{path}/decide"), decision)
+        .await
+        .ok();
+    let declared = world.post(Who::Admin, "/v1/workspace/failover", json!({})).await;
+    assert_eq!(declared.ok().json()["log_epoch"], 1);
+    let execution = format!("/v1/executions/{}", id.replace("apr_", "exe_"));
+    let consume = format!("{execution}/consume");
+    let refused = world.post(Who::Agent, &consume, json!({})).await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (StatusCode::CONFLICT, "held")
+    );
+    let held = world.get(Who::Viewer, "/v1/executions/held").await.ok().json();
+    assert_eq!(held["items"].as_array().map(Vec::len), Some(1), "{held}");
+    assert_eq!(held["items"][0]["held"], true);
+    let release = format!("{execution}/release");
+    assert_eq!(
+        world.post(Who::Member, &release, json!({})).await.code(),
+        "forbidden"
+    );
+    world.post(Who::Admin, &release, json!({})).await.ok();
+    world.post(Who::Agent, &consume, json!({})).await.ok();
+    assert_eq!(
+        world.get(Who::Viewer, "/v1/executions/held").await.ok().json()["items"],
+        json!([])
+    );
+}

@@ -42,7 +42,7 @@ fn approval(view: &ApprovalView, may: &May, show: Show, step: Step) -> Approval 
         is_escalated: view.row.escalated_at.is_some(),
         time_left: shown::inbox::time_left(view),
         created: shown::moment(view.row.created_at, NOW),
-        outcome: shown::approval::outcome(view),
+        outcome: shown::approval::outcome(view, false),
         requirement: shown::people::requirement(view, |_| None),
         thread: shown::approval::thread(view),
         told: shown::approval::told(view),

@@ -27,6 +27,23 @@ pub(super) async fn back(_: Visitor, Path(id): Path<String>, OriginalUri(uri): O
     ))
 }
 
+/// Lets go on what is held since the database was restored or failed over.
+pub(super) async fn release(
+    visitor: Visitor,
+    _: FromHere,
+    Path(id): Path<String>,
+    Asked(query): Asked<ListQuery>,
+) -> Result<Redirect, Trouble> {
+    let view = find(&visitor, &id).await?;
+    let execution = view.row.id.action().execution();
+    visitor
+        .engine()
+        .release(&visitor.caller, execution, None)
+        .await
+        .map_err(|error| visitor.trouble(error))?;
+    Ok(Redirect::to(&href(&format!("/approvals/{id}"), &query.carry())))
+}
+
 /// Approves, denies, asks or cancels.
 pub(super) async fn decide(
     visitor: Result<Visitor, Trouble>,

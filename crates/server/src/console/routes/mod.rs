@@ -36,6 +36,7 @@ pub fn router() -> Router<Doors> {
         .route("/approvals", get(|| async { Redirect::permanent("/") }))
         .route("/approvals/{id}", get(approval::show).post(decide::decide))
         .route("/approvals/{id}/decide", get(decide::back).post(decide::decide))
+        .route("/approvals/{id}/release", get(decide::back).post(decide::release))
         .route("/audit", get(audit::list))
         .route("/audit/{sequence}", get(audit::record))
         .route("/stats", get(stats::show))

@@ -115,7 +115,7 @@ fn condition(report: &condition::Report) -> Condition {
 }
 
 /// How an approval ended; none while it is open.
-pub fn outcome(view: &ApprovalView) -> Option<Outcome> {
+pub fn outcome(view: &ApprovalView, may_settle: bool) -> Option<Outcome> {
     let row = &view.row;
     let at = row.decided_at.filter(|_| row.status.is_terminal())?;
     Some(Outcome {
@@ -123,6 +123,7 @@ pub fn outcome(view: &ApprovalView) -> Option<Outcome> {
         at: moment(at, view.now),
         words: view.decision_reason.as_deref().map(Inert::all),
         next: next_text(view),
+        may_release: may_settle && is_held(view),
     })
 }
 
@@ -146,6 +147,11 @@ pub fn end_text(view: &ApprovalView) -> String {
     }
 }
 
+/// Whether it waits for somebody to release it, and still can be.
+fn is_held(view: &ApprovalView) -> bool {
+    view.held && view.execution.as_ref().is_some_and(|run| run.run_by > view.now)
+}
+
 fn next_text(view: &ApprovalView) -> String {
     let Some(run) = &view.execution else {
         return match view.row.status {
@@ -156,12 +162,11 @@ fn next_text(view: &ApprovalView) -> String {
             _ => String::new(),
         };
     };
-    if view.held && run.run_by > view.now {
+    if is_held(view) {
         return format!(
-            "Held: the database was restored or failed over since this was approved. An admin looks whether it ran \
-             already, then releases it within {}: signoff executions release {}",
-            length(view.now.until(run.run_by)),
-            run.id
+            "Held: the database was restored or failed over since this was approved, so it may have run already. An \
+             admin looks, and releases it within {}.",
+            length(view.now.until(run.run_by))
         );
     }
     match run.state {

@@ -135,6 +135,8 @@ pub struct Outcome {
     pub words: Option<Inert>,
     /// What comes next, in plain words.
     pub next: String,
+    /// Whether the visitor may let go on what is held.
+    pub may_release: bool,
 }
 
 /// Who must decide, and who has.
