@@ -54,7 +54,7 @@ struct Table {
 }
 
 fn table() -> Table {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../spec/authority.json");
+    let path = "../../spec/authority.json";
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
