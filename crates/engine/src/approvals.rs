@@ -233,6 +233,7 @@ impl Engine {
                 deny: Err(Refusal::NotNamed),
                 request_info: Err(Refusal::NotNamed),
                 cancel: false,
+                release: false,
             };
         };
         let snapshot = tenant.snapshot();
@@ -275,6 +276,7 @@ impl Engine {
             deny: vote(Ballot::Deny).and_then(|()| again(Ballot::Deny)),
             request_info: vote(Ballot::Deny).and(askable).and(asked),
             cancel,
+            release: approval.held && self.permit(caller, Operation::Settle).is_ok(),
         }
     }
 }

@@ -179,6 +179,8 @@ pub struct May {
     pub request_info: Result<(), signoff_core::approval::Refusal>,
     /// Withdraw it.
     pub cancel: bool,
+    /// Let go on what is held.
+    pub release: bool,
 }
 
 /// An action, whole, with where it stands.

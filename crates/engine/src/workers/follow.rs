@@ -41,19 +41,24 @@ pub(crate) async fn announce(engine: Engine, stop: CancellationToken) {
 pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     let mut ear = None;
     let mut looked = Instant::now();
+    // The database is away, or nearly: looking more often helps nobody.
+    let mut away = false;
     loop {
         if ear.is_none() {
-            ear = engine.store().listen().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "announcements of other nodes can't be heard");
-                None
-            });
+            match engine.store().listen().await {
+                Ok(listener) => ear = listener,
+                Err(error) => {
+                    tracing::warn!(%error, "announcements of other nodes can't be heard");
+                    away = true;
+                }
+            }
         }
         engine
             .inner
             .aftermath
             .deaf
             .store(ear.is_none(), Ordering::Relaxed);
-        let pause = if ear.is_none() && engine.is_watched() {
+        let pause = if ear.is_none() && engine.is_watched() && !away {
             LOOK_DEAF
         } else {
             LOOK
@@ -72,11 +77,11 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
             },
         };
         if let Some(Heard::Moved(workspace, seq, epochs)) = news {
-            report(engine.follow(workspace, seq, epochs).await);
+            away = !went_well(&engine.follow(workspace, seq, epochs).await);
             continue;
         }
         looked = Instant::now();
-        report(engine.follow_all().await);
+        away = !went_well(&engine.follow_all().await);
         if news.is_some() {
             // The connection was lost: a server may have been promoted meanwhile. A look under the lock tells.
             engine.look_at_places().await;
@@ -84,10 +89,11 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     }
 }
 
-fn report(followed: EngineResult<()>) {
+fn went_well(followed: &EngineResult<()>) -> bool {
     if let Err(error) = followed {
         tracing::error!(%error, "what other nodes wrote could not be looked at");
     }
+    followed.is_ok()
 }
 
 /// The next thing heard that is news here.

@@ -11,9 +11,9 @@ use signoff_core::{
     id::WorkspaceId,
     payload::Hash32,
     record::{ChainVerifier, Head},
-    time::Timestamp,
+    time::{Micros, Timestamp},
 };
-use signoff_store::{ApprovalQuery, RecordQuery, Store, StoreResult, Wants};
+use signoff_store::{ApprovalQuery, Claim, RecordQuery, Store, StoreResult, Wants};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -23,6 +23,8 @@ use crate::{
 
 /// How often it is looked whether something's time is over.
 const EVERY: Duration = Duration::from_hours(6);
+/// How long a node has for one cut before another may try.
+const LEASE: Micros = Micros::seconds(15 * 60);
 /// How many records one cut takes at most: its rows leave in one transaction.
 const CUT_RECORDS_MAX: u64 = 10_000;
 /// How many records are deleted in one transaction, and the pause after it, so that batches go on in between.
@@ -71,9 +73,25 @@ impl Engine {
     /// If the store fails, or the log that would be cut off is not whole; it is then kept as it is.
     pub async fn retain(&self) -> EngineResult<()> {
         for tenant in self.inner.tenants.values() {
-            self.catch_up(tenant).await?;
-            while self.cut(tenant).await? {}
-            self.drop_cut(tenant).await?;
+            // One node at a time: two that keep a state for the same record must not take the place of each other's, and
+            // folding the same records twice is of no use.
+            let claim = Claim {
+                workspace: tenant.id,
+                subject: tenant.id.0,
+                holder: self.inner.node,
+                lasts: LEASE,
+            };
+            loop {
+                let Some(lease) = self.store().claim(&claim).await? else {
+                    break;
+                };
+                self.catch_up(tenant).await?;
+                if !self.cut(tenant).await? {
+                    self.drop_cut(tenant).await?;
+                    self.store().release(&lease).await?;
+                    break;
+                }
+            }
         }
         Ok(())
     }

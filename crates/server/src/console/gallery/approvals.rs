@@ -18,6 +18,7 @@ fn all_permitted() -> May {
         deny: Ok(()),
         request_info: Ok(()),
         cancel: true,
+        release: true,
     }
 }
 
@@ -83,6 +84,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         deny: Err(signoff_core::approval::Refusal::NotNamed),
         request_info: Err(signoff_core::approval::Refusal::NotNamed),
         cancel: false,
+        release: false,
     };
     let late = ended(
         Ask::default().view(),

@@ -4,7 +4,6 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use signoff_core::authority::Operation;
 use signoff_core::id::ApprovalId;
 use signoff_engine::EngineError;
 use signoff_engine::view::ApprovalView;
@@ -126,7 +125,7 @@ async fn make(
         is_escalated: view.row.escalated_at.is_some(),
         time_left: shown::inbox::time_left(view),
         created: shown::moment(view.row.created_at, view.now),
-        outcome: shown::approval::outcome(view, engine.permit(&visitor.caller, Operation::Settle).is_ok()),
+        outcome: shown::approval::outcome(view, may.release),
         requirement: shown::people::requirement(view, name_of),
         thread: shown::approval::thread(view),
         told: shown::approval::told(view),

@@ -115,7 +115,7 @@ fn condition(report: &condition::Report) -> Condition {
 }
 
 /// How an approval ended; none while it is open.
-pub fn outcome(view: &ApprovalView, may_settle: bool) -> Option<Outcome> {
+pub fn outcome(view: &ApprovalView, may_release: bool) -> Option<Outcome> {
     let row = &view.row;
     let at = row.decided_at.filter(|_| row.status.is_terminal())?;
     Some(Outcome {
@@ -123,7 +123,7 @@ pub fn outcome(view: &ApprovalView, may_settle: bool) -> Option<Outcome> {
         at: moment(at, view.now),
         words: view.decision_reason.as_deref().map(Inert::all),
         next: next_text(view),
-        may_release: may_settle && is_held(view),
+        may_release: may_release && is_held(view),
     })
 }
 
