@@ -89,6 +89,10 @@ pub(crate) struct Pace {
     pub(crate) data: PathBuf,
 }
 
+/// As the server's, for floors as well.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<()> {
     let ring = rustls::crypto::ring::default_provider().install_default();
     ring.map_err(|_| anyhow::anyhow!("another cryptography provider was installed"))?;

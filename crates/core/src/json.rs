@@ -4,30 +4,18 @@
 //! are refused on the raw text, so different values never share a digest. Accepted values are written canonically
 //! (RFC 8785).
 
-use std::{
-    borrow::Cow,
-    collections::HashSet,
-    fmt,
-    io::{self, Write},
-    sync::LazyLock,
-};
+mod ordered;
 
+use std::{borrow::Cow, collections::HashSet, fmt};
+
+use crate::decimal::Decimal;
 use serde::{
     Deserializer, Serialize,
     de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{
-    Map, Value,
-    ser::{CompactFormatter, Formatter},
-};
-
-use crate::decimal::Decimal;
 
 /// How deep objects and lists may nest.
 pub const DEPTH_MAX: usize = 64;
-
-/// The largest whole number up to which every one is a double.
-const EXACT_MAX: u64 = 1 << 53;
 
 /// How keys start by which the JSON reader talks to itself.
 const READER_KEYS: &str = "$serde_json::private::";
@@ -110,81 +98,11 @@ fn check_number(token: &[u8]) -> Result<(), JsonRefusal> {
 ///
 /// # Errors
 /// Only for values that can't be JSON, such as a map with keys that are not text.
-pub fn canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
-    canonical_tree(&serde_json::to_value(value)?)
-}
-
-/// The canonical bytes of an object; as [`canonical`], without a copy of it.
-///
-/// # Errors
-/// None that an object of JSON values could lead to.
-pub fn canonical_object(object: &Map<String, Value>) -> Result<Vec<u8>, serde_json::Error> {
-    canonical_tree(object)
-}
-
-/// JSON's own writer, with the library's numbers, is the library's text as long as keys are in order. That is several
-/// times as fast as the library, which this leaves all other cases to.
-fn canonical_tree<T: Serialize>(tree: &T) -> Result<Vec<u8>, serde_json::Error> {
-    // Maps of JSON values are in the order of their keys' bytes, unless some crate turns `preserve_order` on.
-    static ORDERED: LazyLock<bool> = LazyLock::new(|| {
-        let map = Map::from_iter([("b".to_owned(), Value::Null), ("a".to_owned(), Value::Null)]);
-        map.keys().is_sorted()
-    });
-    if *ORDERED {
-        let (mut bytes, mut plain_keys) = (Vec::with_capacity(256), true);
-        let canonical = Canonical {
-            in_key: false,
-            plain_keys: &mut plain_keys,
-        };
-        tree.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, canonical))?;
-        // The order is that of UTF-16 code units, which is that of bytes for ASCII.
-        if plain_keys {
-            return Ok(bytes);
-        }
+pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
+    match ordered::write(value)? {
+        Some(bytes) => Ok(bytes),
+        None => serde_json_canonicalizer::to_vec(&serde_json::to_value(value)?),
     }
-    serde_json_canonicalizer::to_vec(tree)
-}
-
-/// Writes numbers as RFC 8785 does, and notes keys that are not ASCII.
-struct Canonical<'a> {
-    in_key: bool,
-    plain_keys: &'a mut bool,
-}
-
-impl Formatter for Canonical<'_> {
-    fn write_u64<W: ?Sized + Write>(&mut self, writer: &mut W, value: u64) -> io::Result<()> {
-        if value <= EXACT_MAX {
-            CompactFormatter.write_u64(writer, value)
-        } else {
-            write_number(writer, &value)
-        }
-    }
-    fn write_i64<W: ?Sized + Write>(&mut self, writer: &mut W, value: i64) -> io::Result<()> {
-        if value.unsigned_abs() <= EXACT_MAX {
-            CompactFormatter.write_i64(writer, value)
-        } else {
-            write_number(writer, &value)
-        }
-    }
-    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        write_number(writer, &value)
-    }
-    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.in_key = true;
-        CompactFormatter.begin_object_key(writer, first)
-    }
-    fn end_object_key<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.in_key = false;
-        Ok(())
-    }
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        *self.plain_keys &= !self.in_key || fragment.is_ascii();
-        writer.write_all(fragment.as_bytes())
-    }
-}
-
-fn write_number<W: ?Sized + Write, N: Serialize>(writer: &mut W, number: &N) -> io::Result<()> {
-    writer.write_all(&serde_json_canonicalizer::to_vec(number)?)
 }
 
 #[derive(Clone, Copy)]
@@ -325,7 +243,7 @@ impl<'de> Keys<'de> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, Value, json};
 
     use super::*;
 
@@ -348,10 +266,58 @@ mod tests {
         ] {
             let expected = serde_json_canonicalizer::to_vec(&value).unwrap();
             assert_eq!(canonical(&value).unwrap(), expected, "{value}");
-            if let Value::Object(object) = &value {
-                assert_eq!(canonical_object(object).unwrap(), expected, "{value}");
-            }
         }
+    }
+
+    /// A struct's fields come in the order of their declaration, a flattened enum's in the middle of them.
+    #[test]
+    fn fields_are_put_in_order_at_every_depth() {
+        #[derive(serde::Serialize)]
+        #[serde(tag = "type", content = "data")]
+        enum Happened {
+            Thing { z: u8, a: Vec<Inner> },
+        }
+        #[derive(serde::Serialize, Clone)]
+        struct Inner {
+            b: &'static str,
+            #[serde(rename = "a!")]
+            longer: f32,
+            a: Option<u8>,
+            empty: Map<String, Value>,
+        }
+        #[derive(serde::Serialize)]
+        struct Outer {
+            v: u8,
+            #[serde(flatten)]
+            happened: Happened,
+            actor: Inner,
+            seq: u64,
+        }
+        let inner = Inner {
+            b: "\"{,}\\",
+            longer: 0.5,
+            a: None,
+            empty: Map::new(),
+        };
+        let outer = Outer {
+            v: 1,
+            happened: Happened::Thing {
+                z: 1,
+                a: vec![inner.clone(), inner.clone()],
+            },
+            actor: inner,
+            seq: u64::MAX,
+        };
+        let expected = serde_json_canonicalizer::to_vec(&serde_json::to_value(&outer).unwrap()).unwrap();
+        let ours = canonical(&outer).unwrap();
+        assert_eq!(
+            String::from_utf8(ours).unwrap(),
+            String::from_utf8(expected).unwrap()
+        );
+        assert!(
+            ordered::write(&outer).unwrap().is_some(),
+            "left to the slow writer"
+        );
     }
 
     #[test]

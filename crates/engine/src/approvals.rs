@@ -10,13 +10,13 @@ use signoff_core::{
     actor::Principal,
     approval::{Refusal, may_vote},
     authority::{Operation, Permit},
-    event::{ApprovalStatus, Ballot},
+    event::Ballot,
     id::{AgentId, ApplicationId, ApprovalId},
     rows::ApprovalRow,
     sentence,
     time::Timestamp,
 };
-use signoff_store::{ApprovalQuery, RecordQuery, Search};
+use signoff_store::{ApprovalQuery, RecordQuery, Search, StoredRequest};
 
 use crate::{
     Engine, EngineError, EngineResult,
@@ -70,27 +70,32 @@ impl Engine {
     /// If there is none, or it belongs to another asker.
     pub async fn approval(&self, caller: &Caller, id: ApprovalId) -> EngineResult<ApprovalView> {
         let tenant = self.tenant(caller)?;
-        let row = self.approval_row(&tenant, caller, id).await?;
-        self.approval_view(&tenant, row).await
+        let request = self.request(&tenant, caller, id).await?;
+        self.approval_view(&tenant, request).await
     }
 
-    async fn approval_view(&self, tenant: &Tenant, row: ApprovalRow) -> EngineResult<ApprovalView> {
-        let execution = async {
-            match row.status {
-                ApprovalStatus::Approved => {
-                    let id = row.id.action().execution();
-                    Ok(self.store().execution(tenant.id, id).await?)
-                }
-                _ => Ok(None),
-            }
+    /// All that is kept of a request that the caller may see.
+    pub(crate) async fn request(
+        &self,
+        tenant: &Tenant,
+        caller: &Caller,
+        id: ApprovalId,
+    ) -> EngineResult<StoredRequest> {
+        self.permit(caller, Operation::SeeActions)?;
+        let request = self.store().request(tenant.id, id).await?;
+        request
+            .filter(|request| owns(caller, request.approval.agent, request.approval.application))
+            .ok_or_else(|| EngineError::not_found("approval", id))
+    }
+
+    async fn approval_view(&self, tenant: &Tenant, request: StoredRequest) -> EngineResult<ApprovalView> {
+        let (row, execution) = (request.approval, request.execution);
+        let opened = Opened::open(tenant, request.payloads)?;
+        let about = self.about(tenant, &row).await?;
+        let deliveries = match about.as_slice() {
+            [] => Vec::new(),
+            about => self.store().told(tenant.id, about).await?,
         };
-        let sequences = sequences(&row);
-        let deliveries = async {
-            let about = self.about(tenant, &row).await?;
-            EngineResult::Ok(self.store().told(tenant.id, &about).await?)
-        };
-        let opened = Opened::read(self.store(), tenant, &sequences);
-        let (execution, opened, deliveries) = tokio::try_join!(execution, opened, deliveries)?;
         let snapshot = tenant.snapshot();
         let mut view = view(&snapshot, row, &opened, self.now());
         view.held = execution
@@ -202,25 +207,20 @@ impl Engine {
         until: Until,
         at_most: Duration,
     ) -> EngineResult<ApprovalView> {
+        if at_most.is_zero() {
+            return self.approval(caller, id).await;
+        }
         let tenant = self.tenant(caller)?;
         let aftermath = &self.inner.aftermath;
         let mut place = aftermath.waiters.register(id, until);
         if aftermath.deaf.load(Ordering::Relaxed) {
             aftermath.nudges.follow.notify_one();
         }
-        let row = self.approval_row(&tenant, caller, id).await?;
-        if row.status.is_terminal() || at_most.is_zero() {
-            return self.approval_view(&tenant, row).await;
+        if !self.approval_row(&tenant, caller, id).await?.status.is_terminal() {
+            // Woken or not: what it is by now is read.
+            drop(tokio::time::timeout(at_most, &mut place.woken).await);
         }
-        let before = row.last_seq;
-        drop(row);
-        let woken = tokio::time::timeout(at_most, &mut place.woken).await;
-        let row = match woken {
-            Ok(Ok(row)) => Arc::unwrap_or_clone(row),
-            _ => self.approval_row(&tenant, caller, id).await?,
-        };
-        tracing::trace!(approval = %id, before, after = row.last_seq, "a waiter goes on");
-        self.approval_view(&tenant, row).await
+        self.approval(caller, id).await
     }
 
     /// What a caller may do with an approval right now.

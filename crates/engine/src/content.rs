@@ -12,7 +12,7 @@ use signoff_core::{
     payload::PayloadName,
     rows::ApprovalRow,
 };
-use signoff_store::Store;
+use signoff_store::{Store, StoredPayload};
 
 use crate::{
     EngineError, EngineResult,
@@ -34,8 +34,16 @@ impl Opened {
     /// # Errors
     /// [`EngineError::Internal`] where a payload was changed behind the log's back.
     pub(crate) async fn read(store: &dyn Store, tenant: &Tenant, sequences: &[u64]) -> EngineResult<Self> {
+        Self::open(tenant, store.payloads(tenant.id, sequences).await?)
+    }
+
+    /// Opens payloads that were read.
+    ///
+    /// # Errors
+    /// As [`Opened::read`].
+    pub(crate) fn open(tenant: &Tenant, payloads: Vec<StoredPayload>) -> EngineResult<Self> {
         let mut opened = Self::default();
-        for stored in store.payloads(tenant.id, sequences).await? {
+        for stored in payloads {
             let plain = tenant.key.open(&stored).ok_or_else(|| {
                 tracing::error!(
                     seq = stored.seq,

@@ -1,7 +1,5 @@
 //! People decide, agents answer and withdraw; and what is pending is judged again.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 use signoff_core::{
     action::{Action, check_text},
@@ -14,7 +12,7 @@ use signoff_core::{
     policy::Orphaned,
     rows::ApprovalRow,
 };
-use signoff_store::Wants;
+use signoff_store::{StoredRequest, Wants};
 
 use crate::{
     Engine, EngineError, EngineResult,
@@ -108,7 +106,8 @@ impl Engine {
                 "say what the agent should answer",
             ));
         }
-        let row = self.approval_row(&tenant, caller, id).await?;
+        let request = self.request(&tenant, caller, id).await?;
+        let row = &request.approval;
         if matches!(decision, Decision::RequestInfo { .. }) && row.info.len() >= QUESTIONS_MAX {
             let why = format!("this request was asked {QUESTIONS_MAX} questions; decide it");
             return Err(EngineError::invalid("/question", why));
@@ -126,8 +125,8 @@ impl Engine {
         };
         let once = Once::of(&tenant, caller, "decide", key, &same)?;
         let words = seal_text(&tenant.key, id.0, decision.text());
-        let pending = self.pending_request(&tenant, &row).await?;
-        let wants = wants_of(&tenant, &row, once.as_ref());
+        let wants = wants_of(&tenant, row, once.as_ref());
+        let pending = pending_request(&tenant, request)?;
         let caller_then = caller.clone();
         self.write(&tenant, wants, move |turn| {
             let (principal, _) = turn.principal(&caller_then, Operation::Decide)?;
@@ -262,27 +261,22 @@ impl Engine {
         .await?;
         self.approval(caller, id).await
     }
+}
 
-    /// What is needed to judge a pending approval again; none for one that ended.
-    ///
-    /// # Errors
-    /// If what was asked can't be read any more: then nobody can decide on it.
-    pub(crate) async fn pending_request(
-        &self,
-        tenant: &Tenant,
-        row: &ApprovalRow,
-    ) -> EngineResult<Option<Arc<Pending>>> {
-        if row.status.is_terminal() {
-            return Ok(None);
-        }
-        let opened = Opened::read(self.store(), tenant, &[row.submitted_seq]).await?;
-        let content = opened.content(row.submitted_seq);
-        let requested_by = content.claims.requested_by.clone();
-        Ok(Some(Arc::new(Pending {
-            action: asked(row, &content)?,
-            requested_by,
-        })))
+/// What is needed to judge a pending approval again; none for one that ended.
+///
+/// # Errors
+/// If what was asked can't be read any more: then nobody can decide on it.
+fn pending_request(tenant: &Tenant, request: StoredRequest) -> EngineResult<Option<Pending>> {
+    let row = request.approval;
+    if row.status.is_terminal() {
+        return Ok(None);
     }
+    let content = Opened::open(tenant, request.payloads)?.content(row.submitted_seq);
+    Ok(Some(Pending {
+        action: asked(&row, &content)?,
+        requested_by: content.claims.requested_by,
+    }))
 }
 
 fn vote(

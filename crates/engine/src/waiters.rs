@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -16,7 +16,7 @@ use crate::request::Until;
 struct Waiter {
     number: u64,
     until: Until,
-    wake: oneshot::Sender<Arc<ApprovalRow>>,
+    wake: oneshot::Sender<()>,
 }
 
 /// All who wait.
@@ -32,7 +32,7 @@ pub(crate) struct Place<'a> {
     waiters: &'a Waiters,
     id: ApprovalId,
     number: u64,
-    pub(crate) woken: oneshot::Receiver<Arc<ApprovalRow>>,
+    pub(crate) woken: oneshot::Receiver<()>,
 }
 
 impl Waiters {
@@ -59,10 +59,10 @@ impl Waiters {
         let Some(waiting) = all.get_mut(&row.id) else {
             return;
         };
-        let row = Arc::new(row.clone());
         let ended = row.status.is_terminal();
         for waiter in waiting.extract_if(.., |waiter| ended || waiter.until == Until::Changed) {
-            drop(waiter.wake.send(Arc::clone(&row)));
+            // Whoever waited may have gone.
+            let _ = waiter.wake.send(());
         }
         if waiting.is_empty() {
             all.remove(&row.id);

@@ -12,7 +12,7 @@ use sqlx::{Row as _, postgres::PgRow, sqlite::SqliteRow};
 
 use crate::{
     ApprovalFact, DeliveryRow, DeliveryState, Due, IdempotencyName, IdempotencyRow, PersonRow, SecretKind,
-    SecretRow, SessionRow, StoreError, StoreResult, StoredPayload, StoredRecord,
+    SecretRow, SessionRow, StoreError, StoreResult, StoredPayload, StoredRecord, StoredRequest,
     cells::{hash32, raw, unsigned},
 };
 
@@ -121,6 +121,23 @@ pub(crate) fn payload(row: &impl Fields) -> StoreResult<StoredPayload> {
         salt: row.hash("salt")?,
         bytes: row.blob("bytes")?,
     })
+}
+
+/// An approval with what belongs to it, from rows that say which part they are; none without an approval.
+pub(crate) fn request(rows: &[impl Fields]) -> StoreResult<Option<StoredRequest>> {
+    let (mut approval, mut execution, mut payloads) = (None, None, Vec::new());
+    for row in rows {
+        match row.string("part")?.as_str() {
+            "approval" => approval = Some(serde_json::from_slice(&row.blob("bytes")?)?),
+            "execution" => execution = Some(serde_json::from_slice(&row.blob("bytes")?)?),
+            _ => payloads.push(payload(row)?),
+        }
+    }
+    Ok(approval.map(|approval| StoredRequest {
+        approval,
+        execution,
+        payloads,
+    }))
 }
 
 pub(crate) fn idempotency(workspace: WorkspaceId, row: &impl Fields) -> StoreResult<IdempotencyRow> {

@@ -94,6 +94,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// One approval.
     async fn approval(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<ApprovalRow>>;
+    /// One approval with its execution and all payloads that still exist of the request, in one statement.
+    async fn request(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<StoredRequest>>;
     /// A page of approvals by submission.
     async fn approvals(&self, workspace: WorkspaceId, query: &ApprovalQuery)
     -> StoreResult<Vec<ApprovalRow>>;

@@ -158,7 +158,7 @@ fn bounded(field: &str, object: &serde_json::Map<String, serde_json::Value>) -> 
     if object.is_empty() {
         return Ok(b"{}".to_vec());
     }
-    let bytes = json::canonical_object(object).map_err(|_| EngineError::Internal)?;
+    let bytes = json::canonical(object).map_err(|_| EngineError::Internal)?;
     if bytes.len() > OBJECT_BYTES_MAX {
         let why = format!(
             "the object is {} bytes large; the limit is {OBJECT_BYTES_MAX}",

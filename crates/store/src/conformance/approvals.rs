@@ -3,8 +3,9 @@
 use signoff_core::{
     action::{Priority, Risk},
     actor::ActorKind,
-    event::{ApprovalStatus, Ballot},
+    event::{ApprovalStatus, Ballot, Event, Nothing},
     id::{ActionId, AgentId},
+    payload::PayloadName,
     policy::PolicyRef,
     rows::ApprovalRow,
     time::{Micros, Timestamp},
@@ -12,10 +13,10 @@ use signoff_core::{
 
 use super::{
     Subject, filters,
-    scribe::{START, STEP, Scribe, facts, raw},
+    scribe::{START, STEP, Scribe, facts, operator, raw},
     world::{AGENT, ALLOWED, APPROVED, DANA, ERIN, OPEN, OTHER_AGENT, build, policy_ref},
 };
-use crate::{ApprovalFact, ApprovalQuery, Due, Store};
+use crate::{ApprovalFact, ApprovalQuery, Due, RecordQuery, Store};
 
 /// One row by its id; what only was allowed has no row before it is carried out.
 pub async fn one_is_found_by_its_id(subject: &dyn Subject) {
@@ -30,6 +31,56 @@ pub async fn one_is_found_by_its_id(subject: &dyn Subject) {
         let row = store.execution(scribe.workspace, id.execution()).await.unwrap();
         assert_eq!(row.as_ref(), scribe.rows.executions.get(&id.execution()), "{id}");
     }
+}
+
+/// An approval is read with its execution and every payload of the request, whichever record carries it, and with nothing
+/// of anybody else's.
+pub async fn a_request_is_read_whole(subject: &dyn Subject) {
+    let mut scribe = build(subject.store(), 1, "a").await;
+    let elsewhere = build(subject.store(), 2, "b").await;
+    let store = subject.store();
+    let said = Event::InfoRequested(Nothing {});
+    let words: &[(PayloadName, &[u8])] = &[(PayloadName::Text, b"for whom?")];
+    let asked = scribe.record_with(operator(DANA), OPEN.approval(), said, words);
+    scribe.commit(store).await;
+    for id in [OPEN, APPROVED, ALLOWED] {
+        let request = store.request(scribe.workspace, id.approval()).await.unwrap();
+        let Some(approval) = scribe.rows.approvals.get(&id.approval()) else {
+            assert_eq!(request, None, "{id}");
+            continue;
+        };
+        let mut request = request.unwrap();
+        assert_eq!(request.approval, *approval, "{id}");
+        assert_eq!(
+            request.execution.as_ref(),
+            scribe.rows.executions.get(&id.execution()),
+            "{id}"
+        );
+        let query = RecordQuery {
+            subject: Some(id.0),
+            limit: 100,
+            ..RecordQuery::default()
+        };
+        let records = store.records(scribe.workspace, &query).await.unwrap();
+        let sequences: Vec<u64> = records.iter().map(|record| record.seq).collect();
+        let expected = store.payloads(scribe.workspace, &sequences).await.unwrap();
+        assert_eq!(
+            expected.iter().any(|payload| payload.seq == asked),
+            id == OPEN,
+            "{id}"
+        );
+        request
+            .payloads
+            .sort_by_key(|payload| (payload.seq, payload.name));
+        assert_eq!(request.payloads, expected, "{id}");
+    }
+    let nobody = Scribe::new(3).workspace;
+    assert_eq!(store.request(nobody, OPEN.approval()).await.unwrap(), None);
+    let same = store.request(elsewhere.workspace, OPEN.approval()).await.unwrap();
+    assert_eq!(
+        same.as_ref().map(|request| &request.approval),
+        elsewhere.rows.approvals.get(&OPEN.approval())
+    );
 }
 
 /// Requests that differ in everything that can be asked for.
@@ -67,7 +118,7 @@ async fn many(store: &dyn Store, workspace: u128) -> Scribe {
             3 => drop(scribe.end(id, ApprovalStatus::Denied)),
             4 => {
                 let asked = signoff_core::event::Event::InfoRequested(signoff_core::event::Nothing {});
-                scribe.record(super::scribe::operator(DANA), id.approval(), asked);
+                scribe.record(operator(DANA), id.approval(), asked);
             }
             _ => {}
         }

@@ -101,6 +101,7 @@ macro_rules! conformance {
             ],
             approvals: [
                 one_is_found_by_its_id,
+                a_request_is_read_whole,
                 every_filter_in_both_directions,
                 pages_are_stable_while_requests_arrive,
                 what_is_open_is_counted,

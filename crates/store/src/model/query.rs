@@ -8,10 +8,11 @@ use signoff_core::{
     id::{AgentId, ApprovalId, ExecutionId, RawId, WorkspaceId},
     payload::Hash32,
     record::Head,
+    rows::{ApprovalRow, ExecutionRow},
     time::Timestamp,
 };
 
-use super::SecretRow;
+use super::{SecretRow, StoredPayload};
 
 /// A page of approvals.
 #[derive(Debug, Clone, Default)]
@@ -109,6 +110,17 @@ pub struct StoredRecord {
     pub hash: Hash32,
     /// Canonical.
     pub bytes: Vec<u8>,
+}
+
+/// An approval with all that belongs to it, as of one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRequest {
+    /// The approval.
+    pub approval: ApprovalRow,
+    /// Its execution, once it is approved.
+    pub execution: Option<ExecutionRow>,
+    /// What was asked, answered and said about it, as far as it was not erased.
+    pub payloads: Vec<StoredPayload>,
 }
 
 /// Folded rows as stored, and whatever is wrong with how they are stored.

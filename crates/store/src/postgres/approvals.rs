@@ -13,15 +13,22 @@ use super::{
     sql::{ids, push_glob, push_page},
 };
 use crate::{
-    ApprovalFact, ApprovalQuery, Due, StoreResult,
+    ApprovalFact, ApprovalQuery, Due, StoreResult, StoredRequest,
     cells::{blob, signed, unsigned},
-    fields::{Fields as _, all, due, fact, whole},
+    fields::{Fields as _, all, due, fact, request, whole},
 };
 
 /// The condition of the partial index over what is open.
 const OPEN: &str = " AND status IN ('pending', 'info_requested')";
 const APPROVAL: &str = "SELECT row FROM approvals WHERE workspace = $1 AND id = $2";
 const EXECUTION: &str = "SELECT row FROM executions WHERE workspace = $1 AND id = $2";
+/// An approval, its execution, which shares its id's digits, and the payloads of all records about them.
+pub(super) const REQUEST: &str = "SELECT 'approval' AS part, row AS bytes, NULL::bigint AS seq, NULL::text AS name, \
+     NULL::bytea AS subject, NULL::bytea AS salt FROM approvals WHERE workspace = $1 AND id = $2 \
+     UNION ALL SELECT 'execution', row, NULL, NULL, NULL, NULL FROM executions WHERE workspace = $1 AND id = $2 \
+     UNION ALL SELECT 'payload', kept.bytes, kept.seq, kept.name, kept.subject, kept.salt FROM (SELECT seq, time FROM \
+     events WHERE workspace = $1 AND subject = $2) AS about, LATERAL (SELECT seq, name, subject, salt, bytes FROM \
+     payloads WHERE workspace = $1 AND seq = about.seq AND time = about.time OFFSET 0) AS kept";
 pub(super) const COUNT_OPEN: &str = "SELECT count(*) AS open FROM approvals \
      WHERE workspace = $1 AND status IN ('pending', 'info_requested')";
 /// What was submitted since; and what is open and older.
@@ -48,6 +55,15 @@ impl PostgresStore {
         let query = sqlx::query(APPROVAL).bind(blob(workspace));
         let row = self.one(query.bind(id.0.0.to_vec())).await?;
         row.as_ref().map(whole).transpose()
+    }
+
+    pub(super) async fn read_request(
+        &self,
+        workspace: WorkspaceId,
+        id: ApprovalId,
+    ) -> StoreResult<Option<StoredRequest>> {
+        let query = sqlx::query(REQUEST).bind(blob(workspace));
+        request(&self.all(query.bind(id.0.0.to_vec())).await?)
     }
 
     pub(super) async fn read_execution(

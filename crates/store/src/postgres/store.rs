@@ -13,7 +13,7 @@ use signoff_core::{
 use super::PostgresStore;
 use crate::{
     ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, FanOut, Folded, Health,
-    Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload, StoredRecord,
+    Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload, StoredRecord, StoredRequest,
 };
 
 /// How long closing waits for what is under way.
@@ -78,6 +78,10 @@ impl Store for PostgresStore {
 
     async fn approval(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<ApprovalRow>> {
         self.read_approval(workspace, id).await
+    }
+
+    async fn request(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<StoredRequest>> {
+        self.read_request(workspace, id).await
     }
 
     async fn approvals(

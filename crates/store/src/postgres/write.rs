@@ -25,7 +25,7 @@ use crate::{
 
 /// The head moves only from where the records follow on, which `$8` says: with partitions no index can see to it that a
 /// sequence comes once. Records go to their month's partition by their time, payloads by that of their record.
-pub(super) const LOG: &str = "WITH moved AS (\
+const LOG: &str = "WITH moved AS (\
      INSERT INTO heads (workspace, seq, hash, time, policy_epoch, authority_epoch, stop_epoch, place) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, signoff_place()) ON CONFLICT (workspace) DO UPDATE SET \
      seq = excluded.seq, hash = excluded.hash, time = excluded.time, policy_epoch = excluded.policy_epoch, \
@@ -41,8 +41,11 @@ pub(super) const LOG: &str = "WITH moved AS (\
      ON CONFLICT (workspace, principal, operation, key) DO UPDATE SET \
      fingerprint = excluded.fingerprint, outcome = excluded.outcome, expires_at = excluded.expires_at), \
      told AS (INSERT INTO outbox (workspace, seq, kind) SELECT $1, * FROM unnest($32::bigint[], $33::text[]) \
-     ON CONFLICT (workspace, seq, kind) DO NOTHING) \
-     SELECT count(*) AS moved FROM moved";
+     ON CONFLICT (workspace, seq, kind) DO NOTHING)";
+/// What the statement ends with: whether the head moved.
+const MOVED: &str = " SELECT count(*) AS moved FROM moved";
+/// The statement's first parameter that is not the log's.
+const FIRST_OF_ROWS: usize = 34;
 const ERASE: &str = "DELETE FROM payloads WHERE workspace = $1 AND seq = ANY($2)";
 const SECRETS: &str = "INSERT INTO secrets (workspace, kind, id, value) \
      SELECT $1, * FROM unnest($2::text[], $3::bytea[], $4::bytea[]) \
@@ -57,11 +60,11 @@ const END_SESSIONS: &str = "DELETE FROM sessions WHERE workspace = $1 AND hash =
 const SESSIONS: &str = "INSERT INTO sessions (workspace, hash, operator, created_at, expires_at) \
      SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[])";
 
-/// Tables that most batches write several of: those go in one statement.
+/// Tables that most batches write: their rows go with the log, in one statement.
 const OF_REQUESTS: [Table; 3] = [Table::Counters, Table::Approvals, Table::Executions];
 /// That statement, for each choice of these tables.
-static TOGETHER: LazyLock<BTreeMap<Vec<Table>, &'static str>> = LazyLock::new(|| {
-    let choices = 1..1_usize << OF_REQUESTS.len();
+pub(super) static TOGETHER: LazyLock<BTreeMap<Vec<Table>, &'static str>> = LazyLock::new(|| {
+    let choices = 0..1_usize << OF_REQUESTS.len();
     choices
         .map(|choice| {
             let chosen = OF_REQUESTS.into_iter().enumerate();
@@ -76,13 +79,13 @@ static TOGETHER: LazyLock<BTreeMap<Vec<Table>, &'static str>> = LazyLock::new(||
 });
 
 fn together(tables: &[Table]) -> String {
-    let mut parameter = 2;
-    let parts = tables.iter().map(|table| {
-        let part = format!("{0}_put AS ({1})", table.name(), insert_into(*table, parameter));
+    let (mut text, mut parameter) = (LOG.to_owned(), FIRST_OF_ROWS);
+    for table in tables {
+        let rows = insert_into(*table, parameter);
+        text.push_str(&format!(", {}_put AS ({rows})", table.name()));
         parameter += table.columns().len();
-        part
-    });
-    format!("WITH {} SELECT 1", parts.collect::<Vec<_>>().join(", "))
+    }
+    text + MOVED
 }
 
 /// How rows of a folded table are put in, and taken away by their ids; made once, so that the texts stay the same.
@@ -126,8 +129,9 @@ impl PostgresBatch {
         let Some((workspace, head)) = changes.check()? else {
             return Ok(());
         };
-        self.write_log(workspace, &head, changes).await?;
-        self.write_rows(workspace, changes).await?;
+        let mut rows = by_table(changes)?;
+        self.write_log(workspace, &head, changes, &mut rows).await?;
+        self.write_rows(workspace, changes, &rows).await?;
         if !changes.erased.is_empty() {
             let query = sqlx::query(ERASE).bind(blob(workspace));
             self.fetch(query.bind(counts(&changes.erased))).await?;
@@ -137,12 +141,23 @@ impl PostgresBatch {
         self.write_sessions(workspace, changes).await
     }
 
-    async fn write_log(&mut self, workspace: WorkspaceId, head: &Head, changes: &Changes) -> StoreResult<()> {
+    /// Takes the rows of requests out of `rows`, which go with the log.
+    async fn write_log(
+        &mut self,
+        workspace: WorkspaceId,
+        head: &Head,
+        changes: &Changes,
+        rows: &mut BTreeMap<Table, Vec<Vec<Cell>>>,
+    ) -> StoreResult<()> {
         let before = changes
             .records
             .first()
             .map_or(head.seq, |first| first.record.seq - 1);
-        let query = sqlx::query(LOG)
+        let tables: Vec<Table> = OF_REQUESTS
+            .into_iter()
+            .filter(|table| rows.contains_key(table))
+            .collect();
+        let query = sqlx::query(TOGETHER[&tables])
             .bind(blob(workspace))
             .bind(signed(head.seq))
             .bind(head.hash.0.to_vec())
@@ -154,11 +169,14 @@ impl PostgresBatch {
         let query = bind_records(query, &changes.records);
         let query = bind_payloads(query, &changes.payloads, &changes.records);
         let query = bind_answers(query, changes);
-        let query = query
+        let mut query = query
             .bind(counts(&column(&changes.outbox, |row| row.seq)))
             .bind(column(&changes.outbox, |row| row.kind.as_str()));
-        let rows = self.fetch(query).await?;
-        if rows.first().map(|row| row.int("moved")).transpose()? != Some(1) {
+        for table in &tables {
+            query = bind_cells(query, &rows.remove(table).unwrap_or_default());
+        }
+        let answer = self.fetch(query).await?;
+        if answer.first().map(|row| row.int("moved")).transpose()? != Some(1) {
             // What was sent can't be taken back but with the whole transaction.
             self.failed = true;
             return Err(StoreError::Refused(
@@ -168,24 +186,13 @@ impl PostgresBatch {
         Ok(())
     }
 
-    async fn write_rows(&mut self, workspace: WorkspaceId, changes: &Changes) -> StoreResult<()> {
-        let mut by_table: BTreeMap<Table, Vec<Vec<Cell>>> = BTreeMap::new();
-        for row in &changes.rows {
-            let (table, cells) = cells(row)?;
-            by_table.entry(table).or_default().push(cells);
-        }
-        let requests: Vec<Table> = OF_REQUESTS
-            .into_iter()
-            .filter(|table| by_table.contains_key(table))
-            .collect();
-        if let Some(text) = TOGETHER.get(&requests) {
-            let mut query = sqlx::query(*text).bind(blob(workspace));
-            for table in &requests {
-                query = bind_cells(query, &by_table.remove(table).unwrap_or_default());
-            }
-            self.fetch(query).await?;
-        }
-        for (table, rows) in &by_table {
+    async fn write_rows(
+        &mut self,
+        workspace: WorkspaceId,
+        changes: &Changes,
+        rows: &BTreeMap<Table, Vec<Vec<Cell>>>,
+    ) -> StoreResult<()> {
+        for (table, rows) in rows {
             let query = sqlx::query(UPSERTS[table].0).bind(blob(workspace));
             self.fetch(bind_cells(query, rows)).await?;
         }
@@ -258,12 +265,21 @@ impl PostgresBatch {
     }
 }
 
+fn by_table(changes: &Changes) -> StoreResult<BTreeMap<Table, Vec<Vec<Cell>>>> {
+    let mut all: BTreeMap<Table, Vec<Vec<Cell>>> = BTreeMap::new();
+    for row in &changes.rows {
+        let (table, cells) = cells(row)?;
+        all.entry(table).or_default().push(cells);
+    }
+    Ok(all)
+}
+
 /// One column of many rows, as an array.
 fn column<'a, T, C>(rows: &'a [T], cell: impl Fn(&'a T) -> C) -> Vec<C> {
     rows.iter().map(cell).collect()
 }
 
-fn last_of_each<T, K: Eq + std::hash::Hash>(rows: &[T], key: impl Fn(&T) -> K) -> Vec<&T> {
+fn last_of_each<'a, T, K: Eq + std::hash::Hash>(rows: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<&'a T> {
     let mut last: HashMap<K, usize> = HashMap::new();
     for (place, row) in rows.iter().enumerate() {
         last.insert(key(row), place);
@@ -277,17 +293,17 @@ fn bind_records<'q>(query: Statement<'q>, records: &[Sealed]) -> Statement<'q> {
     let indexes: Vec<RecordIndex> = column(records, |sealed| RecordIndex::of(&sealed.record));
     query
         .bind(column(records, |sealed| signed(sealed.record.seq)))
-        .bind(ids(records.iter().map(|sealed| sealed.record.id.0)))
+        .bind(column(records, |sealed| &sealed.record.id.0.0[..]))
         .bind(column(records, |sealed| sealed.record.time.0))
         .bind(column(records, |sealed| sealed.record.event.type_name()))
-        .bind(ids(indexes.iter().map(|index| index.subject)))
+        .bind(column(&indexes, |index| &index.subject.0[..]))
         .bind(column(&indexes, |index| index.actor.as_str()))
         .bind(column(&indexes, |index| {
-            index.agent.map(|agent| agent.0.0.to_vec())
+            index.agent.as_ref().map(|agent| &agent.0.0[..])
         }))
         .bind(column(&indexes, |index| index.action.as_deref()))
         .bind(column(&indexes, |index| index.decision.as_deref()))
-        .bind(column(records, |sealed| sealed.hash.0.to_vec()))
+        .bind(column(records, |sealed| &sealed.hash.0[..]))
         .bind(column(records, |sealed| sealed.bytes.as_slice()))
 }
 
@@ -303,19 +319,19 @@ fn bind_payloads<'q>(query: Statement<'q>, payloads: &[StoredPayload], records: 
     query
         .bind(column(payloads, |payload| signed(payload.seq)))
         .bind(column(payloads, |payload| payload.name.as_str()))
-        .bind(ids(payloads.iter().map(|payload| payload.subject)))
-        .bind(column(payloads, |payload| payload.salt.to_vec()))
+        .bind(column(payloads, |payload| &payload.subject.0[..]))
+        .bind(column(payloads, |payload| &payload.salt[..]))
         .bind(column(payloads, |payload| payload.bytes.as_slice()))
         .bind(column(payloads, time))
 }
 
 fn bind_answers<'q>(query: Statement<'q>, changes: &Changes) -> Statement<'q> {
-    let rows = last_of_each(&changes.idempotency, |row| row.name.clone());
+    let rows = last_of_each(&changes.idempotency, |row| &row.name);
     query
         .bind(column(&rows, |row| row.name.principal.as_str()))
         .bind(column(&rows, |row| row.name.operation.as_str()))
         .bind(column(&rows, |row| row.name.key.as_str()))
-        .bind(column(&rows, |row| row.fingerprint.to_vec()))
+        .bind(column(&rows, |row| &row.fingerprint[..]))
         .bind(column(&rows, |row| row.outcome.as_str()))
         .bind(column(&rows, |row| row.expires_at.map(|at| at.0)))
 }

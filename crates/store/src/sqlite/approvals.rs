@@ -13,9 +13,9 @@ use super::{
     cells::{push_glob, push_ids, push_page},
 };
 use crate::{
-    ApprovalFact, ApprovalQuery, Due, StoreResult,
+    ApprovalFact, ApprovalQuery, Due, StoreResult, StoredRequest,
     cells::{blob, signed, unsigned},
-    fields::{all, due, fact, whole},
+    fields::{all, due, fact, request, whole},
 };
 
 /// The condition of the partial index over what is open, word for word.
@@ -28,6 +28,12 @@ pub(super) const FACTS: &str = "SELECT status, priority, risk, action, created_a
      WHERE workspace = ?1 AND created_at >= ?2 \
      UNION ALL SELECT status, priority, risk, action, created_at, decided_at, decider FROM approvals \
      WHERE workspace = ?1 AND +created_at < ?2 AND status IN ('pending', 'info_requested')";
+/// An approval, its execution, which shares its id's digits, and the payloads of all records about them.
+pub(super) const REQUEST: &str = "SELECT 'approval' AS part, row AS bytes, NULL AS seq, NULL AS name, NULL AS subject, \
+     NULL AS salt FROM approvals WHERE workspace = ?1 AND id = ?2 \
+     UNION ALL SELECT 'execution', row, NULL, NULL, NULL, NULL FROM executions WHERE workspace = ?1 AND id = ?2 \
+     UNION ALL SELECT 'payload', bytes, seq, name, subject, salt FROM payloads WHERE workspace = ?1 AND seq IN \
+     (SELECT seq FROM events WHERE workspace = ?1 AND subject = ?2)";
 /// First records name an agent; whatever they are about was touched by them alone, unless others follow.
 pub(super) const TOUCHED: &str = "SELECT row FROM approvals WHERE workspace = ?1 AND id IN \
      (SELECT subject FROM events WHERE workspace = ?1 AND seq > ?2 AND seq <= ?3 AND agent IS NULL)";
@@ -49,6 +55,15 @@ impl SqliteStore {
             .fetch_optional(&self.read)
             .await?;
         row.as_ref().map(whole).transpose()
+    }
+
+    pub(super) async fn read_request(
+        &self,
+        workspace: WorkspaceId,
+        id: ApprovalId,
+    ) -> StoreResult<Option<StoredRequest>> {
+        let query = sqlx::query(REQUEST).bind(blob(workspace)).bind(id.0.0.to_vec());
+        request(&query.fetch_all(&self.read).await?)
     }
 
     pub(super) async fn read_execution(

@@ -13,8 +13,8 @@ use signoff_core::{
 use super::SqliteStore;
 use crate::{
     ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, FanOut, Folded, Health,
-    Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload, StoredRecord, cells::blob,
-    fields::head,
+    Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload, StoredRecord, StoredRequest,
+    cells::blob, fields::head,
 };
 
 #[async_trait]
@@ -81,6 +81,10 @@ impl Store for SqliteStore {
 
     async fn approval(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<ApprovalRow>> {
         self.read_approval(workspace, id).await
+    }
+
+    async fn request(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<StoredRequest>> {
+        self.read_request(workspace, id).await
     }
 
     async fn approvals(

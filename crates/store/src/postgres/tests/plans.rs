@@ -151,6 +151,14 @@ async fn check_records(connection: &mut PgConnection) {
     check(connection, records::AT, "pkey", false).await;
     check(connection, records::SUBMISSIONS, "subject", false).await;
     check(connection, records::PAYLOADS, "pkey", false).await;
+    for index in [
+        "approvals_pkey",
+        "executions_pkey",
+        "_subject_seq_idx",
+        "payloads_",
+    ] {
+        check(connection, approvals::REQUEST, index, false).await;
+    }
     check(connection, verify::RECORDS, "pkey", false).await;
     check(connection, cut::LAST_OF_CHUNK, "pkey", true).await;
     check(connection, approvals::TOUCHED, "approvals_pkey", false).await;
@@ -242,5 +250,5 @@ async fn no_question_goes_through_a_whole_table() {
     ] {
         check(connection, batch::WANTED, index, false).await;
     }
-    check(connection, write::LOG, "heads_pkey", false).await;
+    check(connection, write::TOGETHER[&Vec::new()], "heads_pkey", false).await;
 }

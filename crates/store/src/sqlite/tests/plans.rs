@@ -251,6 +251,9 @@ async fn approvals_are_found_by_index() {
     )
     .await;
     check(&mut connection, approvals::FACTS, "approvals_open", true).await;
+    for index in ["sqlite_autoindex_approvals", "events_by_subject", "payloads"] {
+        check(&mut connection, approvals::REQUEST, index, false).await;
+    }
 }
 
 #[tokio::test]
