@@ -14,6 +14,7 @@ use signoff_core::{
     policy::{PolicyRef, Settings},
     record::Epochs,
     requirement::{Approver, Role, Roster},
+    stop::Stops,
     rows::{AgentRow, ApplicationRow, ChannelRow, GroupRow, LogEpoch, OperatorRow, PolicyRow},
 };
 use signoff_store::{Authority, PersonRow, SecretKind, StoreError};
@@ -277,7 +278,7 @@ fn prepare(rows: &Rows, previous: Option<&Snapshot>) -> Result<(PolicySet, Prepa
         list.push(policy);
     }
     Ok((
-        PolicySet::new(list, settings).map_err(StoreError::Damaged)?,
+        PolicySet::new(list, settings, Stops::of(rows)).map_err(StoreError::Damaged)?,
         prepared,
     ))
 }

@@ -1,4 +1,5 @@
-//! Judges what is pending again after policy or authority changed, and once at the start.
+//! Judges what is pending again after policy, authority or a stop changed, and once at the start; what a stop covers is
+//! brought to its end, permissions that nobody took included.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +24,9 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     loop {
         let mut failed = false;
         for tenant in engine.inner.tenants.values() {
-            if let Err(error) = engine.rejudge_pending(tenant).await {
+            let judged = engine.rejudge_pending(tenant).await;
+            let revoked = engine.revoke_what_is_stopped(tenant).await;
+            if let Err(error) = judged.and(revoked) {
                 tracing::error!(%error, "what is pending could not be judged again");
                 failed = true;
             }
@@ -54,7 +57,7 @@ fn differs(snapshot: &Snapshot, row: &ApprovalRow, pending: &Pending) -> bool {
 
 impl Engine {
     /// Looks at everything that is pending; only what is judged otherwise goes through the writer.
-    async fn rejudge_pending(&self, tenant: &Tenant) -> EngineResult<()> {
+    pub(crate) async fn rejudge_pending(&self, tenant: &Tenant) -> EngineResult<()> {
         let mut beyond = None;
         loop {
             let query = ApprovalQuery {
