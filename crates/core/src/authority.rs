@@ -54,7 +54,9 @@ pub fn permit(principal: &Principal, operation: Operation) -> Permit {
         (_, Op::WhoAmI)
         | (Some(_), Op::SeeActions | Op::SeeWorkspace | Op::Explain)
         | (Some(Role::Member | Role::Admin), Op::Decide | Op::Stop)
-        | (Some(Role::Admin), Op::Cancel | Op::Settle | Op::LiftStop | Op::Govern | Op::OwnTokens) => Permit::All,
+        | (Some(Role::Admin), Op::Cancel | Op::Settle | Op::LiftStop | Op::Govern | Op::OwnTokens) => {
+            Permit::All
+        }
         (Some(Role::Viewer | Role::Member), Op::OwnTokens) => Permit::Own,
         _ => Permit::Never,
     }

@@ -199,9 +199,8 @@ impl Event {
 
     /// Whether something may be carried out by it, now or later: what no stop lets happen to whom it covers.
     pub fn lets_go_on(&self) -> bool {
-        let approves = |end: &ApprovalEnd| {
-            matches!(end.status, ApprovalStatus::Approved | ApprovalStatus::Answered)
-        };
+        let approves =
+            |end: &ApprovalEnd| matches!(end.status, ApprovalStatus::Approved | ApprovalStatus::Answered);
         match self {
             Self::ActionAllowed(_) | Self::ExecutionConsumed(_) | Self::ExecutionStarted(_) => true,
             Self::ApprovalVoted(voted) => voted.end.as_ref().is_some_and(approves),

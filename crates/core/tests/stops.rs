@@ -53,12 +53,7 @@ fn begun() -> Log {
         settings: Settings::default(),
     };
     let somebody = Actor::system("first_run");
-    log.push(
-        seconds(1),
-        &somebody,
-        WORKSPACE,
-        Event::WorkspaceCreated(created),
-    );
+    log.push(seconds(1), &somebody, WORKSPACE, Event::WorkspaceCreated(created));
     log.push(seconds(2), &somebody, AGENT, put("bot"));
     log.push(seconds(3), &somebody, OTHER, put("other-bot"));
     log
@@ -146,11 +141,7 @@ fn i8_a_stop_is_the_strongest_denial() {
                     assert_eq!(verdict.code, Some(ReasonCode::Stopped));
                     assert_eq!((verdict.policy.as_ref(), verdict.is_uncovered()), (None, false));
                     let matches = stopped.matches(&action, &agent);
-                    assert_eq!(
-                        stopped.verdict(&action, &agent, matches),
-                        verdict,
-                        "both ways in"
-                    );
+                    assert_eq!(stopped.verdict(&action, &agent, matches), verdict, "both ways in");
                 }
                 for agent in &spares {
                     let agent = facts(*agent);
@@ -194,11 +185,7 @@ fn i8_a_stopped_approval_is_denied_and_is_no_orphan() {
         };
         assert_eq!(
             (end.status, end.code, end.note.as_deref()),
-            (
-                ApprovalStatus::Denied,
-                Some(ReasonCode::Stopped),
-                Some("stopped")
-            ),
+            (ApprovalStatus::Denied, Some(ReasonCode::Stopped), Some("stopped")),
             "{orphaned:?}"
         );
     }
@@ -309,10 +296,7 @@ fn what_lets_an_action_go_on_is_known() {
         (voted(Some(end(ApprovalStatus::Approved))), true),
         (voted(Some(end(ApprovalStatus::Denied))), false),
         (voted(None), false),
-        (
-            Event::ExecutionConsumed(ExecutionTouched { origin: None }),
-            true,
-        ),
+        (Event::ExecutionConsumed(ExecutionTouched { origin: None }), true),
         (Event::ExecutionStarted(Nothing {}), true),
         (settled(ExecutionState::Ready), true),
         (settled(ExecutionState::Executed), false),

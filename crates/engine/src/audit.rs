@@ -361,7 +361,10 @@ fn governed(snapshot: &Snapshot, record: &Record, who: &str) -> String {
         ),
         Event::StopPulled(pulled) => format!("{who} stopped {}", stops::target_text(snapshot, pulled.target)),
         Event::StopLifted(lifted) => {
-            format!("{who} lifted the stop of {}", stops::target_text(snapshot, lifted.target))
+            format!(
+                "{who} lifted the stop of {}",
+                stops::target_text(snapshot, lifted.target)
+            )
         }
         Event::PolicyPut(put) if put.version == 1 => format!("{who} added the policy {}", put.policy.name),
         Event::PolicyPut(put) => format!(

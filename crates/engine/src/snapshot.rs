@@ -14,8 +14,8 @@ use signoff_core::{
     policy::{PolicyRef, Settings},
     record::Epochs,
     requirement::{Approver, Role, Roster},
-    stop::Stops,
     rows::{AgentRow, ApplicationRow, ChannelRow, GroupRow, LogEpoch, OperatorRow, PolicyRow},
+    stop::Stops,
 };
 use signoff_store::{Authority, PersonRow, SecretKind, StoreError};
 

@@ -3,10 +3,22 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agents::AgentsCommand, approvals::ApprovalsCommand, audit::AuditCommand, backup::BackupArgs,
-    check::CheckArgs, completions::Shell, demo::DemoArgs, executions::ExecutionsCommand,
-    failover::FailoverCommand, gate::GateArgs, migrate_store::MigrateStoreArgs, operators::OperatorsCommand,
-    policy::PolicyCommand, restore::RestoreArgs, stop::{ResumeArgs, StopArgs}, webhooks::WebhooksCommand,
+    agents::AgentsCommand,
+    approvals::ApprovalsCommand,
+    audit::AuditCommand,
+    backup::BackupArgs,
+    check::CheckArgs,
+    completions::Shell,
+    demo::DemoArgs,
+    executions::ExecutionsCommand,
+    failover::FailoverCommand,
+    gate::GateArgs,
+    migrate_store::MigrateStoreArgs,
+    operators::OperatorsCommand,
+    policy::PolicyCommand,
+    restore::RestoreArgs,
+    stop::{ResumeArgs, StopArgs},
+    webhooks::WebhooksCommand,
 };
 use crate::config::ServeArgs;
 use crate::exit::Codes;

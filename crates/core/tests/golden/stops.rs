@@ -48,7 +48,11 @@ impl Builder {
             outcome: ReportOutcome::Success,
             origin: None,
         };
-        self.push(&agent(), action(0x53).execution(), Event::ExecutionReported(reported));
+        self.push(
+            &agent(),
+            action(0x53).execution(),
+            Event::ExecutionReported(reported),
+        );
         self.push_with(
             &person(DANA),
             WORKSPACE,

@@ -362,7 +362,9 @@ fn record(
     }
     turn.remember(once, &Remembered { action: id })?;
     let reason = refusal(&turn.snapshot(), (asker.facts.id, &asker.facts.name), &verdict);
-    Ok(Came::Now(Box::new(submitted(id, verdict, reason, now, decide_by))))
+    Ok(Came::Now(Box::new(submitted(
+        id, verdict, reason, now, decide_by,
+    ))))
 }
 
 /// The end of the request that this one amends.

@@ -62,7 +62,9 @@ pub(crate) async fn stop_create(
     convert::check_reason(given.reason.as_deref())?;
     let (target, reason) = (given.target.as_str(), given.reason.as_deref());
     let engine = doors.engine();
-    let stopped = engine.pull_stop(&caller.caller, target, reason, key.get()).await?;
+    let stopped = engine
+        .pull_stop(&caller.caller, target, reason, key.get())
+        .await?;
     let status = if stopped.is_new {
         StatusCode::CREATED
     } else {

@@ -142,7 +142,11 @@ fn told(stopped: &Stopped) -> String {
             text,
             "\nended by Signoff: {}, {}",
             many(stopped.pending, "pending approval", "pending approvals"),
-            many(stopped.ready, "permission not taken yet", "permissions not taken yet")
+            many(
+                stopped.ready,
+                "permission not taken yet",
+                "permissions not taken yet"
+            )
         );
     }
     if !stopped.may_lift {

@@ -225,7 +225,14 @@ pub async fn what_is_open_is_counted(subject: &dyn Subject) {
             .count()
     };
     let count = async |scribe: &Scribe| {
-        usize::try_from(subject.store().pending_count(scribe.workspace, None).await.unwrap()).unwrap()
+        usize::try_from(
+            subject
+                .store()
+                .pending_count(scribe.workspace, None)
+                .await
+                .unwrap(),
+        )
+        .unwrap()
     };
     assert!(open(&scribe) > 2);
     assert_eq!(count(&scribe).await, open(&scribe));
@@ -340,13 +347,20 @@ pub async fn what_is_on_its_way_is_found_by_its_state(subject: &dyn Subject) {
     scribe.commit(store).await;
     for agent in [None, Some(AGENT), Some(OTHER_AGENT)] {
         let of = |row: &AgentId| agent.is_none_or(|agent| agent == *row);
-        for state in [ExecutionState::Ready, ExecutionState::Consumed, ExecutionState::Executing] {
+        for state in [
+            ExecutionState::Ready,
+            ExecutionState::Consumed,
+            ExecutionState::Executing,
+        ] {
             let rows = scribe.rows.executions.values().rev();
             let expected: Vec<_> = rows
                 .filter(|row| row.state == state && of(&row.agent))
                 .cloned()
                 .collect();
-            let count = store.execution_count(scribe.workspace, state, agent).await.unwrap();
+            let count = store
+                .execution_count(scribe.workspace, state, agent)
+                .await
+                .unwrap();
             assert_eq!(count, expected.len() as u64, "{state} {agent:?}");
             let mut query = ExecutionQuery {
                 state,

@@ -13,7 +13,9 @@ pub use batch::{BatchState, Changes, IdempotencyName, IdempotencyRow, OutboxRow,
 pub use delivery::{DeliveryRow, DeliveryState, FanOut};
 pub use index::{RecordIndex, subject_digits};
 pub use node::{Claim, Health, Heard, Lease};
-pub use query::{ApprovalFact, ApprovalQuery, Due, ExecutionQuery, Folded, RecordQuery, Search, StoredRecord};
+pub use query::{
+    ApprovalFact, ApprovalQuery, Due, ExecutionQuery, Folded, RecordQuery, Search, StoredRecord,
+};
 pub use row::Row;
 pub(crate) use row::raw_of;
 pub use side::{Authority, PersonRow, SecretKind, SecretRow, SessionRow};

@@ -13,8 +13,9 @@ use signoff_core::{
 
 use super::PostgresStore;
 use crate::{
-    ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, ExecutionQuery, FanOut, Folded, Health,
-    Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload, StoredRecord,
+    ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, ExecutionQuery, FanOut,
+    Folded, Health, Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload,
+    StoredRecord,
 };
 
 /// How long closing waits for what is under way.

@@ -13,9 +13,9 @@ use signoff_core::{
 
 use super::SqliteStore;
 use crate::{
-    ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, ExecutionQuery, FanOut, Folded, Health,
-    Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload, StoredRecord, cells::blob,
-    fields::head,
+    ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, ExecutionQuery, FanOut,
+    Folded, Health, Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload,
+    StoredRecord, cells::blob, fields::head,
 };
 
 #[async_trait]

@@ -23,7 +23,9 @@ impl ToWire for StopView {
     fn to_wire(&self) -> wire::Stop {
         let (target, kind, agent) = match &self.target {
             StopTargetView::Workspace => (WORKSPACE.to_owned(), wire::StopKind::Workspace, None),
-            StopTargetView::Agent(agent) => (agent.id.to_string(), wire::StopKind::Agent, Some(agent.to_wire())),
+            StopTargetView::Agent(agent) => {
+                (agent.id.to_string(), wire::StopKind::Agent, Some(agent.to_wire()))
+            }
         };
         wire::Stop {
             target,
