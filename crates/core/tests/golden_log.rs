@@ -132,11 +132,15 @@ fn i1_golden_logs_fold_to_the_golden_rows() {
 #[test]
 fn i1_a_log_folds_the_same_from_the_state_at_its_cut() {
     let log = golden::log();
-    let cuts = log.sealed.iter().filter_map(|sealed| match &sealed.record.event {
-        Event::LogCut(cut) => Some(cut),
-        _ => None,
-    });
-    let cut = cuts.last().expect("the golden log has a cut");
+    let mut cuts = log
+        .sealed
+        .iter()
+        .rev()
+        .filter_map(|sealed| match &sealed.record.event {
+            Event::LogCut(cut) => Some(cut),
+            _ => None,
+        });
+    let cut = cuts.next().expect("the golden log has a cut");
     let (before, after) = log.sealed.split_at(usize::try_from(cut.seq).expect("small"));
     let mut rows = Rows::default();
     for sealed in before {

@@ -3,32 +3,28 @@
 use super::{Fold, FoldError, RowKey};
 use crate::{
     event::Event,
+    record::Record,
     stop::{Stop, StopTarget},
 };
 
 impl Fold<'_> {
+    /// Pulled where it is not, lifted where it is.
     pub(super) fn apply_stop(&mut self) -> Result<(), FoldError> {
         let record = self.record;
-        match &record.event {
-            Event::StopPulled(pulled) => {
-                let stop = Stop {
-                    by: record.actor.clone(),
-                    at: record.time,
-                    seq: record.seq,
-                };
-                match self.stop_mut(pulled.target)? {
-                    place @ None => *place = Some(stop),
-                    Some(_) => return Err(self.impossible("stopped")),
-                }
+        let (target, fresh) = match &record.event {
+            Event::StopPulled(pulled) => (pulled.target, Some(pulled_by(record))),
+            Event::StopLifted(lifted) => (lifted.target, None),
+            _ => return Ok(()),
+        };
+        let present = self.stop_mut(target)?;
+        match (present.is_some(), fresh.is_some()) {
+            (true, true) => Err(self.impossible("stopped")),
+            (false, false) => Err(self.impossible("not stopped")),
+            _ => {
+                *present = fresh;
+                Ok(())
             }
-            Event::StopLifted(lifted) => {
-                if self.stop_mut(lifted.target)?.take().is_none() {
-                    return Err(self.impossible("not stopped"));
-                }
-            }
-            _ => {}
         }
-        Ok(())
     }
 
     /// Where the stop on a target is kept. The record is about the target that it names, and about nothing else.
@@ -44,5 +40,13 @@ impl Fold<'_> {
             StopTarget::Workspace => &mut self.workspace_mut()?.stop,
             StopTarget::Agent(id) => &mut row_mut!(self.agents, Agent, id)?.stop,
         })
+    }
+}
+
+fn pulled_by(record: &Record) -> Stop {
+    Stop {
+        by: record.actor.clone(),
+        at: record.time,
+        seq: record.seq,
     }
 }

@@ -118,8 +118,8 @@ async fn a_stop_is_told_to_all_who_meet_it() {
         .await
         .ok();
 
-    let lifted = world.lift("workspace").await.ok().json();
-    assert_eq!(lifted["stopped_at"], said["stopped_at"]);
+    let over = world.lift("workspace").await.ok().json();
+    assert_eq!(over["stopped_at"], said["stopped_at"]);
     assert_eq!(world.submit(Who::Agent, "allow.it").await["verdict"], "allowed");
     let late = world
         .post(Who::Agent, &format!("{ready}/consume"), json!({}))

@@ -75,7 +75,7 @@ struct Seen {
 }
 
 fn one(
-    target: StopTargetView,
+    target: &StopTargetView,
     is_stopped: bool,
     met: &InFlight,
     seen: &Seen,
@@ -88,8 +88,8 @@ fn one(
     let stop = is_stopped.then(|| shown::stop::stopped(&stops[0], NOW));
     StopPage {
         shell: under(if is_stopped { &stops } else { &[] }, "stop"),
-        target: shown::stop::target(&target),
-        agent: shown::stop::agent(&target),
+        target: shown::stop::target(target),
+        agent: shown::stop::agent(target),
         ends: shown::stop::ends(met, is_stopped),
         taken: shown::stop::taken(met),
         taken_text: shown::stop::taken_text(met),
@@ -132,29 +132,20 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
     vec![
         ("stop", page(&[])),
         ("stop-in-force", page(&both)),
-        (
-            "stop-everything",
-            one(everything.clone(), false, &met(), &member, None),
-        ),
+        ("stop-everything", one(&everything, false, &met(), &member, None)),
         (
             "stop-everything-viewer",
-            one(everything.clone(), false, &met(), &viewer, None),
+            one(&everything, false, &met(), &viewer, None),
         ),
         (
             "stop-everything-stopped",
-            one(everything, true, &met(), &admin, None),
+            one(&everything, true, &met(), &admin, None),
         ),
         (
             "stop-agent",
-            one(
-                bot.clone(),
-                false,
-                &nothing,
-                &admin,
-                Some("At most 4,000 characters."),
-            ),
+            one(&bot, false, &nothing, &admin, Some("At most 4,000 characters.")),
         ),
-        ("stop-agent-stopped", one(bot, true, &nothing, &member, None)),
+        ("stop-agent-stopped", one(&bot, true, &nothing, &member, None)),
         ("inbox-stopped", inbox.render().expect("renders")),
     ]
 }

@@ -40,8 +40,8 @@ fn an_agent_that_waits_is_told_to_stop() {
     );
     let refused = server.run(&dana, &["resume", "bot"]);
     assert_eq!(refused.code, 1, "a member stops, an admin lifts: {refused:?}");
-    let lifted = server.admin(&["resume", "bot", "--reason", "fixed"]);
-    assert_eq!(lifted["agent"]["name"], "bot");
+    let resumed = server.admin(&["resume", "bot", "--reason", "fixed"]);
+    assert_eq!(resumed["agent"]["name"], "bot");
     let ran = server.run(
         &agent,
         &[
