@@ -8,14 +8,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+mod unruled;
+
 use crate::{
     action::{Action, text_enum},
     condition::{self, Compiled, Outcome, Report, Sight},
     id::{AgentId, OperatorId},
     name::{GlobIndex, Specificity, is_glob},
-    policy::{
-        Effect, Escalation, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule, Unmatched,
-    },
+    policy::{Effect, Escalation, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule},
     requirement::Requirement,
     stop::Stops,
     time::Micros,
@@ -401,47 +401,6 @@ impl PolicySet {
                     .reason
                     .as_deref()
                     .is_none_or(|reason| reason.trim().is_empty()),
-        }
-    }
-
-    fn unmatched_verdict(&self, action: &Action, failed: bool) -> Verdict {
-        let effect = match self.settings.unmatched {
-            _ if action.require_approval => Effect::Ask,
-            Unmatched::Deny => Effect::Deny,
-            Unmatched::RequireApproval => Effect::Ask,
-            // A policy that could have governed failed to evaluate: the default can't open the gate.
-            Unmatched::Allow if failed => Effect::Ask,
-            Unmatched::Allow => Effect::Allow,
-        };
-        let code = (effect == Effect::Deny).then_some(ReasonCode::Unmatched);
-        self.without_policy(action, effect, code)
-    }
-
-    /// The strongest denial: no policy, claim or setting comes before it.
-    fn refused_by_stop(&self, action: &Action) -> Verdict {
-        self.without_policy(action, Effect::Deny, Some(ReasonCode::Stopped))
-    }
-
-    fn without_policy(&self, action: &Action, effect: Effect, code: Option<ReasonCode>) -> Verdict {
-        let (decide_within, timeout_cut) = deadline(None, action.timeout);
-        Verdict {
-            effect,
-            code,
-            policy: None,
-            conditions: Vec::new(),
-            requirement: Requirement {
-                approvers: self.settings.default_approvers.clone(),
-                quorum: 1,
-                deny_quorum: 1,
-                self_approval: false,
-                require_decision_reason: false,
-            },
-            decide_within,
-            timeout_cut,
-            valid_for: DEFAULT_VALID_FOR,
-            escalate: None,
-            notify: Vec::new(),
-            reason_missing: false,
         }
     }
 }

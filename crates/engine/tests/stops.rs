@@ -323,6 +323,28 @@ async fn i8_nothing_survives_a_stop_however_short() {
     house.assert_verifies().await;
 }
 
+/// I8: what was asked need not be readable to be refused, nor keeps it anybody from letting the rest go on.
+#[tokio::test]
+async fn i8_what_can_not_be_read_is_denied_all_the_same() {
+    let house = House::ruled().await;
+    let agent = house.agent("a").await;
+    let id = house.ask(&agent, "stripe.refund").await;
+    let mut door = house.backdoor().await;
+    assert!(
+        door.execute("DELETE FROM payloads WHERE name = 'inputs'", &[])
+            .await
+            > 0
+    );
+    drop(door);
+    house.pull("a").await;
+    house.lift("a").await;
+    let row = house.engine.approval(&agent, id).await.unwrap().row;
+    assert_eq!(
+        (row.status, row.code),
+        (ApprovalStatus::Denied, Some(ReasonCode::Stopped))
+    );
+}
+
 /// What was taken before is named, and can be reported while everything is stopped.
 #[tokio::test]
 async fn what_is_in_an_agents_hands_is_named_and_can_be_reported() {

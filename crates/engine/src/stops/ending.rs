@@ -1,31 +1,37 @@
-//! What a stop covers comes to its end: permissions that nobody took are taken back. (What is pending is denied where
-//! everything pending is judged again.)
+//! What a stop covers comes to its end: what is pending is denied, and permissions that nobody took are taken back. What was
+//! asked is not read for it, so that nothing that was erased or damaged stays.
 
 use futures_util::future::join_all;
 use signoff_core::{
+    action::Action,
     actor::Actor,
+    approval,
     event::ExecutionState,
     execution::{Command, transition},
     fold::RowKey,
-    id::ExecutionId,
+    id::{AgentId, ApprovalId, ExecutionId},
+    policy::Orphaned,
     stop::StopTarget,
 };
-use signoff_store::{ExecutionQuery, Wants};
+use signoff_store::{ApprovalQuery, ExecutionQuery, Wants};
 
 use super::{PART, agent_of};
 use crate::{
     Engine, EngineResult,
     approvals::PAGE_MAX,
+    decide::{step, wants_of},
+    policies::open_statuses,
     tenant::Tenant,
     turn::{Draft, Turn},
 };
 
 impl Engine {
-    /// Takes back every permission that a stop in force covers, page by page.
-    pub(crate) async fn revoke_what_is_stopped(&self, tenant: &Tenant) -> EngineResult<()> {
+    /// Ends everything on its way that a stop in force covers, page by page.
+    pub(crate) async fn end_what_is_stopped(&self, tenant: &Tenant) -> EngineResult<()> {
         let snapshot = tenant.snapshot();
         for (target, _) in snapshot.policies.stops().iter() {
-            self.revoke_of(tenant, target).await?;
+            self.deny_pending(tenant, agent_of(target)).await?;
+            self.revoke_ready(tenant, agent_of(target)).await?;
             if target == StopTarget::Workspace {
                 break;
             }
@@ -33,10 +39,32 @@ impl Engine {
         Ok(())
     }
 
-    async fn revoke_of(&self, tenant: &Tenant, target: StopTarget) -> EngineResult<()> {
+    async fn deny_pending(&self, tenant: &Tenant, agent: Option<AgentId>) -> EngineResult<()> {
+        let mut query = ApprovalQuery {
+            statuses: open_statuses(),
+            agents: agent.map(|agent| vec![agent]),
+            oldest_first: true,
+            limit: PAGE_MAX,
+            ..ApprovalQuery::default()
+        };
+        loop {
+            let rows = self.store().approvals(tenant.id, &query).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            query.beyond = Some(last.submitted_seq);
+            let steps = rows.iter().map(|row| {
+                let id = row.id;
+                self.write(tenant, wants_of(tenant, row, None), move |turn| deny(turn, id))
+            });
+            for done in join_all(steps).await {
+                done?;
+            }
+        }
+    }
+
+    async fn revoke_ready(&self, tenant: &Tenant, agent: Option<AgentId>) -> EngineResult<()> {
         let mut query = ExecutionQuery {
             state: ExecutionState::Ready,
-            agent: agent_of(target),
+            agent,
             beyond: None,
             limit: PAGE_MAX,
         };
@@ -55,6 +83,26 @@ impl Engine {
             }
         }
     }
+}
+
+/// Denies an approval if it is still open and still covered.
+fn deny(turn: &mut Turn<'_>, id: ApprovalId) -> EngineResult<()> {
+    let snapshot = turn.snapshot();
+    let row = turn.approval(id)?;
+    let covered = snapshot.policies.stops().over(row.agent).is_some();
+    let Some(facts) = snapshot.facts(row.agent).filter(|_| covered) else {
+        return Ok(());
+    };
+    if row.status.is_terminal() {
+        return Ok(());
+    }
+    // A stop asks for no more than whose it is.
+    let verdict = snapshot.policies.judge(&Action::named(&row.action), facts);
+    let command = approval::Command::Rejudge {
+        verdict: &verdict,
+        orphaned: Orphaned::Judge,
+    };
+    step(turn, id, &command, &Actor::system(PART), None, None)
 }
 
 /// Takes a permission back if it is still there and still covered.

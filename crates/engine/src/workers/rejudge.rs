@@ -24,9 +24,9 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     loop {
         let mut failed = false;
         for tenant in engine.inner.tenants.values() {
+            let ended = engine.end_what_is_stopped(tenant).await;
             let judged = engine.rejudge_pending(tenant).await;
-            let revoked = engine.revoke_what_is_stopped(tenant).await;
-            if let Err(error) = judged.and(revoked) {
+            if let Err(error) = ended.and(judged) {
                 tracing::error!(%error, "what is pending could not be judged again");
                 failed = true;
             }
@@ -57,7 +57,7 @@ fn differs(snapshot: &Snapshot, row: &ApprovalRow, pending: &Pending) -> bool {
 
 impl Engine {
     /// Looks at everything that is pending; only what is judged otherwise goes through the writer.
-    pub(crate) async fn rejudge_pending(&self, tenant: &Tenant) -> EngineResult<()> {
+    async fn rejudge_pending(&self, tenant: &Tenant) -> EngineResult<()> {
         let mut beyond = None;
         loop {
             let query = ApprovalQuery {
