@@ -8,15 +8,16 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+mod unruled;
+
 use crate::{
     action::{Action, text_enum},
     condition::{self, Compiled, Outcome, Report, Sight},
     id::{AgentId, OperatorId},
     name::{GlobIndex, Specificity, is_glob},
-    policy::{
-        Effect, Escalation, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule, Unmatched,
-    },
+    policy::{Effect, Escalation, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule},
     requirement::Requirement,
+    stop::Stops,
     time::Micros,
 };
 
@@ -38,12 +39,14 @@ pub enum ReasonCode {
     Cancelled,
     /// An amended request took its place.
     Superseded,
+    /// The agent, or all of them, were stopped.
+    Stopped,
 }
 
 text_enum!(ReasonCode {
     PolicyDenied => "policy_denied", ConditionsDenied => "conditions_denied", Unmatched => "unmatched",
     DeniedByReviewer => "denied_by_reviewer", ApprovalTimeout => "approval_timeout", Cancelled => "cancelled",
-    Superseded => "superseded",
+    Superseded => "superseded", Stopped => "stopped",
 });
 
 /// The agent, as policies see it.
@@ -105,6 +108,14 @@ pub struct Verdict {
     pub notify: Vec<String>,
     /// The policy wants a reason and the agent gave none.
     pub reason_missing: bool,
+}
+
+impl Verdict {
+    /// Whether policy was asked and none covers the action. A stop answers before policy is asked, so what it refuses
+    /// has lost no policy.
+    pub fn is_uncovered(&self) -> bool {
+        self.policy.is_none() && self.code != Some(ReasonCode::Stopped)
+    }
 }
 
 /// How long people have where neither policy nor request says.
@@ -179,6 +190,8 @@ pub struct PolicySet {
     settings: Settings,
     /// Older first.
     policies: Vec<Arc<Prepared>>,
+    /// What comes before all of them.
+    stops: Stops,
 }
 
 /// One policy that matched, and what it says.
@@ -197,11 +210,11 @@ pub struct Match {
 }
 
 impl PolicySet {
-    /// Indexes prepared policies, older first.
+    /// Indexes prepared policies, older first, under the stops in force.
     ///
     /// # Errors
     /// A sentence, if a glob never passed its check.
-    pub fn new(policies: Vec<Arc<Prepared>>, settings: Settings) -> Result<Self, String> {
+    pub fn new(policies: Vec<Arc<Prepared>>, settings: Settings, stops: Stops) -> Result<Self, String> {
         let mut exact: HashMap<String, Vec<usize>> = HashMap::new();
         let (mut globs, mut glob_owners, mut any) = (Vec::new(), Vec::new(), Vec::new());
         for (at, policy) in policies.iter().enumerate() {
@@ -230,12 +243,18 @@ impl PolicySet {
             any,
             settings,
             policies,
+            stops,
         })
     }
 
     /// The settings this set judges by.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What is stopped.
+    pub fn stops(&self) -> &Stops {
+        &self.stops
     }
 
     /// The policies, older first.
@@ -337,14 +356,19 @@ impl PolicySet {
         Some(governing)
     }
 
-    /// Policy's answer.
+    /// The answer: that of the kill switch where it is pulled, else policy's.
     pub fn judge(&self, action: &Action, agent: &AgentFacts) -> Verdict {
-        let matches = self.matches(action, agent);
-        self.verdict(action, matches)
+        match self.stops.over(agent.id) {
+            Some(_) => self.refused_by_stop(action),
+            None => self.verdict(action, agent, self.matches(action, agent)),
+        }
     }
 
-    /// The answer that follows from examined matches.
-    pub fn verdict(&self, action: &Action, mut matches: Vec<Match>) -> Verdict {
+    /// The answer that follows from examined matches, if nothing is stopped.
+    pub fn verdict(&self, action: &Action, agent: &AgentFacts, mut matches: Vec<Match>) -> Verdict {
+        if self.stops.over(agent.id).is_some() {
+            return self.refused_by_stop(action);
+        }
         let Some(position) = self.governing(&matches) else {
             let failed = matches.iter().any(|found| found.outcome == Outcome::Error);
             return self.unmatched_verdict(action, failed);
@@ -377,37 +401,6 @@ impl PolicySet {
                     .reason
                     .as_deref()
                     .is_none_or(|reason| reason.trim().is_empty()),
-        }
-    }
-
-    fn unmatched_verdict(&self, action: &Action, failed: bool) -> Verdict {
-        let effect = match self.settings.unmatched {
-            _ if action.require_approval => Effect::Ask,
-            Unmatched::Deny => Effect::Deny,
-            Unmatched::RequireApproval => Effect::Ask,
-            // A policy that could have governed failed to evaluate: the default can't open the gate.
-            Unmatched::Allow if failed => Effect::Ask,
-            Unmatched::Allow => Effect::Allow,
-        };
-        let (decide_within, timeout_cut) = deadline(None, action.timeout);
-        Verdict {
-            effect,
-            code: (effect == Effect::Deny).then_some(ReasonCode::Unmatched),
-            policy: None,
-            conditions: Vec::new(),
-            requirement: Requirement {
-                approvers: self.settings.default_approvers.clone(),
-                quorum: 1,
-                deny_quorum: 1,
-                self_approval: false,
-                require_decision_reason: false,
-            },
-            decide_within,
-            timeout_cut,
-            valid_for: DEFAULT_VALID_FOR,
-            escalate: None,
-            notify: Vec::new(),
-            reason_missing: false,
         }
     }
 }

@@ -11,6 +11,7 @@ use signoff_core::{
     id::PolicyId,
     judge::{AgentFacts, PolicySet, Prepared, ReasonCode, Verdict},
     policy::{Effect, PolicyDoc, PolicyRef, Settings, Unmatched},
+    stop::Stops,
 };
 
 mod reference;
@@ -92,7 +93,8 @@ fn set(docs: &[PolicyDoc], unmatched: Unmatched) -> PolicySet {
         unmatched,
         ..Settings::default()
     };
-    PolicySet::new(docs.iter().enumerate().map(prepare).collect(), settings).expect("checked globs compile")
+    let prepared = docs.iter().enumerate().map(prepare).collect();
+    PolicySet::new(prepared, settings, Stops::default()).expect("checked globs compile")
 }
 
 fn facts(name: &str, labels: &BTreeMap<String, String>) -> AgentFacts {

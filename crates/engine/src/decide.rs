@@ -9,6 +9,7 @@ use signoff_core::{
     event::Ballot,
     fold::RowKey,
     id::ApprovalId,
+    judge::ReasonCode,
     policy::Orphaned,
     rows::ApprovalRow,
 };
@@ -21,6 +22,7 @@ use crate::{
     idempotency::{Once, want},
     request::{Decide, Decision},
     seal::SealedPayload,
+    stops,
     tenant::Tenant,
     turn::{Draft, Turn},
     view::{ApprovalView, Caller},
@@ -354,6 +356,11 @@ pub(crate) fn rejudge(turn: &mut Turn<'_>, id: ApprovalId, pending: &Pending) ->
         return Ok(false);
     };
     let verdict = snapshot.policies.judge(&pending.action, facts);
+    let actor = if verdict.code == Some(ReasonCode::Stopped) {
+        Actor::system(stops::PART)
+    } else {
+        actor
+    };
     let orphaned = snapshot
         .rows
         .workspace

@@ -87,7 +87,7 @@ impl Builder {
         }
     }
 
-    fn ask(&mut self, number: u8, change: impl FnOnce(&mut ApprovalRequested)) {
+    pub(super) fn ask(&mut self, number: u8, change: impl FnOnce(&mut ApprovalRequested)) {
         let mut requested = ApprovalRequested {
             action: facts("stripe.refund", Some(refunds(1))),
             requirement: requirement(),
@@ -132,7 +132,12 @@ impl Builder {
         self.push_with(voter, action(number).approval(), event, &content);
     }
 
-    fn end(&self, status: ApprovalStatus, code: Option<ReasonCode>, note: Option<&str>) -> ApprovalEnd {
+    pub(super) fn end(
+        &self,
+        status: ApprovalStatus,
+        code: Option<ReasonCode>,
+        note: Option<&str>,
+    ) -> ApprovalEnd {
         let approved = status == ApprovalStatus::Approved;
         ApprovalEnd {
             status,

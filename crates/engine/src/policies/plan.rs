@@ -242,5 +242,6 @@ pub(super) fn candidate(snapshot: &Snapshot, plan: &Plan) -> EngineResult<Policy
         .settings
         .clone()
         .unwrap_or_else(|| snapshot.settings().clone());
-    PolicySet::new(prepared, settings).map_err(|_| EngineError::Internal)
+    let stops = snapshot.policies.stops().clone();
+    PolicySet::new(prepared, settings, stops).map_err(|_| EngineError::Internal)
 }

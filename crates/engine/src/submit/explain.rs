@@ -1,6 +1,6 @@
 //! Dry runs: what policy would say, and why. Memory only, without a trace.
 
-use signoff_core::{actor::Principal, authority::Operation, condition, policy::Effect};
+use signoff_core::{actor::Principal, authority::Operation, condition, judge::ReasonCode, policy::Effect};
 
 use crate::{
     Engine, EngineResult,
@@ -9,7 +9,7 @@ use crate::{
 };
 
 use super::asker::{asker, named_or_unknown};
-use super::{check_form, refusal_sentence, thick_enough};
+use super::{check_form, refusal::refusal, thick_enough};
 
 impl Engine {
     /// What policy would say: memory only, leaves no trace.
@@ -24,9 +24,7 @@ impl Engine {
         let asker = asker(&snapshot, caller, submit.agent.as_deref(), None)?;
         let verdict = snapshot.policies.judge(&submit.action, &asker.facts);
         thick_enough(&verdict)?;
-        let reason = verdict
-            .code
-            .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
+        let reason = refusal(&snapshot, (asker.facts.id, &asker.facts.name), &verdict);
         Ok(Judged { verdict, reason })
     }
 
@@ -46,11 +44,11 @@ impl Engine {
             _ => named_or_unknown(&snapshot, submit.agent.as_deref()),
         };
         let matches = snapshot.policies.matches(&submit.action, &facts);
-        let governing = snapshot.policies.governing(&matches);
-        let verdict = snapshot.policies.verdict(&submit.action, matches.clone());
-        let reason = verdict
-            .code
-            .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
+        let verdict = snapshot.policies.verdict(&submit.action, &facts, matches.clone());
+        let stopped = verdict.code == Some(ReasonCode::Stopped);
+        // A stop comes before every policy: none governs.
+        let governing = snapshot.policies.governing(&matches).filter(|_| !stopped);
+        let reason = refusal(&snapshot, (facts.id, &facts.name), &verdict);
         let mut order: Vec<_> = matches.into_iter().enumerate().collect();
         order.sort_by(|(left_at, left), (right_at, right)| {
             let first = |at: &usize| Some(*at) != governing;
@@ -67,7 +65,11 @@ impl Engine {
                     policy: policy.reference.clone(),
                     effect: found.effect,
                     governs: Some(at) == governing,
-                    why: why(Some(at) == governing, found.effect, found.outcome, verdict.effect),
+                    why: if stopped {
+                        "a stop is in force, and comes before every policy".into()
+                    } else {
+                        why(Some(at) == governing, found.effect, found.outcome, verdict.effect)
+                    },
                     conditions: found.conditions,
                 }
             })

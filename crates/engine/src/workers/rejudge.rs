@@ -1,4 +1,5 @@
-//! Judges what is pending again after policy or authority changed, and once at the start.
+//! Judges what is pending again after policy, authority or a stop changed, and once at the start; what a stop covers is
+//! brought to its end, permissions that nobody took included.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +24,9 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     loop {
         let mut failed = false;
         for tenant in engine.inner.tenants.values() {
-            if let Err(error) = engine.rejudge_pending(tenant).await {
+            let ended = engine.end_what_is_stopped(tenant).await;
+            let judged = engine.rejudge_pending(tenant).await;
+            if let Err(error) = ended.and(judged) {
                 tracing::error!(%error, "what is pending could not be judged again");
                 failed = true;
             }

@@ -8,5 +8,6 @@ mod document;
 mod examples;
 mod journeys;
 mod layers;
+mod stops;
 mod stream;
 mod world;
