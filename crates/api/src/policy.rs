@@ -1,13 +1,13 @@
 //! Policies and policy sets: the rules, their versions, and why one of them governs.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::action::{ConditionReport, PolicyRef, Verdict};
-use crate::common::Actor;
+use crate::common::{Actor, Decimal, Risk};
 use crate::duration::Duration;
 
 /// What a policy does with what it matches.
@@ -55,6 +55,15 @@ pub struct PolicyBody {
     /// Names or globs of agents; none means any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agents: Option<Vec<String>>,
+    /// Labels that the agent must have, all of them with these values; none means any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+    /// `high` means high and above; a list means exactly these. None means any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<RiskMatch>,
+    /// Only what costs more than this many dollars: a number, or a decimal in quotes. What an agent says of cost is a claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_over: Option<Decimal>,
     /// What it does.
     pub effect: Effect,
     /// All must hold: they narrow the match, or decide a `conditional`. At most 50.
@@ -122,10 +131,22 @@ pub struct Escalation {
     pub to: Vec<String>,
 }
 
-/// One condition of a policy. Today always structured; text expressions will join as another variant.
+/// Which risks a policy is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum RiskMatch {
+    /// This one and all above it.
+    AtLeast(Risk),
+    /// Exactly these.
+    OneOf(Vec<Risk>),
+}
+
+/// One condition of a policy.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Condition {
+    /// An expression in CEL, such as `context.amount <= 50`; at most 4 KiB.
+    Expression(String),
     /// A field, an operator, a value.
     Structured(StructuredCondition),
 }
@@ -134,7 +155,7 @@ pub enum Condition {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StructuredCondition {
-    /// Dotted path under `context`, or one that starts with `inputs.` or `agent.`.
+    /// Dotted path under `context`, or one that starts with `inputs.`, `agent.` or `http.`.
     pub field: String,
     /// How to compare.
     pub operator: Operator,
@@ -189,7 +210,7 @@ impl<'de> de::Visitor<'de> for ConditionVisitor {
     type Value = Condition;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a condition {field, operator, value}")
+        f.write_str("an expression in quotes, or {field, operator, value}")
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Condition, A::Error> {
@@ -197,10 +218,8 @@ impl<'de> de::Visitor<'de> for ConditionVisitor {
             .map(Condition::Structured)
     }
 
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<Condition, E> {
-        Err(E::custom(
-            "conditions written as text are not supported yet: write {field, operator, value}",
-        ))
+    fn visit_str<E: de::Error>(self, expression: &str) -> Result<Condition, E> {
+        Ok(Condition::Expression(expression.to_owned()))
     }
 }
 

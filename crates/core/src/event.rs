@@ -157,6 +157,7 @@ impl Event {
         match self {
             Self::ExecutionReleased(_) | Self::EpochRaised(_) | Self::LogCut(_) => 2,
             Self::StopPulled(_) | Self::StopLifted(_) => 3,
+            Self::PolicyPut(put) => put.policy.feature_level(),
             _ => 1,
         }
     }

@@ -21,7 +21,7 @@ use signoff_core::{
 
 mod support;
 
-use support::{AGENT, Log, WORKSPACE, operator, person, raw, seconds};
+use support::{AGENT, Log, NOON, WORKSPACE, operator, person, raw, seconds};
 
 const OTHER: AgentId = AgentId(raw(0xa9));
 const ROBIN: OperatorId = operator(2);
@@ -136,16 +136,23 @@ fn i8_a_stop_is_the_strongest_denial() {
                 };
                 for agent in &covers {
                     let agent = facts(*agent);
-                    let verdict = stopped.judge(&action, &agent);
+                    let verdict = stopped.judge(&action, &agent, NOON);
                     assert_eq!(verdict.effect, Effect::Deny, "{pull:?} {name}");
                     assert_eq!(verdict.code, Some(ReasonCode::Stopped));
                     assert_eq!((verdict.policy.as_ref(), verdict.is_uncovered()), (None, false));
-                    let matches = stopped.matches(&action, &agent);
-                    assert_eq!(stopped.verdict(&action, &agent, matches), verdict, "both ways in");
+                    let matches = stopped.matches(&action, &agent, NOON);
+                    assert_eq!(
+                        stopped.verdict(&action, &agent, NOON, matches),
+                        verdict,
+                        "both ways in"
+                    );
                 }
                 for agent in &spares {
                     let agent = facts(*agent);
-                    assert_eq!(stopped.judge(&action, &agent), free.judge(&action, &agent));
+                    assert_eq!(
+                        stopped.judge(&action, &agent, NOON),
+                        free.judge(&action, &agent, NOON)
+                    );
                 }
             }
         }
@@ -166,7 +173,7 @@ fn i8_a_stopped_approval_is_denied_and_is_no_orphan() {
     let event = Event::ApprovalRequested(Box::new(requested));
     log.push(seconds(4), &support::agent(), id, event);
     let row = &log.rows.approvals[&id];
-    let verdict = set(stops(&[ONE])).judge(&action("ask.it"), &facts(AGENT));
+    let verdict = set(stops(&[ONE])).judge(&action("ask.it"), &facts(AGENT), NOON);
     let people = support::People::members(2);
     let around = Surroundings {
         now: seconds(5),

@@ -355,7 +355,7 @@ pub(crate) fn rejudge(turn: &mut Turn<'_>, id: ApprovalId, pending: &Pending) ->
     let Some(facts) = snapshot.facts(row.agent) else {
         return Ok(false);
     };
-    let verdict = snapshot.policies.judge(&pending.action, facts);
+    let verdict = snapshot.policies.judge(&pending.action, facts, turn.now());
     let actor = if verdict.code == Some(ReasonCode::Stopped) {
         Actor::system(stops::PART)
     } else {

@@ -351,7 +351,7 @@ fn still_lets_through(
     let mut by = Actor::system("policy");
     let stands = match (action, snapshot.facts(agent)) {
         (Some(action), Some(facts)) => {
-            let verdict = snapshot.policies.judge(action, facts);
+            let verdict = snapshot.policies.judge(action, facts, turn.now());
             if let Some(sentence) = stopped_sentence(&snapshot, (agent, &facts.name)) {
                 (refused, by) = (EngineError::Stopped(sentence), Actor::system(stops::PART));
             }

@@ -22,7 +22,7 @@ impl Engine {
         let snapshot = tenant.snapshot();
         check_form(&submit.action)?;
         let asker = asker(&snapshot, caller, submit.agent.as_deref(), None)?;
-        let verdict = snapshot.policies.judge(&submit.action, &asker.facts);
+        let verdict = snapshot.policies.judge(&submit.action, &asker.facts, self.now());
         thick_enough(&verdict)?;
         let reason = refusal(&snapshot, (asker.facts.id, &asker.facts.name), &verdict);
         Ok(Judged { verdict, reason })
@@ -43,11 +43,12 @@ impl Engine {
             }
             _ => named_or_unknown(&snapshot, submit.agent.as_deref()),
         };
-        let matches = snapshot.policies.matches(&submit.action, &facts);
-        let verdict = snapshot.policies.verdict(&submit.action, &facts, matches.clone());
+        let (policies, action, now) = (&snapshot.policies, &submit.action, self.now());
+        let matches = policies.matches(action, &facts, now);
+        let verdict = policies.verdict(action, &facts, now, matches.clone());
         let stopped = verdict.code == Some(ReasonCode::Stopped);
         // A stop comes before every policy: none governs.
-        let governing = snapshot.policies.governing(&matches).filter(|_| !stopped);
+        let governing = policies.governing(&matches).filter(|_| !stopped);
         let reason = refusal(&snapshot, (facts.id, &facts.name), &verdict);
         let mut order: Vec<_> = matches.into_iter().enumerate().collect();
         order.sort_by(|(left_at, left), (right_at, right)| {
@@ -60,7 +61,7 @@ impl Engine {
         let matches = order
             .into_iter()
             .map(|(at, found)| {
-                let policy = &snapshot.policies.policies()[found.age];
+                let policy = &policies.policies()[found.age];
                 ExplainedMatch {
                     policy: policy.reference.clone(),
                     effect: found.effect,
@@ -70,7 +71,7 @@ impl Engine {
                     } else {
                         why(Some(at) == governing, found.effect, found.outcome, verdict.effect)
                     },
-                    conditions: found.conditions,
+                    conditions: policies.reports(&found, action, &facts, now),
                 }
             })
             .collect();

@@ -194,7 +194,7 @@ fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> 
     let raw = mint_id(now);
     let asker = asker(&snapshot, caller, submit.agent.as_deref(), Some(mint_id(now)))?;
     let action = &submit.action;
-    let judged = snapshot.policies.judge(action, &asker.facts);
+    let judged = snapshot.policies.judge(action, &asker.facts, now);
     let mut payloads = Vec::with_capacity(4);
     for (name, field, object) in [
         (PayloadName::Inputs, "/inputs", &action.inputs),
@@ -254,7 +254,13 @@ fn take(
     }
     let snapshot = turn.snapshot();
     let (asker, verdict, digest) = if snapshot.epochs == prepared.epochs {
-        (prepared.asker.clone(), prepared.judged.clone(), prepared.digest)
+        let verdict = if snapshot.policies.asks_for_time() {
+            let action = &prepared.submit.action;
+            snapshot.policies.judge(action, &prepared.asker.facts, turn.now())
+        } else {
+            prepared.judged.clone()
+        };
+        (prepared.asker.clone(), verdict, prepared.digest)
     } else {
         // Policy or people changed since it was prepared. Another submit may have registered the agent meanwhile: then
         // the digest would name an agent that does not exist.
@@ -267,7 +273,7 @@ fn take(
         if asker.facts.id != prepared.asker.facts.id {
             return again(turn, caller, prepared, once);
         }
-        let verdict = snapshot.policies.judge(&prepared.submit.action, &asker.facts);
+        let verdict = snapshot.policies.judge(&prepared.submit.action, &asker.facts, turn.now());
         (asker, verdict, prepared.digest)
     };
     thick_enough(&verdict)?;

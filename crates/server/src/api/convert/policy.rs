@@ -3,8 +3,9 @@
 use signoff_api::limits::{APPROVERS_MAX, CONDITIONS_MAX, POLICIES_MAX};
 use signoff_api::policy as wire;
 use signoff_api::{Code, Duration};
-use signoff_core::condition::Condition;
-use signoff_core::policy::{ApprovalTerms, Effect, Escalation, PolicyDoc, Settings, TimeoutRule};
+use signoff_core::action::Cost;
+use signoff_core::condition::{Comparison, Condition};
+use signoff_core::policy::{ApprovalTerms, Effect, Escalation, PolicyDoc, RiskMatch, Settings, TimeoutRule};
 use signoff_core::requirement::Approver;
 use signoff_core::rows::PolicyRow;
 use signoff_core::time::Micros;
@@ -76,11 +77,17 @@ fn doc(faults: &mut Faults, at: &str, given: wire::PolicyBody) -> PolicyDoc {
     let valid_for = given
         .valid_for
         .and_then(|given| span(faults, &format!("{at}/valid_for"), given));
+    let cost_over = given
+        .cost_over
+        .and_then(|given| faults.keep(&format!("{at}/cost_over"), Cost::parse(given.as_str())));
     PolicyDoc {
         name: given.name,
         description: given.description,
         actions: given.actions.unwrap_or_default(),
         agents: given.agents.unwrap_or_default(),
+        labels: given.labels.unwrap_or_default(),
+        risk: given.risk.map(ToCore::to_core),
+        cost_over,
         effect: given.effect.to_core(),
         conditions: conditions.into_iter().map(condition).collect(),
         otherwise: given.otherwise.map(ToCore::to_core),
@@ -98,11 +105,35 @@ fn doc(faults: &mut Faults, at: &str, given: wire::PolicyBody) -> PolicyDoc {
 }
 
 fn condition(given: wire::Condition) -> Condition {
-    let wire::Condition::Structured(given) = given;
-    Condition {
-        field: given.field,
-        operator: given.operator.to_core(),
-        value: given.value,
+    match given {
+        wire::Condition::Expression(source) => Condition::Expression(source),
+        wire::Condition::Structured(given) => Condition::Comparison(Comparison {
+            field: given.field,
+            operator: given.operator.to_core(),
+            value: given.value,
+        }),
+    }
+}
+
+impl ToCore for wire::RiskMatch {
+    type Core = RiskMatch;
+
+    fn to_core(self) -> RiskMatch {
+        match self {
+            Self::AtLeast(least) => RiskMatch::AtLeast(least.to_core()),
+            Self::OneOf(risks) => RiskMatch::OneOf(risks.into_iter().map(ToCore::to_core).collect()),
+        }
+    }
+}
+
+impl ToWire for RiskMatch {
+    type Wire = wire::RiskMatch;
+
+    fn to_wire(&self) -> wire::RiskMatch {
+        match self {
+            Self::AtLeast(least) => wire::RiskMatch::AtLeast(least.to_wire()),
+            Self::OneOf(risks) => wire::RiskMatch::OneOf(risks.iter().map(ToWire::to_wire).collect()),
+        }
     }
 }
 
@@ -157,11 +188,14 @@ impl ToWire for Condition {
     type Wire = wire::Condition;
 
     fn to_wire(&self) -> wire::Condition {
-        wire::Condition::Structured(wire::StructuredCondition {
-            field: self.field.clone(),
-            operator: self.operator.to_wire(),
-            value: self.value.clone(),
-        })
+        match self {
+            Self::Expression(source) => wire::Condition::Expression(source.clone()),
+            Self::Comparison(comparison) => wire::Condition::Structured(wire::StructuredCondition {
+                field: comparison.field.clone(),
+                operator: comparison.operator.to_wire(),
+                value: comparison.value.clone(),
+            }),
+        }
     }
 }
 
@@ -196,6 +230,9 @@ impl ToWire for PolicyDoc {
             description: self.description.clone(),
             actions: unless_default(self.actions.clone()),
             agents: unless_default(self.agents.clone()),
+            labels: unless_default(self.labels.clone()),
+            risk: self.risk.as_ref().map(ToWire::to_wire),
+            cost_over: self.cost_over.to_wire(),
             effect: self.effect.to_wire(),
             conditions: Some(self.conditions.to_wire()).filter(|list| !list.is_empty()),
             otherwise: self.otherwise.to_wire(),
