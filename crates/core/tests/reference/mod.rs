@@ -4,7 +4,7 @@
 use serde_json::Value;
 use signoff_core::{
     action::Action,
-    condition::{Condition, Operator, Outcome},
+    condition::{Condition, Operator, Outcome, Sight},
     judge::ReasonCode,
     policy::{Effect, Otherwise, PolicyDoc, PolicyEffect, RiskMatch, Unmatched},
 };
@@ -224,8 +224,21 @@ fn together(conditions: &[Outcome]) -> Outcome {
 
 /// Only what the tests use: whole numbers of one digit and decimals in quotes, texts, and fields that are not there.
 fn evaluate(condition: &Condition, action: &Action, agent: &Value) -> Outcome {
-    let Condition::Comparison(condition) = condition else {
-        panic!("the model knows comparisons alone: {condition:?}");
+    let condition = match condition {
+        Condition::Comparison(comparison) => comparison,
+        // The language itself is the library's; the model has only where an expression stands.
+        Condition::Expression(_) => {
+            let sight = Sight {
+                action: &action.name,
+                context: &action.context,
+                inputs: &action.inputs,
+                cost: action.cost.as_ref().map_or("0", |cost| cost.as_str()),
+                risk: action.risk,
+                priority: action.priority,
+                ..crate::support::sight(agent)
+            };
+            return condition.compile().expect("checked before").outcome(&sight);
+        }
     };
     let seen = match condition.field.split_once('.') {
         Some(("inputs", rest)) => action.inputs.get(rest),
