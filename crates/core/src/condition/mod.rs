@@ -7,6 +7,7 @@ mod expression;
 mod functions;
 mod money;
 mod names;
+mod reader;
 mod structured;
 mod values;
 
