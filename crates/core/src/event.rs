@@ -97,7 +97,7 @@ pub enum Event {
 /// The feature level that this build reads and writes. Each release that brings new kinds of events raises it by one;
 /// they are written only once the store was raised to their level, so that nodes of the release before understand all
 /// they meet until the last of them is gone.
-pub const FEATURE_LEVEL: u32 = 2;
+pub const FEATURE_LEVEL: u32 = 3;
 
 impl Event {
     /// The versioned name, as in the record.
@@ -144,10 +144,15 @@ impl Event {
         }
     }
 
-    /// The feature level from which the event may be written.
+    /// The feature level from which the event may be written: that of its type, or of what it says beyond what its type
+    /// first said.
     pub fn feature_level(&self) -> u32 {
         match self {
             Self::ExecutionReleased(_) | Self::EpochRaised(_) | Self::LogCut(_) => 2,
+            Self::PolicyPut(put) => put.policy.feature_level(),
+            Self::ApprovalRequested(requested) => requested.requirement.feature_level(),
+            Self::ApprovalRejudged(rejudged) => rejudged.requirement.feature_level(),
+            Self::ApprovalVoted(voted) if voted.stage.is_some() => 3,
             _ => 1,
         }
     }

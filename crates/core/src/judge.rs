@@ -14,7 +14,8 @@ use crate::{
     id::{AgentId, OperatorId},
     name::{GlobIndex, Specificity, is_glob},
     policy::{
-        Effect, Escalation, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule, Unmatched,
+        Effect, Escalation, People, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule,
+        Unmatched,
     },
     requirement::Requirement,
     time::Micros,
@@ -177,6 +178,8 @@ pub struct PolicySet {
     /// Policies about every action.
     any: Vec<usize>,
     settings: Settings,
+    /// Whom addresses of the context may name.
+    people: Arc<People>,
     /// Older first.
     policies: Vec<Arc<Prepared>>,
 }
@@ -229,8 +232,21 @@ impl PolicySet {
             glob_owners,
             any,
             settings,
+            people: Arc::default(),
             policies,
         })
+    }
+
+    /// The same set, for whom these people are known by their addresses.
+    #[must_use]
+    pub fn among(mut self, people: Arc<People>) -> Self {
+        self.people = people;
+        self
+    }
+
+    /// Whom addresses of the context may name.
+    pub fn people(&self) -> &Arc<People> {
+        &self.people
     }
 
     /// The settings this set judges by.
@@ -365,12 +381,17 @@ impl PolicySet {
             code,
             policy: Some(policy.reference.clone()),
             conditions: found.conditions,
-            requirement: policy.doc.requirement(&self.settings.default_approvers),
+            requirement: policy.doc.approval.requirement(
+                &self.settings.default_approvers,
+                policy.doc.require_decision_reason,
+                action,
+                &self.people,
+            ),
             decide_within,
             timeout_cut,
             valid_for: policy.doc.valid_for.unwrap_or(DEFAULT_VALID_FOR),
-            escalate: policy.doc.approval.escalate.clone(),
-            notify: policy.doc.approval.notify.clone(),
+            escalate: policy.doc.approval.escalation(action),
+            notify: policy.doc.approval.notified(action),
             reason_missing: policy.doc.require_reason
                 && action
                     .claims
@@ -395,13 +416,7 @@ impl PolicySet {
             code: (effect == Effect::Deny).then_some(ReasonCode::Unmatched),
             policy: None,
             conditions: Vec::new(),
-            requirement: Requirement {
-                approvers: self.settings.default_approvers.clone(),
-                quorum: 1,
-                deny_quorum: 1,
-                self_approval: false,
-                require_decision_reason: false,
-            },
+            requirement: Requirement::of(self.settings.default_approvers.clone(), 1, 1),
             decide_within,
             timeout_cut,
             valid_for: DEFAULT_VALID_FOR,

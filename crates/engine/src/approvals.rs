@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use signoff_core::{
     actor::Principal,
-    approval::{Refusal, may_vote},
+    approval::{Refusal, has_voted, may_vote},
     authority::{Operation, Permit},
     event::Ballot,
     id::{AgentId, ApplicationId, ApprovalId},
@@ -248,14 +248,10 @@ impl Engine {
             }
             self.permit(caller, Operation::Decide)
                 .map_err(|_| Refusal::NotNamed)?;
-            may_vote(&actor, ballot, &row.requirement, &*snapshot, selves)
+            may_vote(row, &actor, ballot, &*snapshot, selves).map(drop)
         };
         let again = |ballot: Ballot| {
-            let mine = row
-                .votes
-                .iter()
-                .find(|vote| vote.actor.kind == actor.kind && vote.actor.id == actor.id);
-            if mine.is_some_and(|vote| vote.ballot == ballot) {
+            if has_voted(row, &actor, ballot) {
                 Err(Refusal::AlreadyVoted)
             } else {
                 Ok(())

@@ -3,7 +3,9 @@
 use serde_json::Value;
 use signoff_core::{
     condition::{Condition, Operator},
-    policy::{Escalation, Otherwise, PolicyDoc, PolicyEffect, TimeoutRule},
+    policy::{
+        ApproverRule, EscalationTerms, FromContext, Otherwise, PolicyDoc, PolicyEffect, StageTerms, TimeoutRule,
+    },
     time::Micros,
 };
 
@@ -69,8 +71,30 @@ impl PolicyBuilder {
     pub fn approvers<const N: usize>(mut self, approvers: [&str; N]) -> Self {
         self.0.approval.approvers = approvers
             .iter()
-            .map(|approver| approver.parse().unwrap())
+            .map(|approver| ApproverRule::Named(approver.parse().unwrap()))
             .collect();
+        self
+    }
+
+    /// A stage after those before it, of which so many people must approve.
+    pub fn stage<const N: usize>(mut self, approvers: [&str; N], quorum: u32) -> Self {
+        self.0.approval.stages.push(StageTerms {
+            approvers: approvers
+                .iter()
+                .map(|approver| ApproverRule::Named(approver.parse().unwrap()))
+                .collect(),
+            quorum: Some(quorum),
+            ..StageTerms::default()
+        });
+        self
+    }
+
+    /// An approver whose address stands at this path of the context.
+    pub fn approver_from_context<const N: usize>(mut self, path: &str, domains: [&str; N]) -> Self {
+        self.0.approval.approvers.push(ApproverRule::FromContext(FromContext {
+            context: path.to_owned(),
+            domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
+        }));
         self
     }
 
@@ -107,9 +131,9 @@ impl PolicyBuilder {
     /// Tells this contact when nobody has decided after so long.
     pub fn escalate(mut self, after: &str, to: &str) -> Self {
         let after = Micros::parse(after).unwrap();
-        self.0.approval.escalate = Some(Escalation {
+        self.0.approval.escalate = Some(EscalationTerms {
             after,
-            to: vec![to.to_owned()],
+            to: vec![to.into()],
         });
         self
     }

@@ -1,7 +1,7 @@
 //! The decision machine once more, naively: plain sets and counts, written from the words of the design. Beside it, the
 //! random lives of one approval that both are led through.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use proptest::{prelude::*, sample::select};
 use signoff_core::{
@@ -13,7 +13,7 @@ use signoff_core::{
     payload::Hash32,
     policy::{Effect, Orphaned, PolicyRef},
     record::Record,
-    requirement::{Approver, Requirement, Role},
+    requirement::{Approver, Requirement, Role, Stage},
     rows::ApprovalRow,
     time::{Micros, Timestamp},
 };
@@ -81,31 +81,40 @@ pub(crate) struct Life {
     pub(crate) steps: Vec<Step>,
 }
 
-fn any_requirement() -> impl Strategy<Value = Requirement> {
-    let approver = prop_oneof![
+fn any_approver() -> impl Strategy<Value = Approver> {
+    prop_oneof![
         4 => Just(Approver::Role(Role::Member)),
         1 => Just(Approver::Role(Role::Admin)),
         2 => Just(Approver::Group("g".into())),
         1 => (1..=OPERATORS).prop_map(|number| Approver::Operator(operator(number))),
         1 => Just(Approver::AgentOwner),
+    ]
+}
+
+fn any_stage(quorum: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = Stage> {
+    let people = prop::collection::vec(any_approver(), 1..3);
+    (people, quorum, 1..=3_u32).prop_map(|(approvers, quorum, deny_quorum)| Stage {
+        name: None,
+        approvers,
+        quorum,
+        deny_quorum,
+    })
+}
+
+/// One stage, or up to three that fewer people complete.
+fn any_requirement() -> impl Strategy<Value = Requirement> {
+    let stages = prop_oneof![
+        1 => prop::collection::vec(any_stage(1..=4), 1),
+        1 => prop::collection::vec(any_stage(1..=2), 2..=3),
     ];
-    let people = prop::collection::vec(approver, 1..3);
-    (
-        people,
-        1..=4_u32,
-        1..=3_u32,
-        any::<bool>(),
-        prop::bool::weighted(0.2),
+    (stages, any::<bool>(), prop::bool::weighted(0.2)).prop_map(
+        |(stages, self_approval, require_decision_reason)| Requirement {
+            stages,
+            self_approval,
+            require_decision_reason,
+            ..support::requirement()
+        },
     )
-        .prop_map(
-            |(approvers, quorum, deny_quorum, self_approval, require_decision_reason)| Requirement {
-                approvers,
-                quorum,
-                deny_quorum,
-                self_approval,
-                require_decision_reason,
-            },
-        )
 }
 
 fn any_who() -> impl Strategy<Value = Who> {
@@ -138,12 +147,12 @@ fn any_step() -> impl Strategy<Value = Step> {
         });
     prop_oneof![
         30 => vote,
-        8 => prop_oneof![4 => 0..60_i64, 1 => 400..600_i64].prop_map(Step::Wait),
+        7 => prop_oneof![4 => 0..60_i64, 1 => 400..600_i64].prop_map(Step::Wait),
         4 => ((1..=OPERATORS), select(Role::ALL)).prop_map(|(number, role)| Step::SetRole(number, role)),
         4 => ((1..=OPERATORS), any::<bool>()).prop_map(|(number, off)| Step::SetDisabled(number, off)),
         4 => ((1..=OPERATORS), any::<bool>()).prop_map(|(number, member)| Step::SetGroup(number, member)),
         6 => rejudge,
-        4 => Just(Step::Tally),
+        8 => Just(Step::Tally),
         3 => any_who().prop_map(Step::Ask),
         3 => Just(Step::Answer),
         2 => Just(Step::Expire),
@@ -328,11 +337,22 @@ fn attempt(
     Some((actor, event))
 }
 
+/// Somebody's latest vote, and the stage it was cast in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cast {
+    pub(crate) who: Who,
+    pub(crate) ballot: Ballot,
+    stage: usize,
+}
+
 /// The naive model.
 #[derive(Debug, Clone)]
 pub(crate) struct Model {
     pub(crate) status: ApprovalStatus,
-    pub(crate) votes: BTreeMap<Who, Ballot>,
+    /// In the order in which they were cast.
+    pub(crate) votes: Vec<Cast>,
+    /// Whose approvals completed each stage that is over.
+    pub(crate) done: Vec<BTreeSet<Who>>,
     requirement: Requirement,
     governed: bool,
     require_approval: bool,
@@ -343,7 +363,8 @@ impl Model {
     fn new(life: &Life) -> Self {
         Self {
             status: ApprovalStatus::Pending,
-            votes: BTreeMap::new(),
+            votes: Vec::new(),
+            done: Vec::new(),
             requirement: life.requirement.clone(),
             governed: true,
             require_approval: life.require_approval,
@@ -371,20 +392,11 @@ impl Model {
                 let seen = *digest == Some(DIGEST) || (*ballot == Ballot::Deny && digest.is_none());
                 let worded =
                     *commented || (*ballot == Ballot::Approve && !self.requirement.require_decision_reason);
-                let new = self.votes.get(who) != Some(ballot);
-                if seen
-                    && worded
-                    && new
-                    && has_authority(*who, *ballot, &self.requirement, people, self.selves)
-                {
-                    self.votes.insert(*who, *ballot);
-                    self.count(*ballot, people);
+                if seen && worded {
+                    self.vote(*who, *ballot, people);
                 }
             }
-            Step::Ask(who)
-                if self.status == S::Pending
-                    && has_authority(*who, Ballot::Deny, &self.requirement, people, self.selves) =>
-            {
+            Step::Ask(who) if self.status == S::Pending && self.may(*who, Ballot::Deny, people) => {
                 self.status = S::InfoRequested;
             }
             Step::Answer => self.status = S::Pending,
@@ -394,11 +406,11 @@ impl Model {
                 governed,
                 orphaned,
             } => {
-                self.rejudge(*effect, requirement, *governed, *orphaned);
+                self.rejudge(*effect, requirement, *governed, *orphaned, people);
             }
             Step::Tally => {
                 self.count(Ballot::Deny, people);
-                if self.status != S::Denied {
+                if self.status != S::Denied && self.is_last() {
                     self.count(Ballot::Approve, people);
                 }
             }
@@ -407,20 +419,82 @@ impl Model {
         }
     }
 
-    fn count(&mut self, ballot: Ballot, people: &People) {
-        let voters = self.votes.iter().filter(|(who, cast)| {
-            **cast == ballot && has_authority(**who, ballot, &self.requirement, people, self.selves)
+    fn is_last(&self) -> bool {
+        self.done.len() + 1 == self.requirement.stages.len()
+    }
+
+    fn is_spent(&self, who: Who) -> bool {
+        self.done.iter().any(|voters| voters.contains(&who))
+    }
+
+    fn has_authority(&self, who: Who, ballot: Ballot, stage: usize, people: &People) -> bool {
+        has_authority(who, ballot, &self.requirement, stage, people, self.selves)
+    }
+
+    /// Those of the open stage, and of earlier ones for nothing; nobody of a later one.
+    fn may(&self, who: Who, ballot: Ballot, people: &People) -> bool {
+        (0..=self.done.len()).any(|stage| self.has_authority(who, ballot, stage, people))
+    }
+
+    fn counts(&self, who: Who, ballot: Ballot, people: &People) -> bool {
+        let spent = ballot == Ballot::Approve && self.is_spent(who);
+        !spent && self.has_authority(who, ballot, self.done.len(), people)
+    }
+
+    fn vote(&mut self, who: Who, ballot: Ballot, people: &People) {
+        let open = self.done.len();
+        let spent = ballot == Ballot::Approve && self.is_spent(who);
+        let again = self
+            .votes
+            .iter()
+            .any(|cast| cast.who == who && cast.ballot == ballot && (cast.stage == open || spent));
+        if again || !self.may(who, ballot, people) {
+            return;
+        }
+        self.votes.retain(|cast| cast.who != who);
+        self.votes.push(Cast {
+            who,
+            ballot,
+            stage: open,
         });
-        let (needed, end) = match ballot {
-            Ballot::Approve => (self.requirement.quorum, ApprovalStatus::Approved),
-            Ballot::Deny => (self.requirement.deny_quorum, ApprovalStatus::Denied),
-        };
-        if voters.count() >= needed as usize {
-            self.status = end;
+        if self.counts(who, ballot, people) {
+            self.count(ballot, people);
         }
     }
 
-    fn rejudge(&mut self, effect: Effect, requirement: &Requirement, governed: bool, orphaned: Orphaned) {
+    fn count(&mut self, ballot: Ballot, people: &People) {
+        let open = self.done.len();
+        let voters: BTreeSet<Who> = self
+            .votes
+            .iter()
+            .filter(|cast| cast.stage == open && cast.ballot == ballot)
+            .filter(|cast| self.counts(cast.who, ballot, people))
+            .map(|cast| cast.who)
+            .collect();
+        let stage = &self.requirement.stages[open];
+        match ballot {
+            Ballot::Deny if voters.len() >= stage.deny_quorum as usize => {
+                self.status = ApprovalStatus::Denied;
+            }
+            Ballot::Approve if voters.len() >= stage.quorum as usize => {
+                if self.is_last() {
+                    self.status = ApprovalStatus::Approved;
+                } else {
+                    self.done.push(voters);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn rejudge(
+        &mut self,
+        effect: Effect,
+        requirement: &Requirement,
+        governed: bool,
+        orphaned: Orphaned,
+        people: &People,
+    ) {
         let is_orphan = self.governed && !governed && !self.require_approval;
         self.status = match (is_orphan, orphaned, effect) {
             (true, Orphaned::Keep, _) => return,
@@ -430,40 +504,68 @@ impl Model {
             (true, Orphaned::Deny, _) | (_, _, Effect::Deny) => ApprovalStatus::Denied,
             (_, _, Effect::Ask) => {
                 self.governed = governed;
-                self.requirement = requirement.clone();
+                if self.requirement != *requirement {
+                    self.requirement = requirement.clone();
+                    self.replay(people);
+                }
                 return;
             }
         };
     }
+
+    /// The votes so far once more, in their order, under the new requirement; the last stage is left to the tally.
+    fn replay(&mut self, people: &People) {
+        let votes = std::mem::take(&mut self.votes);
+        self.done.clear();
+        let (mut yes, mut no, mut refused) = (BTreeSet::new(), 0, false);
+        for mut cast in votes {
+            let open = self.done.len();
+            cast.stage = open;
+            self.votes.push(cast);
+            if refused || self.is_last() || !self.has_authority(cast.who, cast.ballot, open, people) {
+                continue;
+            }
+            if cast.ballot == Ballot::Deny {
+                no += 1;
+                refused = no >= self.requirement.stages[open].deny_quorum;
+                continue;
+            }
+            yes.insert(cast.who);
+            if yes.len() >= self.requirement.stages[open].quorum as usize {
+                self.done.push(std::mem::take(&mut yes));
+                no = 0;
+            }
+        }
+    }
 }
 
-/// Who may vote so, as the design has it.
+/// Who may vote so in a stage, as the design has it.
 pub(crate) fn has_authority(
     who: Who,
     ballot: Ballot,
     requirement: &Requirement,
+    stage: usize,
     people: &People,
     selves: Selves,
 ) -> bool {
+    let several = ballot == Ballot::Approve && requirement.stages.len() > 1;
+    let stage = &requirement.stages[stage];
     let quorum = if ballot == Ballot::Approve {
-        requirement.quorum
+        stage.quorum
     } else {
-        requirement.deny_quorum
+        stage.deny_quorum
     };
     let number = match who {
         Who::Agent => return false,
         Who::Automation => {
-            return quorum == 1
-                && requirement
-                    .approvers
-                    .iter()
-                    .any(|one| matches!(one, Approver::Role(_)));
+            let by_role = stage.approvers.iter().any(|one| matches!(one, Approver::Role(_)));
+            return quorum == 1 && !several && by_role;
         }
         Who::Operator(number) => number,
     };
     let id: OperatorId = operator(number);
     let person = &people.0[&id];
-    let named = requirement.approvers.iter().any(|approver| match approver {
+    let named = stage.approvers.iter().any(|approver| match approver {
         Approver::Role(Role::Admin) => person.role == Role::Admin,
         Approver::Role(_) => true,
         Approver::Group(_) => person.groups.contains("g"),

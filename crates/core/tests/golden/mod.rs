@@ -130,16 +130,14 @@ fn refunds(version: u64) -> PolicyRef {
 }
 
 fn requirement() -> Requirement {
-    Requirement {
-        approvers: vec![
+    Requirement::of(
+        vec![
             Approver::Group("finance".into()),
             Approver::Email("dana@example.com".into()),
         ],
-        quorum: 2,
-        deny_quorum: 1,
-        self_approval: false,
-        require_decision_reason: false,
-    }
+        2,
+        1,
+    )
 }
 
 impl Builder {

@@ -242,5 +242,6 @@ pub(super) fn candidate(snapshot: &Snapshot, plan: &Plan) -> EngineResult<Policy
         .settings
         .clone()
         .unwrap_or_else(|| snapshot.settings().clone());
-    PolicySet::new(prepared, settings).map_err(|_| EngineError::Internal)
+    let set = PolicySet::new(prepared, settings).map_err(|_| EngineError::Internal)?;
+    Ok(set.among(Arc::clone(snapshot.policies.people())))
 }
