@@ -11,15 +11,15 @@ use crate::{
     payload::Hash32,
     policy::{Effect, Orphaned},
     requirement::Roster,
-    rows::{ApprovalRow, Vote},
+    rows::ApprovalRow,
     time::Timestamp,
 };
 
 mod stages;
 
-pub use stages::{StageStanding, StageState, Voice, has_voted, may_vote, standing};
+pub use stages::{StageStanding, StageState, Voice, has_voted, is_counted, may_vote, standing};
 
-use stages::{eligible, replay, suffices};
+use stages::{replay, suffices};
 
 /// What can be asked of an approval.
 #[derive(Debug, Clone)]
@@ -241,7 +241,8 @@ fn vote(
         .votes
         .iter()
         .filter(|vote| row.is_of_open_stage(vote) && !vote.actor.is_same(around.actor));
-    let (counted, not_counted): (Vec<_>, Vec<_>) = others.partition(|vote| counts(row, vote, around));
+    let (counted, not_counted): (Vec<_>, Vec<_>) =
+        others.partition(|vote| is_counted(row, vote, around.roster, around.selves));
     let mut with_me: Vec<Actor> = counted
         .iter()
         .filter(|vote| vote.ballot == ballot)
@@ -276,21 +277,6 @@ fn vote(
         stage,
         end,
     }))
-}
-
-/// Whether a vote of the open stage counts in it, as people are now.
-fn counts(row: &ApprovalRow, vote: &Vote, around: &Surroundings<'_>) -> bool {
-    let spent = vote.ballot == Ballot::Approve && row.has_counted(&vote.actor);
-    !spent
-        && eligible(
-            &row.requirement,
-            row.open_stage(),
-            &vote.actor,
-            vote.ballot,
-            around.roster,
-            around.selves,
-        )
-        .is_ok()
 }
 
 fn request_info(row: &ApprovalRow, around: &Surroundings<'_>) -> Result<Event, Refusal> {
@@ -372,7 +358,7 @@ fn tally(row: &ApprovalRow, around: &Surroundings<'_>) -> Option<Event> {
             .iter()
             .filter(|vote| vote.ballot == ballot && row.is_of_open_stage(vote));
         votes
-            .filter(|vote| counts(row, vote, around))
+            .filter(|vote| is_counted(row, vote, around.roster, around.selves))
             .map(|vote| vote.actor.clone())
             .collect()
     };

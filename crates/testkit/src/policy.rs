@@ -4,7 +4,8 @@ use serde_json::Value;
 use signoff_core::{
     condition::{Condition, Operator},
     policy::{
-        ApproverRule, EscalationTerms, FromContext, Otherwise, PolicyDoc, PolicyEffect, StageTerms, TimeoutRule,
+        ApproverRule, EscalationTerms, FromContext, Otherwise, PolicyDoc, PolicyEffect, StageTerms,
+        TimeoutRule,
     },
     time::Micros,
 };
@@ -91,10 +92,13 @@ impl PolicyBuilder {
 
     /// An approver whose address stands at this path of the context.
     pub fn approver_from_context<const N: usize>(mut self, path: &str, domains: [&str; N]) -> Self {
-        self.0.approval.approvers.push(ApproverRule::FromContext(FromContext {
-            context: path.to_owned(),
-            domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
-        }));
+        self.0
+            .approval
+            .approvers
+            .push(ApproverRule::FromContext(FromContext {
+                context: path.to_owned(),
+                domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
+            }));
         self
     }
 

@@ -6,7 +6,7 @@ use crate::{
     event::{ApprovalStatus, Ballot},
     id::OperatorId,
     requirement::{Approver, Requirement, Role, Roster, Stage},
-    rows::{ApprovalRow, StageDone},
+    rows::{ApprovalRow, StageDone, Vote},
 };
 
 /// What the vote of somebody who may vote comes to.
@@ -193,8 +193,18 @@ pub struct StageStanding<'a> {
     pub needed: u32,
 }
 
-/// How far the stages of an approval are, by what was counted when votes were cast.
-pub fn standing(row: &ApprovalRow) -> Vec<StageStanding<'_>> {
+/// Whether a vote counts: while its stage is open by who the voter is now, afterwards as it was counted then.
+pub fn is_counted(row: &ApprovalRow, vote: &Vote, roster: &dyn Roster, selves: Selves) -> bool {
+    if row.status.is_terminal() || !row.is_of_open_stage(vote) {
+        return vote.counted;
+    }
+    let spent = vote.ballot == Ballot::Approve && row.has_counted(&vote.actor);
+    let open = row.open_stage();
+    !spent && eligible(&row.requirement, open, &vote.actor, vote.ballot, roster, selves).is_ok()
+}
+
+/// How far the stages of an approval are, as people are now.
+pub fn standing<'a>(row: &'a ApprovalRow, roster: &dyn Roster, selves: Selves) -> Vec<StageStanding<'a>> {
     let open = row.open_stage();
     let ended = row.status.is_terminal();
     let stages = row.requirement.stages.iter().enumerate();
@@ -207,7 +217,7 @@ pub fn standing(row: &ApprovalRow) -> Vec<StageStanding<'_>> {
                 denied_by: Vec::new(),
                 needed: 0,
             },
-            None if at == open => open_standing(row, stage),
+            None if at == open => open_standing(row, stage, roster, selves),
             None => StageStanding {
                 stage,
                 state: if ended {
@@ -223,11 +233,17 @@ pub fn standing(row: &ApprovalRow) -> Vec<StageStanding<'_>> {
         .collect()
 }
 
-fn open_standing<'a>(row: &'a ApprovalRow, stage: &'a Stage) -> StageStanding<'a> {
+fn open_standing<'a>(
+    row: &'a ApprovalRow,
+    stage: &'a Stage,
+    roster: &dyn Roster,
+    selves: Selves,
+) -> StageStanding<'a> {
     let counted = |ballot: Ballot| -> Vec<&Actor> {
-        let votes = row.votes.iter().filter(|vote| row.is_of_open_stage(vote));
+        let votes = row.votes.iter();
         votes
-            .filter(|vote| vote.counted && vote.ballot == ballot)
+            .filter(|vote| vote.ballot == ballot && row.is_of_open_stage(vote))
+            .filter(|vote| is_counted(row, vote, roster, selves))
             .map(|vote| &vote.actor)
             .collect()
     };

@@ -18,6 +18,7 @@ use signoff_core::{
 use crate::support::{AGENT, Log, operator, raw};
 
 mod requests;
+mod staged;
 mod workspace;
 
 const SMALL_REFUNDS: PolicyId = PolicyId(raw(0xb1));
@@ -35,12 +36,17 @@ struct Builder {
 }
 
 /// The golden log of each version: a later one goes on where the one before ends.
-pub(crate) fn logs() -> [(&'static str, Log); 2] {
-    [("v1", build(1)), ("v2", build(2))]
+pub(crate) fn logs() -> [(&'static str, Log); 3] {
+    [("v1", build(1)), ("v2", build(2)), ("v3", build(3))]
 }
 
 /// The whole golden log.
 pub(crate) fn log() -> Log {
+    build(3)
+}
+
+/// Up to where it was cut.
+pub(crate) fn log_with_cut() -> Log {
     build(2)
 }
 
@@ -63,6 +69,9 @@ fn build(version: u32) -> Log {
     if version >= 2 {
         builder.moved();
         builder.cut();
+    }
+    if version >= 3 {
+        builder.staged();
     }
     builder.log
 }

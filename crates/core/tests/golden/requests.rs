@@ -87,7 +87,7 @@ impl Builder {
         }
     }
 
-    fn ask(&mut self, number: u8, change: impl FnOnce(&mut ApprovalRequested)) {
+    pub(super) fn ask(&mut self, number: u8, change: impl FnOnce(&mut ApprovalRequested)) {
         let mut requested = ApprovalRequested {
             action: facts("stripe.refund", Some(refunds(1))),
             requirement: requirement(),

@@ -117,7 +117,7 @@ async fn many(store: &dyn Store, workspace: u128) -> Scribe {
             2 => drop(scribe.end(id, ApprovalStatus::Expired)),
             3 => drop(scribe.end(id, ApprovalStatus::Denied)),
             4 => {
-                let asked = signoff_core::event::Event::InfoRequested(signoff_core::event::Nothing {});
+                let asked = Event::InfoRequested(Nothing {});
                 scribe.record(operator(DANA), id.approval(), asked);
             }
             _ => {}
