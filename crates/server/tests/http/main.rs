@@ -9,4 +9,5 @@ mod examples;
 mod journeys;
 mod layers;
 mod stream;
+mod terms;
 mod world;
