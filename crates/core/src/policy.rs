@@ -10,13 +10,15 @@ use crate::{
     time::Micros,
 };
 
+mod approvers;
+mod contacts;
 mod settings;
 mod terms;
 
+pub use approvers::{ApproverRule, FromContext, People};
+pub use contacts::{Contacts, Escalation, EscalationTerms};
 pub use settings::{RETENTION_DAYS_MAX, RETENTION_DAYS_MIN, Settings};
-pub use terms::{
-    ApprovalTerms, ApproverRule, Contacts, Escalation, EscalationTerms, FromContext, People, StageTerms,
-};
+pub use terms::{ApprovalTerms, StageTerms};
 
 /// What a policy says, on the surface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

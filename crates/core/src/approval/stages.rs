@@ -249,7 +249,7 @@ fn open_standing<'a>(
     };
     let approved_by = counted(Ballot::Approve);
     let ended = row.status.is_terminal();
-    let state = match row.status {
+    let stands = match row.status {
         ApprovalStatus::Approved if suffices(approved_by.len(), Ballot::Approve, Some(stage)) => {
             StageState::Done
         }
@@ -259,7 +259,7 @@ fn open_standing<'a>(
     let so_far = u32::try_from(approved_by.len()).unwrap_or(u32::MAX);
     StageStanding {
         stage,
-        state,
+        state: stands,
         denied_by: counted(Ballot::Deny),
         needed: if ended {
             0

@@ -1,189 +1,16 @@
 //! The terms of asking: who decides, stage by stage, for how long, and who is told.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use super::{LIST_LEN_MAX, PolicyProblem, TimeoutRule, problem};
-use crate::{
-    action::{Action, Priority, Risk, TIMEOUT_MAX},
-    id::OperatorId,
-    requirement::{
-        Approver, LinkMode, QUORUM_MAX, Requirement, STAGES_MAX, Stage, Unresolved, Unusable, is_address,
-    },
-    time::Micros,
+use super::{
+    ApproverRule, Contacts, Escalation, EscalationTerms, LIST_LEN_MAX, People, PolicyProblem, TimeoutRule,
+    contacts::{self, effective},
+    problem,
 };
-
-/// Operators who are switched on, by their addresses in lower case.
-pub type People = HashMap<String, OperatorId>;
-
-/// Whom to tell when nobody has decided in time.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Escalation {
-    /// This long after submission.
-    pub after: Micros,
-    /// Further contacts: channels, groups, people.
-    pub to: Vec<String>,
-}
-
-/// The same as a policy has it: contacts may depend on the request.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct EscalationTerms {
-    /// This long after submission.
-    pub after: Micros,
-    /// Further contacts.
-    pub to: Vec<Contacts>,
-}
-
-/// Whom to tell: always, or from a priority or risk on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Contacts {
-    /// One contact, whatever the request is like.
-    Always(String),
-    /// Contacts for requests of these levels and above; of both, where both are said.
-    From {
-        /// Whom.
-        to: Vec<String>,
-        /// From this priority on.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        priority: Option<Priority>,
-        /// From this risk on.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        risk: Option<Risk>,
-    },
-}
-
-impl From<&str> for Contacts {
-    fn from(contact: &str) -> Self {
-        Self::Always(contact.to_owned())
-    }
-}
-
-impl Contacts {
-    fn chosen(&self, action: &Action) -> &[String] {
-        match self {
-            Self::Always(contact) => std::slice::from_ref(contact),
-            Self::From { to, priority, risk } => {
-                let urgent = priority.is_none_or(|least| action.priority >= least);
-                let risky = risk.is_none_or(|least| action.risk >= least);
-                if urgent && risky { to } else { &[] }
-            }
-        }
-    }
-}
-
-/// The contacts for this action, each once.
-fn effective(contacts: &[Contacts], action: &Action) -> Vec<String> {
-    let mut chosen: Vec<String> = Vec::new();
-    for contact in contacts.iter().flat_map(|contacts| contacts.chosen(action)) {
-        if !chosen.contains(contact) {
-            chosen.push(contact.clone());
-        }
-    }
-    chosen
-}
-
-/// How a policy names approvers.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ApproverRule {
-    /// As they are.
-    Named(Approver),
-    /// By an address that the request brings.
-    FromContext(FromContext),
-}
-
-impl From<Approver> for ApproverRule {
-    fn from(approver: Approver) -> Self {
-        Self::Named(approver)
-    }
-}
-
-/// An approver whose address stands in the action's context, where the agent put it: policy says which domains may name
-/// anybody.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct FromContext {
-    /// A dotted path under the context.
-    pub context: String,
-    /// Domains as they must stand after the `@`; `*.example.com` is any domain below it, and not itself.
-    pub domains: Vec<String>,
-}
-
-/// How many domains one approver from the context may have.
-const DOMAINS_MAX: usize = 20;
-/// The longest path, in bytes.
-const PATH_LEN_MAX: usize = 200;
-
-impl FromContext {
-    fn check(&self) -> Result<(), (&'static str, String)> {
-        let steps = || self.context.split('.');
-        if self.context.len() > PATH_LEN_MAX || steps().any(str::is_empty) {
-            let why =
-                format!("a dotted path of at most {PATH_LEN_MAX} bytes, such as customer.manager_email");
-            return Err(("/context", why));
-        }
-        if self.domains.is_empty() || self.domains.len() > DOMAINS_MAX {
-            let why = format!("1 to {DOMAINS_MAX} domains: an address from the context decides who approves");
-            return Err(("/domains", why));
-        }
-        match self.domains.iter().find(|domain| !is_domain(domain)) {
-            Some(domain) => {
-                let shown: String = domain.chars().take(60).collect();
-                let why =
-                    format!("`{shown}` is no domain; write example.com, or *.example.com for those below it");
-                Err(("/domains", why))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// The operator whom this request names.
-    fn resolve(&self, context: &Map<String, Value>, people: &People) -> Result<OperatorId, Unusable> {
-        let found = look_up(context, &self.context).ok_or(Unusable::Missing)?;
-        let address = found
-            .as_str()
-            .filter(|text| is_address(text))
-            .ok_or(Unusable::NotAnAddress)?;
-        let (_, domain) = address.rsplit_once('@').ok_or(Unusable::NotAnAddress)?;
-        if !self.domains.iter().any(|allowed| allows(allowed, domain)) {
-            return Err(Unusable::OtherDomain);
-        }
-        let known = people.get(&address.to_lowercase());
-        known.copied().ok_or(Unusable::Unknown)
-    }
-}
-
-fn is_domain(text: &str) -> bool {
-    let domain = text.strip_prefix("*.").unwrap_or(text);
-    let is_label =
-        |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    text.len() <= 253 && domain.split('.').all(is_label)
-}
-
-fn allows(allowed: &str, domain: &str) -> bool {
-    match allowed.strip_prefix('*') {
-        // What is left of `*.example.com` begins with its dot, so that `notexample.com` is not below it.
-        Some(below) => {
-            let (domain, below) = (domain.to_ascii_lowercase(), below.to_ascii_lowercase());
-            domain.len() > below.len() && domain.ends_with(&below) && !domain.starts_with('.')
-        }
-        None => allowed.eq_ignore_ascii_case(domain),
-    }
-}
-
-fn look_up<'a>(context: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
-    let mut steps = path.strip_prefix("context.").unwrap_or(path).split('.');
-    let mut value = context.get(steps.next()?)?;
-    for step in steps {
-        value = match value {
-            Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
-            other => other.get(step)?,
-        };
-    }
-    Some(value)
-}
+use crate::{
+    action::{Action, Risk, TIMEOUT_MAX},
+    requirement::{Approver, LinkMode, QUORUM_MAX, Requirement, STAGES_MAX, Stage, Unresolved},
+};
 
 /// One stage as a policy has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -315,9 +142,9 @@ impl ApprovalTerms {
                     "`after` is more than 0 and at most 30 days, and `to` names at least one contact",
                 ));
             }
-            check_contacts("/approval/escalate/to", &escalate.to)?;
+            contacts::check("/approval/escalate/to", &escalate.to)?;
         }
-        check_contacts("/approval/notify", &self.notify)?;
+        contacts::check("/approval/notify", &self.notify)?;
         self.check_link()
     }
 
@@ -491,35 +318,10 @@ impl Asked<'_> {
         }
         if approvers.is_empty() {
             approvers = default_approvers.to_vec();
-            unresolved.iter_mut().for_each(|one| one.defaulted = true);
+            for one in &mut unresolved {
+                one.defaulted = true;
+            }
         }
         (approvers, unresolved)
     }
-}
-
-fn check_contacts(place: &str, contacts: &[Contacts]) -> Result<(), PolicyProblem> {
-    let mut count = 0;
-    for (at, contacts) in contacts.iter().enumerate() {
-        match contacts {
-            Contacts::Always(_) => count += 1,
-            Contacts::From { to, .. } if to.is_empty() => {
-                return Err(problem(format!("{place}/{at}/to"), "at least one contact"));
-            }
-            Contacts::From {
-                priority: None,
-                risk: None,
-                ..
-            } => {
-                return Err(problem(
-                    format!("{place}/{at}"),
-                    "say from which `priority` or `risk` on; a contact for all is written as text",
-                ));
-            }
-            Contacts::From { to, .. } => count += to.len(),
-        }
-    }
-    if count > LIST_LEN_MAX {
-        return Err(problem(place, format!("more than {LIST_LEN_MAX} entries")));
-    }
-    Ok(())
 }

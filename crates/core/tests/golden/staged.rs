@@ -91,7 +91,7 @@ impl Builder {
         };
         self.push(&person(DANA), PAYOUTS, Event::PolicyPut(put));
         // Stage after stage.
-        self.ask_staged(0x61, &reference, requirement());
+        self.ask_staged(0x61, &reference, &requirement());
         self.vote_staged(0x61, 3, Ballot::Approve, completes(1, 3), None);
         self.vote_staged(0x61, 3, Ballot::Deny, for_nothing(2), None);
         let run_by = Some(self.now.plus(Micros::seconds(600)));
@@ -108,7 +108,7 @@ impl Builder {
             }],
             ..requirement()
         };
-        self.ask_staged(0x62, &reference, alone);
+        self.ask_staged(0x62, &reference, &alone);
         self.vote_flat(0x62, 3, Ballot::Deny);
         let voted = self.vote_flat(0x62, 1, Ballot::Approve);
         let mut turned = requirement();
@@ -129,11 +129,11 @@ impl Builder {
         self.vote_staged(0x62, 3, Ballot::Deny, stage(2), Some(denied));
     }
 
-    fn ask_staged(&mut self, number: u8, policy: &PolicyRef, requirement: Requirement) {
+    fn ask_staged(&mut self, number: u8, policy: &PolicyRef, requirement: &Requirement) {
         self.ask(number, |requested| {
             requested.action.name = "payout.send".into();
             requested.action.policy = Some(policy.clone());
-            requested.requirement = requirement.clone();
+            requested.requirement.clone_from(requirement);
         });
     }
 
