@@ -66,6 +66,11 @@ impl Actor {
         }
     }
 
+    /// Whether it is the same somebody, by whatever way in.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.id == other.id
+    }
+
     /// The operator behind the actor, if it is a person.
     pub fn operator(&self) -> Option<OperatorId> {
         if self.kind == ActorKind::Operator {

@@ -1,19 +1,25 @@
 //! The decision machine: `(approval, command, surroundings) → event or refusal`. Pure; one command, at most one event.
 
 use crate::{
-    actor::{Actor, ActorKind},
+    actor::Actor,
     event::{
         ApprovalEnd, ApprovalEscalated, ApprovalRejudged, ApprovalStatus, ApprovalVoted, Ballot, Event,
-        Nothing, View,
+        Nothing, View, VotedStage,
     },
     id::{ApprovalId, OperatorId},
     judge::{ReasonCode, Verdict},
     payload::Hash32,
     policy::{Effect, Orphaned},
-    requirement::{Approver, Requirement, Role, Roster},
-    rows::{ApprovalRow, Vote},
+    requirement::Roster,
+    rows::ApprovalRow,
     time::Timestamp,
 };
+
+mod stages;
+
+pub use stages::{StageStanding, StageState, Voice, has_voted, is_counted, may_vote, standing};
+
+use stages::{replay, suffices};
 
 /// What can be asked of an approval.
 #[derive(Debug, Clone)]
@@ -102,6 +108,9 @@ pub enum Refusal {
     /// The requirement does not name the voter.
     #[error("the requirement names other people")]
     NotNamed,
+    /// A later stage names the voter; it opens after this one.
+    #[error("the turn of this voter comes after stage {0}")]
+    NotYet(u32),
     /// The agent's owner and the person it asks for can't approve.
     #[error("who owns the agent, or is the one it asks for, can't approve")]
     SelfApproval,
@@ -109,7 +118,7 @@ pub enum Refusal {
     #[error("this person has voted so already")]
     AlreadyVoted,
     /// A machine can't be one of several people.
-    #[error("automation never counts to a quorum above one")]
+    #[error("automation never counts where more than one person is needed")]
     NotAPerson,
     /// A denial, or an approval under this policy, needs words.
     #[error("a reason is required")]
@@ -209,56 +218,6 @@ fn approved(row: &ApprovalRow, note: Option<&str>, now: Timestamp) -> Event {
     Event::ApprovalEnded(approval_end(row, note, now))
 }
 
-/// Whether this actor may vote so, as things stand. Asked when a vote is cast and again when it would complete.
-pub fn may_vote(
-    actor: &Actor,
-    ballot: Ballot,
-    requirement: &Requirement,
-    roster: &dyn Roster,
-    selves: Selves,
-) -> Result<(), Refusal> {
-    match (actor.kind, actor.operator()) {
-        (ActorKind::Operator, Some(operator)) => {
-            // Only `agent.owner` speaks of the owner; the roster can't know which agent is meant.
-            let as_owner =
-                requirement.approvers.contains(&Approver::AgentOwner) && selves.owner == Some(operator);
-            let active = roster.is_named(operator, &Approver::Role(Role::Member));
-            if !active || !(as_owner || roster.may_decide(operator, requirement)) {
-                return Err(Refusal::NotNamed);
-            }
-            if ballot == Ballot::Approve && selves.include(operator) && !requirement.self_approval {
-                return Err(Refusal::SelfApproval);
-            }
-            Ok(())
-        }
-        // Automation has an admin's rights, so a role names it; a group or an address names people.
-        (ActorKind::Automation, _)
-            if !requirement
-                .approvers
-                .iter()
-                .any(|a| matches!(a, Approver::Role(_))) =>
-        {
-            Err(Refusal::NotNamed)
-        }
-        (ActorKind::Automation, _) if quorum_for(ballot, requirement) > 1 => Err(Refusal::NotAPerson),
-        (ActorKind::Automation, _) => Ok(()),
-        _ => Err(Refusal::NotNamed),
-    }
-}
-
-/// Whether so many people are enough. Nobody is never enough, whatever a requirement says.
-fn suffices(people: usize, ballot: Ballot, requirement: &Requirement) -> bool {
-    let quorum = quorum_for(ballot, requirement).max(1);
-    u32::try_from(people).is_ok_and(|people| people >= quorum)
-}
-
-fn quorum_for(ballot: Ballot, requirement: &Requirement) -> u32 {
-    match ballot {
-        Ballot::Approve => requirement.quorum,
-        Ballot::Deny => requirement.deny_quorum,
-    }
-}
-
 fn vote(
     row: &ApprovalRow,
     ballot: Ballot,
@@ -267,13 +226,7 @@ fn vote(
     commented: bool,
     around: &Surroundings<'_>,
 ) -> Result<Event, Refusal> {
-    may_vote(
-        around.actor,
-        ballot,
-        &row.requirement,
-        around.roster,
-        around.selves,
-    )?;
+    let voice = may_vote(row, around.actor, ballot, around.roster, around.selves)?;
     // I2: an approval carries the digest of what was shown. A denial may come blind, but never of something else.
     if digest.map_or(ballot == Ballot::Approve, |seen| seen != row.digest) {
         return Err(Refusal::DigestMismatch);
@@ -281,22 +234,39 @@ fn vote(
     if !commented && (ballot == Ballot::Deny || row.requirement.require_decision_reason) {
         return Err(Refusal::ReasonRequired);
     }
-    let same_person = |vote: &&Vote| vote.actor.kind == around.actor.kind && vote.actor.id == around.actor.id;
-    if row
-        .votes
-        .iter()
-        .find(same_person)
-        .is_some_and(|earlier| earlier.ballot == ballot)
-    {
+    if has_voted(row, around.actor, ballot) {
         return Err(Refusal::AlreadyVoted);
     }
-    let others = row.votes.iter().filter(|vote| !same_person(vote));
+    let others = row
+        .votes
+        .iter()
+        .filter(|vote| row.is_of_open_stage(vote) && !vote.actor.is_same(around.actor));
     let (counted, not_counted): (Vec<_>, Vec<_>) =
-        others.partition(|vote| still_counts(vote, &row.requirement, around));
-    let people = 1 + counted.iter().filter(|vote| vote.ballot == ballot).count();
-    let end = suffices(people, ballot, &row.requirement).then(|| match ballot {
-        Ballot::Approve => approval_end(row, None, around.now),
-        Ballot::Deny => end(ApprovalStatus::Denied, Some(ReasonCode::DeniedByReviewer), None),
+        others.partition(|vote| is_counted(row, vote, around.roster, around.selves));
+    let mut with_me: Vec<Actor> = counted
+        .iter()
+        .filter(|vote| vote.ballot == ballot)
+        .map(|vote| vote.actor.clone())
+        .collect();
+    with_me.push(around.actor.clone());
+    let open = row.open_stage();
+    let suffices =
+        voice == Voice::Counts && suffices(with_me.len(), ballot, row.requirement.stages.get(open));
+    let is_last = open + 1 >= row.requirement.stages.len();
+    let end = match ballot {
+        Ballot::Deny if suffices => Some(end(
+            ApprovalStatus::Denied,
+            Some(ReasonCode::DeniedByReviewer),
+            None,
+        )),
+        Ballot::Approve if suffices && is_last => Some(approval_end(row, None, around.now)),
+        _ => None,
+    };
+    let completes = suffices && end.is_none();
+    let stage = row.requirement.is_staged().then(|| VotedStage {
+        number: u32::try_from(open + 1).unwrap_or(u32::MAX),
+        for_nothing: voice == Voice::Late,
+        completed_by: if completes { with_me } else { Vec::new() },
     });
     let not_counted = not_counted.into_iter().map(|vote| vote.actor.clone()).collect();
     Ok(Event::ApprovalVoted(ApprovalVoted {
@@ -304,30 +274,14 @@ fn vote(
         digest: row.digest,
         view,
         not_counted,
+        stage,
         end,
     }))
 }
 
-fn still_counts(vote: &Vote, requirement: &Requirement, around: &Surroundings<'_>) -> bool {
-    may_vote(
-        &vote.actor,
-        vote.ballot,
-        requirement,
-        around.roster,
-        around.selves,
-    )
-    .is_ok()
-}
-
 fn request_info(row: &ApprovalRow, around: &Surroundings<'_>) -> Result<Event, Refusal> {
     // Who may deny may ask.
-    may_vote(
-        around.actor,
-        Ballot::Deny,
-        &row.requirement,
-        around.roster,
-        around.selves,
-    )?;
+    may_vote(row, around.actor, Ballot::Deny, around.roster, around.selves)?;
     if !row.accepts.info_requests {
         return Err(Refusal::NotAskable);
     }
@@ -380,9 +334,15 @@ fn rejudge(
                 && row.requirement == verdict.requirement
                 && row.valid_for == verdict.valid_for;
             (!same).then(|| {
+                let stages_done = if row.requirement == verdict.requirement {
+                    row.stages_done.clone()
+                } else {
+                    replay(row, &verdict.requirement, around)
+                };
                 Event::ApprovalRejudged(Box::new(ApprovalRejudged {
                     policy: verdict.policy.clone(),
                     requirement: verdict.requirement.clone(),
+                    stages_done,
                     valid_for: verdict.valid_for,
                 }))
             })
@@ -393,21 +353,29 @@ fn rejudge(
 /// The end that the votes as they stand bring about, if any. Denials first: fail closed.
 fn tally(row: &ApprovalRow, around: &Surroundings<'_>) -> Option<Event> {
     let counted = |ballot: Ballot| -> Vec<Actor> {
-        let votes = row.votes.iter().filter(|vote| vote.ballot == ballot);
+        let votes = row
+            .votes
+            .iter()
+            .filter(|vote| vote.ballot == ballot && row.is_of_open_stage(vote));
         votes
-            .filter(|vote| still_counts(vote, &row.requirement, around))
+            .filter(|vote| is_counted(row, vote, around.roster, around.selves))
             .map(|vote| vote.actor.clone())
             .collect()
     };
     let note = Some("policy_changed");
+    let open = row.open_stage();
+    let (stage, is_last) = (
+        row.requirement.stages.get(open),
+        open + 1 >= row.requirement.stages.len(),
+    );
     let (against, in_favour) = (counted(Ballot::Deny), counted(Ballot::Approve));
-    if suffices(against.len(), Ballot::Deny, &row.requirement) {
+    if suffices(against.len(), Ballot::Deny, stage) {
         let denied = end(ApprovalStatus::Denied, Some(ReasonCode::DeniedByReviewer), note);
         Some(Event::ApprovalEnded(ApprovalEnd {
             counted: against,
             ..denied
         }))
-    } else if suffices(in_favour.len(), Ballot::Approve, &row.requirement) {
+    } else if is_last && suffices(in_favour.len(), Ballot::Approve, stage) {
         let approved = approval_end(row, note, around.now);
         Some(Event::ApprovalEnded(ApprovalEnd {
             counted: in_favour,

@@ -152,12 +152,16 @@ impl Event {
         }
     }
 
-    /// The feature level from which the event may be written.
+    /// The feature level from which the event may be written: that of its type, or of what it says beyond what its type
+    /// first said.
     pub fn feature_level(&self) -> u32 {
         match self {
             Self::ExecutionReleased(_) | Self::EpochRaised(_) | Self::LogCut(_) => 2,
             Self::StopPulled(_) | Self::StopLifted(_) => 3,
             Self::PolicyPut(put) => put.policy.feature_level(),
+            Self::ApprovalRequested(requested) => requested.requirement.feature_level(),
+            Self::ApprovalRejudged(rejudged) => rejudged.requirement.feature_level(),
+            Self::ApprovalVoted(voted) if voted.stage.is_some() => 3,
             _ => 1,
         }
     }

@@ -15,7 +15,7 @@ use crate::{
     condition::{self, Compiled, Outcome, Report, Sight},
     id::{AgentId, OperatorId},
     name::{GlobIndex, Specificity, is_glob},
-    policy::{Effect, Escalation, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule},
+    policy::{Effect, Escalation, People, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule},
     requirement::Requirement,
     stop::Stops,
     time::{Micros, Timestamp},
@@ -228,6 +228,8 @@ pub struct PolicySet {
     /// Policies about every action.
     any: Vec<usize>,
     settings: Settings,
+    /// Whom addresses of the context may name.
+    people: Arc<People>,
     /// Older first.
     policies: Vec<Arc<Prepared>>,
     /// What comes before all of them.
@@ -283,9 +285,22 @@ impl PolicySet {
             glob_owners,
             any,
             settings,
+            people: Arc::default(),
             policies,
             stops,
         })
+    }
+
+    /// The same set, for whom these people are known by their addresses.
+    #[must_use]
+    pub fn among(mut self, people: Arc<People>) -> Self {
+        self.people = people;
+        self
+    }
+
+    /// Whom addresses of the context may name.
+    pub fn people(&self) -> &Arc<People> {
+        &self.people
     }
 
     /// The settings this set judges by.
@@ -427,12 +442,17 @@ impl PolicySet {
             code,
             policy: Some(policy.reference.clone()),
             conditions: self.reports(&found, action, agent, now),
-            requirement: policy.doc.requirement(&self.settings.default_approvers),
+            requirement: policy.doc.approval.requirement(
+                &self.settings.default_approvers,
+                policy.doc.require_decision_reason,
+                action,
+                &self.people,
+            ),
             decide_within,
             timeout_cut,
             valid_for: policy.doc.valid_for.unwrap_or(DEFAULT_VALID_FOR),
-            escalate: policy.doc.approval.escalate.clone(),
-            notify: policy.doc.approval.notify.clone(),
+            escalate: policy.doc.approval.escalation(action),
+            notify: policy.doc.approval.notified(action),
             reason_missing: policy.doc.require_reason
                 && action
                     .claims

@@ -9,13 +9,18 @@ use crate::{
     condition::{self, Condition},
     id::PolicyId,
     name::{self, Specificity},
-    requirement::{Approver, QUORUM_MAX, Requirement},
     time::Micros,
 };
 
+mod approvers;
+mod contacts;
 mod settings;
+mod terms;
 
+pub use approvers::{ApproverRule, FromContext, People};
+pub use contacts::{Contacts, Escalation, EscalationTerms};
 pub use settings::{RETENTION_DAYS_MAX, RETENTION_DAYS_MIN, Settings};
+pub use terms::{ApprovalTerms, StageTerms};
 
 /// What a policy says, on the surface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,41 +74,6 @@ pub enum TimeoutRule {
     After(Micros),
     /// As long as it takes, unless the request says otherwise.
     Never,
-}
-
-/// Whom to tell when nobody has decided in time.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Escalation {
-    /// This long after submission.
-    pub after: Micros,
-    /// Further contacts: channels, groups, people.
-    pub to: Vec<String>,
-}
-
-/// The terms of asking.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ApprovalTerms {
-    /// Who may decide; none named: the workspace's default approvers.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub approvers: Vec<Approver>,
-    /// How many people must approve; 1 unless said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quorum: Option<u32>,
-    /// How many people must deny; 1 unless said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deny_quorum: Option<u32>,
-    /// How long people have.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<TimeoutRule>,
-    /// Whether the agent's owner and the person it asks for may approve too.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub self_approval: bool,
-    /// Whom to tell when nobody has decided in time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub escalate: Option<Escalation>,
-    /// Whom to tell at once, beside those who may decide.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub notify: Vec<String>,
 }
 
 /// Which risks a policy is about.
@@ -258,7 +228,7 @@ impl PolicyDoc {
         }
         self.check_matchers()?;
         self.check_conditions()?;
-        self.check_terms()?;
+        self.approval.check()?;
         match self.valid_for {
             Some(span) if span.0 <= 0 || span > TIMEOUT_MAX => {
                 return Err(problem("/valid_for", "more than 0 and at most 30 days"));
@@ -315,44 +285,6 @@ impl PolicyDoc {
         Ok(())
     }
 
-    fn check_terms(&self) -> Result<(), PolicyProblem> {
-        let terms = &self.approval;
-        if terms.approvers.len() > LIST_LEN_MAX {
-            return Err(problem(
-                "/approval/approvers",
-                format!("more than {LIST_LEN_MAX} entries"),
-            ));
-        }
-        for (quorum, field) in [(terms.quorum, "quorum"), (terms.deny_quorum, "deny_quorum")] {
-            if quorum.is_some_and(|quorum| quorum == 0 || quorum > QUORUM_MAX) {
-                return Err(problem(
-                    format!("/approval/{field}"),
-                    format!("from 1 to {QUORUM_MAX}"),
-                ));
-            }
-        }
-        if let Some(TimeoutRule::After(span)) = terms.timeout
-            && (span.0 <= 0 || span > TIMEOUT_MAX)
-        {
-            return Err(problem(
-                "/approval/timeout",
-                "more than 0 and at most 30 days, or \"never\"",
-            ));
-        }
-        if let Some(escalate) = &terms.escalate
-            && (escalate.after.0 <= 0
-                || escalate.after > TIMEOUT_MAX
-                || escalate.to.is_empty()
-                || escalate.to.len() > LIST_LEN_MAX)
-        {
-            return Err(problem(
-                "/approval/escalate",
-                "`after` is more than 0 and at most 30 days, and `to` names at least one contact",
-            ));
-        }
-        Ok(())
-    }
-
     /// The feature level from which it may be written: a node that does not know a matcher would take it for wider than
     /// it is.
     pub fn feature_level(&self) -> u32 {
@@ -361,7 +293,7 @@ impl PolicyDoc {
             || self.risk.is_some()
             || self.cost_over.is_some()
             || self.conditions.iter().any(expression);
-        if new { 3 } else { 1 }
+        if new { 3 } else { self.approval.feature_level() }
     }
 
     /// The normal form of the effect: what it says where its conditions hold, do not hold, or fail.
@@ -391,23 +323,6 @@ impl PolicyDoc {
                 or_else: Some(otherwise),
                 on_error: Some(otherwise),
             },
-        }
-    }
-
-    /// Who must decide under this policy.
-    pub fn requirement(&self, default_approvers: &[Approver]) -> Requirement {
-        let terms = &self.approval;
-        let approvers = if terms.approvers.is_empty() {
-            default_approvers
-        } else {
-            &terms.approvers
-        };
-        Requirement {
-            approvers: approvers.to_vec(),
-            quorum: terms.quorum.unwrap_or(1),
-            deny_quorum: terms.deny_quorum.unwrap_or(1),
-            self_approval: terms.self_approval,
-            require_decision_reason: self.require_decision_reason,
         }
     }
 }

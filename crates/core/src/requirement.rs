@@ -103,32 +103,201 @@ impl<'de> Deserialize<'de> for Approver {
     }
 }
 
-/// Who must decide, and how many. Stages will become a list of these.
+/// One step of a requirement: who may vote in it, and how many of them it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Requirement {
+pub struct Stage {
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Who may vote.
     pub approvers: Vec<Approver>,
     /// How many people must approve.
     pub quorum: u32,
     /// How many people must deny.
     pub deny_quorum: u32,
+}
+
+/// Whose link may decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkMode {
+    /// A link that was made for one operator, and counts as that operator.
+    #[default]
+    Operator,
+    /// A link that decides for whoever holds it.
+    Anyone,
+    /// None: people decide after they signed in.
+    None,
+}
+
+text_enum!(LinkMode { Operator => "operator", Anyone => "anyone", None => "none" });
+
+/// Why an address of the context names nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unusable {
+    /// The context has nothing there.
+    Missing,
+    /// What is there is no e-mail address.
+    NotAnAddress,
+    /// Its domain is none of those that the policy allows.
+    OtherDomain,
+    /// No operator who is switched on has it.
+    Unknown,
+}
+
+text_enum!(Unusable {
+    Missing => "missing", NotAnAddress => "not_an_address", OtherDomain => "other_domain", Unknown => "unknown",
+});
+
+/// An approver that the policy wanted from the context and did not get. Says the path, never what stood there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unresolved {
+    /// In which stage, from 1.
+    pub stage: u32,
+    /// The path in the context, as the policy has it.
+    pub context: String,
+    /// Why it names nobody.
+    pub why: Unusable,
+    /// Nobody else was named in the stage: the workspace's default approvers stand in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub defaulted: bool,
+}
+
+/// Who must decide: one stage after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Requirement {
+    /// In order, at least one; none at all lets nobody decide.
+    pub stages: Vec<Stage>,
     /// Whether the agent's owner and the person it asks for may approve too.
     pub self_approval: bool,
     /// Whether an approval needs a comment too (a denial always needs a reason).
     pub require_decision_reason: bool,
+    /// Whose link may decide.
+    pub link: LinkMode,
+    /// Approvers that the context should have named.
+    pub unresolved: Vec<Unresolved>,
 }
 
-/// The largest quorum.
+impl Requirement {
+    /// One stage without a name, and nothing special about it.
+    pub fn of(approvers: Vec<Approver>, quorum: u32, deny_quorum: u32) -> Self {
+        Self {
+            stages: vec![Stage {
+                name: None,
+                approvers,
+                quorum,
+                deny_quorum,
+            }],
+            self_approval: false,
+            require_decision_reason: false,
+            link: LinkMode::Operator,
+            unresolved: Vec::new(),
+        }
+    }
+
+    /// Whether one stage follows another.
+    pub fn is_staged(&self) -> bool {
+        self.stages.len() > 1
+    }
+
+    /// The feature level whose nodes read it: what has one plain stage is written as it always was.
+    pub fn feature_level(&self) -> u32 {
+        let plain = self.as_flat().is_some() && self.link == LinkMode::Operator && self.unresolved.is_empty();
+        if plain { 1 } else { 3 }
+    }
+
+    fn as_flat(&self) -> Option<&Stage> {
+        match self.stages.as_slice() {
+            [one] if one.name.is_none() => Some(one),
+            _ => None,
+        }
+    }
+}
+
+/// How a requirement stands in records and rows: flat with one stage, as it was before there were several.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approvers: Option<Vec<Approver>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quorum: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deny_quorum: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<Stage>,
+    self_approval: bool,
+    require_decision_reason: bool,
+    #[serde(default, skip_serializing_if = "is_default_link")]
+    link: LinkMode,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unresolved: Vec<Unresolved>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_default_link(link: &LinkMode) -> bool {
+    *link == LinkMode::default()
+}
+
+impl From<Requirement> for Written {
+    fn from(requirement: Requirement) -> Self {
+        let flat = requirement.as_flat().cloned();
+        let stages = if flat.is_some() {
+            Vec::new()
+        } else {
+            requirement.stages
+        };
+        Self {
+            quorum: flat.as_ref().map(|stage| stage.quorum),
+            deny_quorum: flat.as_ref().map(|stage| stage.deny_quorum),
+            approvers: flat.map(|stage| stage.approvers),
+            stages,
+            self_approval: requirement.self_approval,
+            require_decision_reason: requirement.require_decision_reason,
+            link: requirement.link,
+            unresolved: requirement.unresolved,
+        }
+    }
+}
+
+impl TryFrom<Written> for Requirement {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let stages = match (written.approvers, written.quorum, written.deny_quorum) {
+            (Some(approvers), Some(quorum), Some(deny_quorum)) if written.stages.is_empty() => vec![Stage {
+                name: None,
+                approvers,
+                quorum,
+                deny_quorum,
+            }],
+            (None, None, None) if !written.stages.is_empty() => written.stages,
+            _ => return Err("a requirement has either approvers with their quorums or stages"),
+        };
+        Ok(Self {
+            stages,
+            self_approval: written.self_approval,
+            require_decision_reason: written.require_decision_reason,
+            link: written.link,
+            unresolved: written.unresolved,
+        })
+    }
+}
+
+/// The largest quorum, over all stages together.
 pub const QUORUM_MAX: u32 = 100;
+/// How many stages a requirement may have.
+pub const STAGES_MAX: usize = 10;
 
 /// Who people are at the moment a vote is judged. Implemented by what holds operators and groups.
 pub trait Roster {
     /// Whether this operator is named by this approver entry, is active, and is a member or higher.
     fn is_named(&self, operator: OperatorId, approver: &Approver) -> bool;
 
-    /// Whether this operator is named by any entry of the requirement.
-    fn may_decide(&self, operator: OperatorId, requirement: &Requirement) -> bool {
-        requirement
+    /// Whether this operator is named by any entry of the stage.
+    fn may_decide(&self, operator: OperatorId, stage: &Stage) -> bool {
+        stage
             .approvers
             .iter()
             .any(|approver| self.is_named(operator, approver))
@@ -165,6 +334,37 @@ mod tests {
             "everyone",
         ] {
             assert!(text.parse::<Approver>().is_err(), "{text}");
+        }
+    }
+
+    /// What has one plain stage is written as it was before there were several; the rest says `stages`.
+    #[test]
+    fn one_stage_is_written_flat() {
+        let flat = Requirement::of(vec![Approver::Role(Role::Member)], 2, 1);
+        let text = r#"{"approvers":["role:member"],"quorum":2,"deny_quorum":1,"self_approval":false,"require_decision_reason":false}"#;
+        assert_eq!(serde_json::to_string(&flat).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Requirement>(text).unwrap(), flat);
+        assert_eq!(flat.feature_level(), 1);
+
+        let mut staged = flat.clone();
+        staged.stages.push(Stage {
+            name: Some("finance".into()),
+            ..flat.stages[0].clone()
+        });
+        staged.link = LinkMode::None;
+        let value = serde_json::to_value(&staged).unwrap();
+        assert_eq!(
+            (value["stages"][1]["name"].as_str(), value.get("quorum")),
+            (Some("finance"), None)
+        );
+        assert_eq!(serde_json::from_value::<Requirement>(value).unwrap(), staged);
+        assert_eq!(staged.feature_level(), 3);
+
+        for both_or_neither in [
+            r#"{"self_approval":false,"require_decision_reason":false}"#,
+            r#"{"approvers":[],"quorum":1,"deny_quorum":1,"stages":[{"approvers":[],"quorum":1,"deny_quorum":1}],"self_approval":false,"require_decision_reason":false}"#,
+        ] {
+            assert!(serde_json::from_str::<Requirement>(both_or_neither).is_err());
         }
     }
 }

@@ -194,6 +194,17 @@ pub struct Vote {
     pub counted: bool,
 }
 
+/// A stage that has its approvals. It stays done, whatever becomes of those who gave them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageDone {
+    /// The record of the vote that completed it: what was cast up to there is not for a later stage.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Whose approvals it took; they count for no later stage.
+    pub by: Vec<Actor>,
+}
+
 /// One question of an approver to the agent, and its answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InfoRequest {
@@ -260,6 +271,9 @@ pub struct ApprovalRow {
     pub escalated_at: Option<Timestamp>,
     /// One a person.
     pub votes: Vec<Vote>,
+    /// The stages that have their approvals, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages_done: Vec<StageDone>,
     /// Questions and answers.
     pub info: Vec<InfoRequest>,
     /// When it ended.
@@ -290,6 +304,25 @@ impl ApprovalRow {
             None
         };
         [self.decide_by, escalate_at].into_iter().flatten().min()
+    }
+
+    /// The stage whose turn it is, from 0. What has ended stays at the stage where it ended.
+    pub fn open_stage(&self) -> usize {
+        self.stages_done
+            .len()
+            .min(self.requirement.stages.len().saturating_sub(1))
+    }
+
+    /// Whether a vote was cast while the open stage was open.
+    pub fn is_of_open_stage(&self, vote: &Vote) -> bool {
+        self.stages_done.last().is_none_or(|done| vote.seq > done.seq)
+    }
+
+    /// Whether somebody's approval was counted to an earlier stage: one person counts once over all of them.
+    pub fn has_counted(&self, actor: &Actor) -> bool {
+        self.stages_done
+            .iter()
+            .any(|done| done.by.iter().any(|by| by.is_same(actor)))
     }
 
     /// The question that waits for an answer.

@@ -7,11 +7,11 @@ use proptest::{
     test_runner::{RngAlgorithm, TestRng, TestRunner},
 };
 use signoff_core::{
-    actor::ActorKind,
+    actor::{Actor, ActorKind},
     event::{ApprovalStatus, Ballot, Event, ExecutionOrigin, ExecutionTouched},
     fold::FoldError,
     record::ChainVerifier,
-    rows::Vote,
+    rows::{ApprovalRow, Vote},
     time::Timestamp,
 };
 
@@ -21,10 +21,14 @@ use approval_model::{DEADLINE, Led, OPERATORS, Tried, Who, any_life, has_authori
 use support::{WORKSPACE, approval_id, operator, person};
 
 fn who(vote: &Vote) -> Who {
-    match vote.actor.kind {
+    who_is(&vote.actor)
+}
+
+fn who_is(actor: &Actor) -> Who {
+    match actor.kind {
         ActorKind::Automation => Who::Automation,
         _ => (1..=OPERATORS)
-            .find(|number| vote.actor == person(operator(*number)))
+            .find(|number| *actor == person(operator(*number)))
             .map_or(Who::Agent, Who::Operator),
     }
 }
@@ -38,11 +42,18 @@ fn ends_by_votes(led: &Led) -> impl Iterator<Item = (&Tried, ApprovalStatus)> {
     })
 }
 
+/// Votes that count in the stage at which it stands.
 fn counted(tried: &Tried, ballot: Ballot) -> Vec<&Vote> {
     let votes = tried.after.votes.iter();
     votes
-        .filter(|vote| vote.counted && vote.ballot == ballot)
+        .filter(|vote| vote.counted && vote.ballot == ballot && tried.after.is_of_open_stage(vote))
         .collect()
+}
+
+/// Whose approvals completed each stage.
+fn voters_of_stages(row: &ApprovalRow) -> Vec<BTreeSet<Who>> {
+    let stages = row.stages_done.iter();
+    stages.map(|done| done.by.iter().map(who_is).collect()).collect()
 }
 
 /// Runs a property over random lives.
@@ -68,20 +79,13 @@ fn the_machine_agrees_with_the_naive_model() {
     in_every_life(|led| {
         for tried in &led.tried {
             prop_assert_eq!(tried.after.status, tried.model.status, "after {:?}", tried.step);
-            let votes: Vec<(Who, Ballot)> = tried
-                .model
-                .votes
-                .iter()
-                .map(|(who, cast)| (*who, *cast))
-                .collect();
-            let mut seen: Vec<(Who, Ballot)> = tried
-                .after
-                .votes
-                .iter()
-                .map(|vote| (who(vote), vote.ballot))
-                .collect();
-            seen.sort_unstable_by_key(|(who, _)| *who);
+            let cast = tried.model.votes.iter();
+            let votes: Vec<(Who, Ballot)> = cast.map(|cast| (cast.who, cast.ballot)).collect();
+            let seen = tried.after.votes.iter();
+            let seen: Vec<(Who, Ballot)> = seen.map(|vote| (who(vote), vote.ballot)).collect();
             prop_assert_eq!(seen, votes, "after {:?}", tried.step);
+            let done: Vec<BTreeSet<Who>> = voters_of_stages(&tried.after);
+            prop_assert_eq!(&done, &tried.model.done, "after {:?}", tried.step);
         }
         Ok(())
     });
@@ -153,18 +157,72 @@ fn i8_nothing_is_approved_without_a_quorum_of_authorised_people_or_a_reason_of_t
                 continue;
             }
             let requirement = &tried.before.requirement;
+            let last = requirement.stages.len() - 1;
+            prop_assert_eq!(tried.after.stages_done.len(), last, "stages in order");
             let voters = counted(tried, Ballot::Approve);
             let distinct: BTreeSet<Who> = voters.iter().map(|vote| who(vote)).collect();
             prop_assert_eq!(distinct.len(), voters.len());
-            prop_assert!(distinct.len() >= requirement.quorum as usize);
+            prop_assert!(distinct.len() >= requirement.stages[last].quorum as usize);
             for voter in distinct {
                 prop_assert!(has_authority(
                     voter,
                     Ballot::Approve,
                     requirement,
+                    last,
                     &tried.people,
                     led.life.selves
                 ));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn i8_a_stage_is_done_only_by_a_quorum_of_people_with_authority_then() {
+    in_every_life(|led| {
+        for tried in &led.tried {
+            let requirement = &tried.after.requirement;
+            let before = if tried.before.requirement == *requirement {
+                &tried.before.stages_done[..]
+            } else {
+                &[]
+            };
+            prop_assert!(
+                tried.after.stages_done.starts_with(before),
+                "what is done stays done"
+            );
+            for (stage, done) in tried.after.stages_done.iter().enumerate().skip(before.len()) {
+                let voters: BTreeSet<Who> = done.by.iter().map(who_is).collect();
+                prop_assert_eq!(voters.len(), done.by.len());
+                prop_assert!(voters.len() >= requirement.stages[stage].quorum as usize);
+                for voter in voters {
+                    let ballot = Ballot::Approve;
+                    let selves = led.life.selves;
+                    prop_assert!(has_authority(
+                        voter,
+                        ballot,
+                        requirement,
+                        stage,
+                        &tried.people,
+                        selves
+                    ));
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn one_person_counts_once_over_all_stages() {
+    in_every_life(|led| {
+        for tried in &led.tried {
+            let mut seen = BTreeSet::new();
+            let last = counted(tried, Ballot::Approve);
+            let all = tried.after.stages_done.iter().flat_map(|done| &done.by);
+            for actor in all.chain(last.iter().map(|vote| &vote.actor)) {
+                prop_assert!(seen.insert(who_is(actor)), "{:?} counts twice", who_is(actor));
             }
         }
         Ok(())
@@ -234,9 +292,10 @@ fn i8_what_was_not_approved_can_never_be_carried_out() {
 fn automation_never_counts_to_a_quorum_above_one() {
     in_every_life(|led| {
         for (tried, status) in ends_by_votes(led) {
+            let stage = &tried.before.requirement.stages[tried.before.open_stage()];
             let (ballot, quorum) = match status {
-                ApprovalStatus::Approved => (Ballot::Approve, tried.before.requirement.quorum),
-                _ => (Ballot::Deny, tried.before.requirement.deny_quorum),
+                ApprovalStatus::Approved => (Ballot::Approve, stage.quorum),
+                _ => (Ballot::Deny, stage.deny_quorum),
             };
             let machines = counted(tried, ballot)
                 .into_iter()
@@ -281,18 +340,21 @@ fn the_lives_reach_every_end() {
                 Some(Event::ApprovalVoted(_))
             );
             let how = if by_vote { "vote" } else { "command" };
-            seen.borrow_mut().insert((
-                end.status.as_str(),
-                if end.counted.is_empty() { how } else { "tally" },
-            ));
+            let how = if end.counted.is_empty() { how } else { "tally" };
+            seen.borrow_mut().insert((end.status.as_str(), how));
+            if by_vote && tried.before.stages_done.len() > 1 {
+                seen.borrow_mut().insert((end.status.as_str(), "after stages"));
+            }
         }
         Ok(())
     });
     let expected = [
+        ("approved", "after stages"),
         ("approved", "command"),
         ("approved", "tally"),
         ("approved", "vote"),
         ("cancelled", "command"),
+        ("denied", "after stages"),
         ("denied", "command"),
         ("denied", "tally"),
         ("denied", "vote"),

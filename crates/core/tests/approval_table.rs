@@ -7,7 +7,6 @@ use signoff_core::{
     id::{ApprovalId, PolicyId},
     judge::{ReasonCode, Verdict},
     policy::{Effect, Orphaned, PolicyRef},
-    requirement::Requirement,
     time::Timestamp,
 };
 
@@ -68,10 +67,8 @@ const LEGEND: [(char, &str); 16] = [
 fn i4_every_state_with_every_command() {
     use ApprovalStatus as S;
     let judged = |effect, quorum| {
-        let requirement = Requirement {
-            quorum,
-            ..support::requirement()
-        };
+        let mut requirement = support::requirement();
+        requirement.stages[0].quorum = quorum;
         verdict(effect, requirement)
     };
     let (allow, deny) = (judged(Effect::Allow, 1), judged(Effect::Deny, 1));
@@ -97,7 +94,7 @@ fn i4_every_state_with_every_command() {
         Command::Tally,
         Command::AutoApprove,
     ];
-    let two = || pending().needs(|needs| (needs.quorum, needs.deny_quorum) = (2, 2));
+    let two = || pending().needs(|needs| (needs.stages[0].quorum, needs.stages[0].deny_quorum) = (2, 2));
     #[rustfmt::skip]
     let table = [
         // vote: approve, deny; ask, answer; cancel, withdraw, supersede; expire, escalate; rejudge: allow, deny, ask as

@@ -71,15 +71,19 @@ fn who_may_vote() {
     let (people, selves) = company();
     for (name, actor, requirement, approve, deny) in table {
         let mut row = pending().row;
-        row.requirement = Requirement {
-            approvers: Vec::new(),
-            ..support::requirement()
-        };
+        row.requirement = Requirement::of(Vec::new(), 1, 1);
         for word in requirement.split(' ') {
             match word {
-                "2" => (row.requirement.quorum, row.requirement.deny_quorum) = (2, 2),
+                "2" => {
+                    (
+                        row.requirement.stages[0].quorum,
+                        row.requirement.stages[0].deny_quorum,
+                    ) = (2, 2)
+                }
                 "self" => row.requirement.self_approval = true,
-                approver => row.requirement.approvers.push(approver.parse().expect(name)),
+                approver => row.requirement.stages[0]
+                    .approvers
+                    .push(approver.parse().expect(name)),
             }
         }
         let around = Surroundings {
@@ -155,7 +159,7 @@ fn i2_a_vote_is_about_what_was_shown() {
 
 #[test]
 fn one_person_has_one_vote_and_may_change_it() {
-    let two = |needs: &mut Requirement| (needs.quorum, needs.deny_quorum) = (2, 2);
+    let two = |needs: &mut Requirement| (needs.stages[0].quorum, needs.stages[0].deny_quorum) = (2, 2);
     let start = pending().needs(two).voted(1, Ballot::Approve);
     let again = step(&start, &vote(Ballot::Approve), &person(operator(1)));
     assert_eq!(again, Err(Refusal::AlreadyVoted));
@@ -176,7 +180,7 @@ fn one_person_has_one_vote_and_may_change_it() {
 /// A person who lost their authority keeps their vote in the record, and it decides nothing.
 #[test]
 fn votes_without_authority_are_kept_and_not_counted() {
-    let two = |needs: &mut Requirement| (needs.quorum, needs.deny_quorum) = (2, 2);
+    let two = |needs: &mut Requirement| (needs.stages[0].quorum, needs.stages[0].deny_quorum) = (2, 2);
     let start = pending().needs(two).voted(1, Ballot::Approve);
     let mut people = people();
     people.0.get_mut(&operator(1)).expect("one").disabled = true;
@@ -223,7 +227,7 @@ fn votes_without_authority_are_kept_and_not_counted() {
 /// Votes cast before count under a new requirement, by who has authority then; the record says whose they were.
 #[test]
 fn a_tally_says_whose_votes_brought_the_end() {
-    let many = |needs: &mut Requirement| (needs.quorum, needs.deny_quorum) = (4, 2);
+    let many = |needs: &mut Requirement| (needs.stages[0].quorum, needs.stages[0].deny_quorum) = (4, 2);
     let voted = pending()
         .needs(many)
         .voted(1, Ballot::Approve)
@@ -243,7 +247,7 @@ fn a_tally_says_whose_votes_brought_the_end() {
     };
     assert_eq!(tallied(&voted.row), None, "two of four");
     let mut relaxed = voted.clone();
-    relaxed.row.requirement.quorum = 2;
+    relaxed.row.requirement.stages[0].quorum = 2;
     let event = tallied(&relaxed.row).expect("two of two");
     assert_eq!(
         end_of(&event).map(|end| end.counted.clone()),
@@ -306,7 +310,7 @@ fn further_contacts_are_told_once() {
 fn an_owner_who_was_switched_off_or_only_looks_on_decides_nothing() {
     let owner = person(operator(1));
     let mut row = pending().row;
-    row.requirement.approvers = vec![Approver::AgentOwner];
+    row.requirement.stages[0].approvers = vec![Approver::AgentOwner];
     row.requirement.self_approval = true;
     let selves = Selves {
         owner: Some(operator(1)),
@@ -335,7 +339,10 @@ fn an_owner_who_was_switched_off_or_only_looks_on_decides_nothing() {
 #[test]
 fn i8_nobody_is_never_enough() {
     let mut start = pending();
-    (start.row.requirement.quorum, start.row.requirement.deny_quorum) = (0, 0);
+    (
+        start.row.requirement.stages[0].quorum,
+        start.row.requirement.stages[0].deny_quorum,
+    ) = (0, 0);
     assert_eq!(step(&start, &Command::Tally, &Actor::system("policy")), Ok(None));
 }
 

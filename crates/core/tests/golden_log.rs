@@ -219,3 +219,16 @@ fn golden_records_are_strict_json_without_nulls() {
         assert!(!line.contains(":null"), "{line}");
     }
 }
+
+/// What a log of a version says, nodes of that version may write: newer ways of saying things wait for the upgrade.
+#[test]
+fn records_are_written_from_their_feature_level_on() {
+    for ((version, log), level) in golden::logs().into_iter().zip(1..) {
+        let levels: Vec<u32> = log
+            .sealed
+            .iter()
+            .map(|sealed| sealed.record.event.feature_level())
+            .collect();
+        assert_eq!(levels.iter().max(), Some(&level), "{version}");
+    }
+}

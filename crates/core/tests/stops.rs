@@ -288,6 +288,7 @@ fn what_lets_an_action_go_on_is_known() {
             view: None,
             not_counted: Vec::new(),
             end,
+            stage: None,
         })
     };
     let settled = |state| Event::ExecutionSettled(ExecutionSettled { state });

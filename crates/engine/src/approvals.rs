@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use signoff_core::{
     actor::Principal,
-    approval::{Refusal, may_vote},
+    approval::{Refusal, has_voted, is_counted, may_vote, standing},
     authority::{Operation, Permit},
     event::Ballot,
     id::{AgentId, ApplicationId, ApprovalId},
@@ -24,7 +24,7 @@ use crate::{
     request::{ApprovalFilter, Until},
     snapshot::Snapshot,
     tenant::Tenant,
-    view::{ApprovalView, Caller, Content, InfoView, May, Named, Page, ToldView, VoteView},
+    view::{ApprovalView, Caller, Content, InfoView, May, Named, Page, StageView, ToldView, VoteView},
 };
 
 /// How many items one page has at most.
@@ -248,14 +248,10 @@ impl Engine {
             }
             self.permit(caller, Operation::Decide)
                 .map_err(|_| Refusal::NotNamed)?;
-            may_vote(&actor, ballot, &row.requirement, &*snapshot, selves)
+            may_vote(row, &actor, ballot, &*snapshot, selves).map(drop)
         };
         let again = |ballot: Ballot| {
-            let mine = row
-                .votes
-                .iter()
-                .find(|vote| vote.actor.kind == actor.kind && vote.actor.id == actor.id);
-            if mine.is_some_and(|vote| vote.ballot == ballot) {
+            if has_voted(row, &actor, ballot) {
                 Err(Refusal::AlreadyVoted)
             } else {
                 Ok(())
@@ -356,13 +352,19 @@ fn view(snapshot: &Snapshot, row: ApprovalRow, opened: &Opened, now: Timestamp) 
         .get(&row.agent)
         .and_then(|agent| agent.owner)
         .map(|id| snapshot.person_view(id));
+    let selves = snapshot.selves(row.agent, content.claims.requested_by.as_deref());
+    let stages = standing(&row, snapshot, selves);
+    let stages = stages.iter().zip(1..);
+    let stages = stages
+        .map(|(stands, number)| StageView::of(stands, number, |actor| snapshot.named(actor)))
+        .collect();
     let votes = row
         .votes
         .iter()
         .map(|vote| VoteView {
             actor: snapshot.named(&vote.actor),
             ballot: vote.ballot,
-            counted: vote.counted,
+            counted: is_counted(&row, vote, snapshot, selves),
             comment: opened.text(vote.seq),
             at: vote.at,
         })
@@ -387,6 +389,7 @@ fn view(snapshot: &Snapshot, row: ApprovalRow, opened: &Opened, now: Timestamp) 
         ),
         decided_by: row.decided_by.as_ref().map(|actor| snapshot.named(actor)),
         decision_reason: row.decided_seq.and_then(|seq| opened.text(seq)),
+        stages,
         votes,
         info,
         owner,

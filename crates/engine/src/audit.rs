@@ -293,10 +293,13 @@ fn summary(snapshot: &Snapshot, record: &Record, action: Option<&str>) -> String
             } else {
                 "denied"
             };
-            let rest = if voted.end.is_some() {
-                ""
-            } else {
-                " (more votes are needed)"
+            let stage = voted.stage.as_ref();
+            let rest = match stage {
+                _ if voted.end.is_some() => String::new(),
+                Some(stage) if stage.for_nothing => " (their stage is over: it counts for nothing)".into(),
+                Some(stage) if !stage.completed_by.is_empty() => format!(" (stage {} is done)", stage.number),
+                Some(stage) => format!(" (stage {} needs more votes)", stage.number),
+                None => " (more votes are needed)".into(),
             };
             format!("{who} {word} {action}{rest}")
         }

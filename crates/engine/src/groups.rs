@@ -129,7 +129,7 @@ impl Engine {
             let snapshot = turn.snapshot();
             let row = snapshot.find_group(&name).ok_or_else(|| EngineError::not_found("group", &name))?;
             let is_it = |approver: &Approver| matches!(approver, Approver::Group(group) if group.eq_ignore_ascii_case(&name));
-            let policy = snapshot.rows.policies.values().find(|policy| !policy.removed && policy.doc.approval.approvers.iter().any(is_it));
+            let policy = snapshot.rows.policies.values().find(|policy| !policy.removed && policy.doc.approval.named_approvers().any(is_it));
             if let Some(policy) = policy {
                 let why = format!("the policy `{}` names the group `{name}` as approvers", policy.doc.name);
                 return Err(EngineError::StillNeeded(why));

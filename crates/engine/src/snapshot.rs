@@ -11,7 +11,7 @@ use signoff_core::{
     fold::Rows,
     id::{AgentId, ChannelId, KeyId, OperatorId, PolicyId, WorkspaceId},
     judge::{AgentFacts, PolicySet, Prepared},
-    policy::{PolicyRef, Settings},
+    policy::{People, PolicyRef, Settings},
     record::Epochs,
     requirement::{Approver, Role, Roster},
     rows::{AgentRow, ApplicationRow, ChannelRow, GroupRow, LogEpoch, OperatorRow, PolicyRow},
@@ -52,6 +52,7 @@ impl Snapshot {
             .ok_or_else(|| StoreError::Damaged(format!("{workspace} has no log")))?;
         let rows = authority.rows;
         let (policies, prepared) = prepare(&rows, previous)?;
+        let policies = policies.among(Arc::new(active_people(&rows, &authority.people)));
         let mut snapshot = Self {
             epochs: head.epochs,
             policies,
@@ -242,6 +243,15 @@ impl Snapshot {
 /// What policies see of an agent.
 pub(crate) fn facts(row: &AgentRow) -> AgentFacts {
     AgentFacts::new(row.id, &row.name, &row.labels, row.owner)
+}
+
+/// Whom an address of the context may name.
+fn active_people(rows: &Rows, people: &[PersonRow]) -> People {
+    let is_active = |id| rows.operators.get(&id).is_some_and(|row| !row.disabled);
+    let active = people.iter().filter(|person| is_active(person.id));
+    active
+        .map(|person| (person.email.to_lowercase(), person.id))
+        .collect()
 }
 
 type PreparedById = HashMap<(PolicyId, u64), Arc<Prepared>>;

@@ -12,7 +12,7 @@ use signoff_core::{
     approval::Refusal,
     event::{ApprovalStatus, ExecutionState, ReportOutcome},
     judge::ReasonCode,
-    policy::{ApprovalTerms, Effect, Escalation, Orphaned, PolicyDoc, PolicyEffect, TimeoutRule},
+    policy::{ApprovalTerms, Effect, EscalationTerms, Orphaned, PolicyDoc, PolicyEffect, TimeoutRule},
     requirement::Role,
     time::Micros,
 };
@@ -192,7 +192,7 @@ async fn i8_deadlines_expire_escalate_and_lapse() {
     let mut doc = asks();
     doc.approval = ApprovalTerms {
         timeout: Some(TimeoutRule::After(Micros::seconds(600))),
-        escalate: Some(Escalation {
+        escalate: Some(EscalationTerms {
             after: Micros::seconds(60),
             to: vec!["channel:pager".into()],
         }),

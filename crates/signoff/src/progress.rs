@@ -104,7 +104,8 @@ impl Waiting {
         self.questions = self.questions.max(approval.info.len());
         if !approval.is_terminal {
             for vote in approval.votes.iter().skip(self.votes) {
-                let needed = approval.requirement.quorum;
+                let needed: u32 = approval.requirement.stages.iter().map(|stage| stage.quorum).sum();
+                let needed = needed.max(approval.requirement.quorum);
                 self.say(&line(&format!(
                     "{} votes {} (needed: {needed})",
                     vote.operator.name, vote.decision

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 use signoff_api::action::{ConditionReport, ConditionResult, PolicyRef, Verdict, VerdictCode, VerdictKind};
-use signoff_api::approval::{Approval, ApprovalStatus, Requirement};
+use signoff_api::approval::{Approval, ApprovalStatus, LinkMode, Requirement, Stage, StageState, Voter};
 use signoff_api::policy::{Explanation, Yields};
 
 use crate::inert::{line, lines};
@@ -27,7 +27,7 @@ pub(crate) fn approval(approval: &Approval) -> String {
     }
     text.field("policy", &policy(approval.policy.as_ref()));
     text.conditions(&approval.conditions);
-    text.field("approvers", &requirement(&approval.requirement));
+    requirement(&approval.requirement, &mut text);
     text.object("inputs", &approval.inputs);
     text.object("context", &approval.context);
     claims(approval, &mut text);
@@ -128,7 +128,7 @@ pub(crate) fn verdict(verdict: &Verdict) -> String {
     text.field("policy", &policy(verdict.policy.as_ref()));
     text.conditions(&verdict.conditions);
     if let Some(asked) = &verdict.requirement {
-        text.field("approvers", &requirement(asked));
+        requirement(asked, &mut text);
     }
     if let Some(seconds) = verdict.expires_in {
         text.field("time", &time::rough(seconds));
@@ -171,12 +171,58 @@ fn policy(policy: Option<&PolicyRef>) -> String {
     )
 }
 
-fn requirement(requirement: &Requirement) -> String {
-    let who = requirement.approvers.join(", ");
-    if requirement.quorum == 1 {
+fn requirement(requirement: &Requirement, text: &mut Text) {
+    if requirement.stages.len() > 1 {
+        for stage in &requirement.stages {
+            text.field("stage", &stage_line(stage));
+        }
+    } else {
+        text.field("approvers", &people(&requirement.approvers, requirement.quorum));
+    }
+    for one in &requirement.unresolved {
+        let instead = if one.defaulted {
+            "; the default approvers stand in"
+        } else {
+            ""
+        };
+        text.push(line(&format!("  context {}: {}{instead}", one.context, one.why)));
+    }
+    if requirement.link != LinkMode::Operator {
+        text.field("link", requirement.link.as_str());
+    }
+}
+
+/// One stage: where it stands, whom it asks, who said what.
+fn stage_line(stage: &Stage) -> String {
+    let name = stage
+        .name
+        .as_ref()
+        .map(|name| format!(" “{name}”"))
+        .unwrap_or_default();
+    let who = people(&stage.approvers, stage.quorum);
+    let names = |voters: &[Voter]| {
+        let names: Vec<&str> = voters.iter().map(|voter| voter.name.as_str()).collect();
+        names.join(", ")
+    };
+    let mut text = format!("{}{name} {}: {who}", stage.number, stage.state);
+    if !stage.approved_by.is_empty() {
+        let _ = write!(text, "; approved by {}", names(&stage.approved_by));
+    }
+    if !stage.denied_by.is_empty() {
+        let _ = write!(text, "; denied by {}", names(&stage.denied_by));
+    }
+    if stage.state == StageState::Open && stage.needed < stage.quorum {
+        let _ = write!(text, "; {} more needed", stage.needed);
+    }
+    text
+}
+
+fn people(approvers: &[String], quorum: u32) -> String {
+    let who = approvers.join(", ");
+    if quorum == 1 {
         who
     } else {
-        format!("{} of {who}", requirement.quorum)
+        format!("{quorum} of {who}")
     }
 }
 
@@ -253,5 +299,31 @@ mod tests {
         assert!(text.contains("\"to\": \"a\\u{202e}b\""), "{text}");
         assert!(text.contains("status     pending, 1:05 left"), "{text}");
         assert!(text.contains("approvers  2 of role:member"), "{text}");
+    }
+
+    #[test]
+    fn stages_stand_under_each_other_with_who_is_missing() {
+        let value = serde_json::json!({
+            "approvers": ["group:finance"], "quorum": 2, "deny_quorum": 1, "self_approval": false,
+            "require_decision_reason": false, "link": "none",
+            "stages": [
+                {"number": 1, "name": "manager", "state": "done", "approvers": ["operator:usr_1"], "quorum": 1,
+                 "deny_quorum": 1, "approved_by": [{"kind": "operator", "id": "usr_1", "name": "Ada"}], "needed": 0},
+                {"number": 2, "state": "open", "approvers": ["group:finance"], "quorum": 2, "deny_quorum": 1,
+                 "approved_by": [{"kind": "operator", "id": "usr_2", "name": "Grace"}], "needed": 1},
+                {"number": 3, "state": "waiting", "approvers": ["role:admin"], "quorum": 1, "deny_quorum": 1, "needed": 1}
+            ],
+            "unresolved": [{"stage": 1, "context": "boss", "why": "other_domain", "defaulted": true}]
+        });
+        let mut text = Text::default();
+        requirement(&serde_json::from_value(value).unwrap(), &mut text);
+        assert_eq!(
+            text.0,
+            "stage      1 “manager” done: operator:usr_1; approved by Ada\n\
+             stage      2 open: 2 of group:finance; approved by Grace; 1 more needed\n\
+             stage      3 waiting: role:admin\n  \
+             context boss: other_domain; the default approvers stand in\n\
+             link       none"
+        );
     }
 }

@@ -3,7 +3,10 @@
 use serde_json::Value;
 use signoff_core::{
     condition::{Comparison, Condition, Operator},
-    policy::{Escalation, Otherwise, PolicyDoc, PolicyEffect, TimeoutRule},
+    policy::{
+        ApproverRule, EscalationTerms, FromContext, Otherwise, PolicyDoc, PolicyEffect, StageTerms,
+        TimeoutRule,
+    },
     time::Micros,
 };
 
@@ -55,7 +58,9 @@ impl PolicyBuilder {
 
     /// A condition in CEL; all must hold.
     pub fn holds(mut self, expression: &str) -> Self {
-        self.0.conditions.push(Condition::Expression(expression.to_owned()));
+        self.0
+            .conditions
+            .push(Condition::Expression(expression.to_owned()));
         self
     }
 
@@ -76,8 +81,33 @@ impl PolicyBuilder {
     pub fn approvers<const N: usize>(mut self, approvers: [&str; N]) -> Self {
         self.0.approval.approvers = approvers
             .iter()
-            .map(|approver| approver.parse().unwrap())
+            .map(|approver| ApproverRule::Named(approver.parse().unwrap()))
             .collect();
+        self
+    }
+
+    /// A stage after those before it, of which so many people must approve.
+    pub fn stage<const N: usize>(mut self, approvers: [&str; N], quorum: u32) -> Self {
+        self.0.approval.stages.push(StageTerms {
+            approvers: approvers
+                .iter()
+                .map(|approver| ApproverRule::Named(approver.parse().unwrap()))
+                .collect(),
+            quorum: Some(quorum),
+            ..StageTerms::default()
+        });
+        self
+    }
+
+    /// An approver whose address stands at this path of the context.
+    pub fn approver_from_context<const N: usize>(mut self, path: &str, domains: [&str; N]) -> Self {
+        self.0
+            .approval
+            .approvers
+            .push(ApproverRule::FromContext(FromContext {
+                context: path.to_owned(),
+                domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
+            }));
         self
     }
 
@@ -114,9 +144,9 @@ impl PolicyBuilder {
     /// Tells this contact when nobody has decided after so long.
     pub fn escalate(mut self, after: &str, to: &str) -> Self {
         let after = Micros::parse(after).unwrap();
-        self.0.approval.escalate = Some(Escalation {
+        self.0.approval.escalate = Some(EscalationTerms {
             after,
-            to: vec![to.to_owned()],
+            to: vec![to.into()],
         });
         self
     }

@@ -10,6 +10,7 @@ use crate::{
     payload::Hash32,
     policy::{Escalation, PolicyRef},
     requirement::Requirement,
+    rows::StageDone,
     time::{Micros, Timestamp},
 };
 
@@ -98,6 +99,9 @@ pub struct ApprovalRejudged {
     pub policy: Option<PolicyRef>,
     /// Who must decide now.
     pub requirement: Requirement,
+    /// The stages of it that the votes cast so far have completed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages_done: Vec<StageDone>,
     /// How long an approval may be used.
     pub valid_for: Micros,
 }
@@ -138,9 +142,25 @@ pub struct ApprovalVoted {
     /// Earlier voters, for or against, who have no authority any more; kept, not counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_counted: Vec<Actor>,
+    /// Where one stage follows another: in which one it was cast, and what it did to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<VotedStage>,
     /// The end, if this vote decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<ApprovalEnd>,
+}
+
+/// What a vote did to the stage that was open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VotedStage {
+    /// Which, from 1.
+    pub number: u32,
+    /// Kept, and counted to nothing: the voter's stage is over, or has had this voter's approval.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub for_nothing: bool,
+    /// Whose approvals completed the stage with this vote, the voter's among them; the next stage is open then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub completed_by: Vec<Actor>,
 }
 
 /// The states of an approval.

@@ -8,7 +8,7 @@ use crate::{
     fold::{Fold, FoldError, RowKey},
     id::{ActionId, AgentId, ApprovalId, ExecutionId},
     record::Record,
-    rows::{ApprovalRow, CounterRow, ExecutionRow, InfoRequest, Vote},
+    rows::{ApprovalRow, CounterRow, ExecutionRow, InfoRequest, StageDone, Vote},
     time::Timestamp,
 };
 
@@ -33,8 +33,15 @@ impl Fold<'_> {
                 row.policy.clone_from(&rejudged.policy);
                 row.requirement.clone_from(&rejudged.requirement);
                 row.valid_for = rejudged.valid_for;
+                if rejudged.stages_done.len() > row.requirement.stages.len().saturating_sub(1) {
+                    return Err(self.impossible(status.as_str()));
+                }
+                take_stages(row, &rejudged.stages_done);
             }
             Event::ApprovalVoted(voted) => {
+                if !fits_the_stage(row, voted) {
+                    return Err(self.impossible(status.as_str()));
+                }
                 take_vote(row, voted, record);
                 if let Some(end) = &voted.end {
                     return self.end(id, end);
@@ -60,8 +67,10 @@ impl Fold<'_> {
             Event::ApprovalEscalated(_) => row.escalated_at = Some(record.time),
             Event::ApprovalEnded(end) => {
                 if !end.counted.is_empty() {
+                    let since = row.stages_done.last().map_or(0, |done| done.seq);
                     row.votes
                         .iter_mut()
+                        .filter(|vote| vote.seq > since)
                         .for_each(|vote| vote.counted = end.counted.contains(&vote.actor));
                 }
                 return self.end(id, end);
@@ -164,12 +173,33 @@ impl Fold<'_> {
     }
 }
 
-/// One person, one vote: the latest.
+/// Whether a vote says what can be said in the stage that is open: I8, nothing is approved before the last one.
+fn fits_the_stage(row: &ApprovalRow, voted: &ApprovalVoted) -> bool {
+    let open = row.open_stage();
+    let is_last = open + 1 >= row.requirement.stages.len();
+    let approves = voted
+        .end
+        .as_ref()
+        .is_some_and(|end| end.status == ApprovalStatus::Approved);
+    match &voted.stage {
+        None => !row.requirement.is_staged(),
+        Some(stage) => {
+            let completes = !stage.completed_by.is_empty();
+            usize::try_from(stage.number).is_ok_and(|number| number == open + 1)
+                && (is_last || !approves)
+                && !(completes && (is_last || stage.for_nothing || voted.end.is_some()))
+        }
+    }
+}
+
+/// One person, one vote: the latest. What was cast in a stage that is over stays as it was counted there.
 fn take_vote(row: &mut ApprovalRow, voted: &ApprovalVoted, record: &Record) {
-    row.votes
-        .retain(|vote| vote.actor.kind != record.actor.kind || vote.actor.id != record.actor.id);
-    for vote in &mut row.votes {
-        let against_the_end = voted.end.is_some() && vote.ballot != voted.ballot;
+    row.votes.retain(|vote| !vote.actor.is_same(&record.actor));
+    let since = row.stages_done.last().map_or(0, |done| done.seq);
+    let completed_by = voted.stage.as_ref().map_or(&[][..], |stage| &stage.completed_by);
+    let decides = voted.end.is_some() || !completed_by.is_empty();
+    for vote in row.votes.iter_mut().filter(|vote| vote.seq > since) {
+        let against_the_end = decides && vote.ballot != voted.ballot;
         vote.counted = !against_the_end && !voted.not_counted.contains(&vote.actor);
     }
     row.votes.push(Vote {
@@ -177,8 +207,24 @@ fn take_vote(row: &mut ApprovalRow, voted: &ApprovalVoted, record: &Record) {
         ballot: voted.ballot,
         at: record.time,
         seq: record.seq,
-        counted: true,
+        counted: voted.stage.as_ref().is_none_or(|stage| !stage.for_nothing),
     });
+    if !completed_by.is_empty() {
+        row.stages_done.push(StageDone {
+            seq: record.seq,
+            at: record.time,
+            by: completed_by.to_vec(),
+        });
+    }
+}
+
+/// The stages that votes cast before complete under another requirement; such votes count for these or for nothing.
+fn take_stages(row: &mut ApprovalRow, done: &[StageDone]) {
+    row.stages_done = done.to_vec();
+    let since = done.last().map_or(0, |done| done.seq);
+    for vote in row.votes.iter_mut().filter(|vote| vote.seq <= since) {
+        vote.counted = done.iter().any(|done| done.by.contains(&vote.actor));
+    }
 }
 
 /// The state that an event leads to, if it can happen at all.
@@ -303,6 +349,7 @@ fn requested_row(id: ApprovalId, requested: &ApprovalRequested, seq: u64, time: 
         escalate_at: requested.escalate_at,
         escalated_at: None,
         votes: Vec::new(),
+        stages_done: Vec::new(),
         info: Vec::new(),
         decided_at: None,
         decided_by: None,

@@ -1,22 +1,23 @@
-//! The decision machine once more, naively: plain sets and counts, written from the words of the design. Beside it, the
-//! random lives of one approval that both are led through.
-
-use std::collections::BTreeMap;
+//! Random lives of one approval, that the decision machine and a naive model of it are led through.
 
 use proptest::{prelude::*, sample::select};
 use signoff_core::{
     actor::Actor,
     approval::{Command, Selves, Surroundings, transition},
-    event::{ApprovalEnd, ApprovalStatus, Ballot, Event},
-    id::{ApprovalId, OperatorId},
+    event::{ApprovalEnd, Ballot, Event},
+    id::ApprovalId,
     judge::Verdict,
     payload::Hash32,
     policy::{Effect, Orphaned, PolicyRef},
     record::Record,
-    requirement::{Approver, Requirement, Role},
+    requirement::{Approver, Requirement, Role, Stage},
     rows::ApprovalRow,
     time::{Micros, Timestamp},
 };
+
+mod naive;
+
+pub(crate) use naive::{Model, has_authority};
 
 use crate::support::{self, DIGEST, Log, OTHER_DIGEST, People, approval_id, operator, person, seconds};
 
@@ -81,31 +82,40 @@ pub(crate) struct Life {
     pub(crate) steps: Vec<Step>,
 }
 
-fn any_requirement() -> impl Strategy<Value = Requirement> {
-    let approver = prop_oneof![
+fn any_approver() -> impl Strategy<Value = Approver> {
+    prop_oneof![
         4 => Just(Approver::Role(Role::Member)),
         1 => Just(Approver::Role(Role::Admin)),
         2 => Just(Approver::Group("g".into())),
         1 => (1..=OPERATORS).prop_map(|number| Approver::Operator(operator(number))),
         1 => Just(Approver::AgentOwner),
+    ]
+}
+
+fn any_stage(quorum: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = Stage> {
+    let people = prop::collection::vec(any_approver(), 1..3);
+    (people, quorum, 1..=3_u32).prop_map(|(approvers, quorum, deny_quorum)| Stage {
+        name: None,
+        approvers,
+        quorum,
+        deny_quorum,
+    })
+}
+
+/// One stage, or up to three that fewer people complete.
+fn any_requirement() -> impl Strategy<Value = Requirement> {
+    let stages = prop_oneof![
+        1 => prop::collection::vec(any_stage(1..=4), 1),
+        1 => prop::collection::vec(any_stage(1..=2), 2..=3),
     ];
-    let people = prop::collection::vec(approver, 1..3);
-    (
-        people,
-        1..=4_u32,
-        1..=3_u32,
-        any::<bool>(),
-        prop::bool::weighted(0.2),
+    (stages, any::<bool>(), prop::bool::weighted(0.2)).prop_map(
+        |(stages, self_approval, require_decision_reason)| Requirement {
+            stages,
+            self_approval,
+            require_decision_reason,
+            ..support::requirement()
+        },
     )
-        .prop_map(
-            |(approvers, quorum, deny_quorum, self_approval, require_decision_reason)| Requirement {
-                approvers,
-                quorum,
-                deny_quorum,
-                self_approval,
-                require_decision_reason,
-            },
-        )
 }
 
 fn any_who() -> impl Strategy<Value = Who> {
@@ -138,12 +148,12 @@ fn any_step() -> impl Strategy<Value = Step> {
         });
     prop_oneof![
         30 => vote,
-        8 => prop_oneof![4 => 0..60_i64, 1 => 400..600_i64].prop_map(Step::Wait),
+        7 => prop_oneof![4 => 0..60_i64, 1 => 400..600_i64].prop_map(Step::Wait),
         4 => ((1..=OPERATORS), select(Role::ALL)).prop_map(|(number, role)| Step::SetRole(number, role)),
         4 => ((1..=OPERATORS), any::<bool>()).prop_map(|(number, off)| Step::SetDisabled(number, off)),
         4 => ((1..=OPERATORS), any::<bool>()).prop_map(|(number, member)| Step::SetGroup(number, member)),
         6 => rejudge,
-        4 => Just(Step::Tally),
+        8 => Just(Step::Tally),
         3 => any_who().prop_map(Step::Ask),
         3 => Just(Step::Answer),
         2 => Just(Step::Expire),
@@ -326,152 +336,4 @@ fn attempt(
     };
     let event = transition(row, &command, &around).ok()??;
     Some((actor, event))
-}
-
-/// The naive model.
-#[derive(Debug, Clone)]
-pub(crate) struct Model {
-    pub(crate) status: ApprovalStatus,
-    pub(crate) votes: BTreeMap<Who, Ballot>,
-    requirement: Requirement,
-    governed: bool,
-    require_approval: bool,
-    selves: Selves,
-}
-
-impl Model {
-    fn new(life: &Life) -> Self {
-        Self {
-            status: ApprovalStatus::Pending,
-            votes: BTreeMap::new(),
-            requirement: life.requirement.clone(),
-            governed: true,
-            require_approval: life.require_approval,
-            selves: life.selves,
-        }
-    }
-
-    fn step(&mut self, step: &Step, people: &People, now: Timestamp) {
-        use ApprovalStatus as S;
-        if !matches!(self.status, S::Pending | S::InfoRequested) {
-            return;
-        }
-        let late = now >= DEADLINE;
-        match step {
-            Step::Cancel | Step::Withdraw => self.status = S::Cancelled,
-            Step::Supersede => self.status = S::Superseded,
-            Step::Expire if late => self.status = S::Expired,
-            _ if late => {}
-            Step::Vote {
-                who,
-                ballot,
-                digest,
-                commented,
-            } => {
-                let seen = *digest == Some(DIGEST) || (*ballot == Ballot::Deny && digest.is_none());
-                let worded =
-                    *commented || (*ballot == Ballot::Approve && !self.requirement.require_decision_reason);
-                let new = self.votes.get(who) != Some(ballot);
-                if seen
-                    && worded
-                    && new
-                    && has_authority(*who, *ballot, &self.requirement, people, self.selves)
-                {
-                    self.votes.insert(*who, *ballot);
-                    self.count(*ballot, people);
-                }
-            }
-            Step::Ask(who)
-                if self.status == S::Pending
-                    && has_authority(*who, Ballot::Deny, &self.requirement, people, self.selves) =>
-            {
-                self.status = S::InfoRequested;
-            }
-            Step::Answer => self.status = S::Pending,
-            Step::Rejudge {
-                effect,
-                requirement,
-                governed,
-                orphaned,
-            } => {
-                self.rejudge(*effect, requirement, *governed, *orphaned);
-            }
-            Step::Tally => {
-                self.count(Ballot::Deny, people);
-                if self.status != S::Denied {
-                    self.count(Ballot::Approve, people);
-                }
-            }
-            Step::AutoApprove => self.status = S::Approved,
-            _ => {}
-        }
-    }
-
-    fn count(&mut self, ballot: Ballot, people: &People) {
-        let voters = self.votes.iter().filter(|(who, cast)| {
-            **cast == ballot && has_authority(**who, ballot, &self.requirement, people, self.selves)
-        });
-        let (needed, end) = match ballot {
-            Ballot::Approve => (self.requirement.quorum, ApprovalStatus::Approved),
-            Ballot::Deny => (self.requirement.deny_quorum, ApprovalStatus::Denied),
-        };
-        if voters.count() >= needed as usize {
-            self.status = end;
-        }
-    }
-
-    fn rejudge(&mut self, effect: Effect, requirement: &Requirement, governed: bool, orphaned: Orphaned) {
-        let is_orphan = self.governed && !governed && !self.require_approval;
-        self.status = match (is_orphan, orphaned, effect) {
-            (true, Orphaned::Keep, _) => return,
-            (true, Orphaned::Release, _)
-            | (false, _, Effect::Allow)
-            | (true, Orphaned::Judge, Effect::Allow) => ApprovalStatus::Approved,
-            (true, Orphaned::Deny, _) | (_, _, Effect::Deny) => ApprovalStatus::Denied,
-            (_, _, Effect::Ask) => {
-                self.governed = governed;
-                self.requirement = requirement.clone();
-                return;
-            }
-        };
-    }
-}
-
-/// Who may vote so, as the design has it.
-pub(crate) fn has_authority(
-    who: Who,
-    ballot: Ballot,
-    requirement: &Requirement,
-    people: &People,
-    selves: Selves,
-) -> bool {
-    let quorum = if ballot == Ballot::Approve {
-        requirement.quorum
-    } else {
-        requirement.deny_quorum
-    };
-    let number = match who {
-        Who::Agent => return false,
-        Who::Automation => {
-            return quorum == 1
-                && requirement
-                    .approvers
-                    .iter()
-                    .any(|one| matches!(one, Approver::Role(_)));
-        }
-        Who::Operator(number) => number,
-    };
-    let id: OperatorId = operator(number);
-    let person = &people.0[&id];
-    let named = requirement.approvers.iter().any(|approver| match approver {
-        Approver::Role(Role::Admin) => person.role == Role::Admin,
-        Approver::Role(_) => true,
-        Approver::Group(_) => person.groups.contains("g"),
-        Approver::Operator(one) => *one == id,
-        Approver::AgentOwner => selves.owner == Some(id),
-        Approver::Email(_) => false,
-    });
-    let is_self = selves.owner == Some(id) || selves.requested_by == Some(id);
-    let banned = ballot == Ballot::Approve && is_self && !requirement.self_approval;
-    named && !person.disabled && person.role != Role::Viewer && !banned
 }

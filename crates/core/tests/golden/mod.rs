@@ -18,6 +18,7 @@ use signoff_core::{
 use crate::support::{AGENT, Log, operator, raw};
 
 mod requests;
+mod staged;
 mod stops;
 mod workspace;
 
@@ -67,6 +68,7 @@ fn build(version: u32) -> Log {
     }
     if version >= 3 {
         builder.stopped();
+        builder.staged();
     }
     builder.log
 }
@@ -134,16 +136,14 @@ fn refunds(version: u64) -> PolicyRef {
 }
 
 fn requirement() -> Requirement {
-    Requirement {
-        approvers: vec![
+    Requirement::of(
+        vec![
             Approver::Group("finance".into()),
             Approver::Email("dana@example.com".into()),
         ],
-        quorum: 2,
-        deny_quorum: 1,
-        self_approval: false,
-        require_decision_reason: false,
-    }
+        2,
+        1,
+    )
 }
 
 impl Builder {

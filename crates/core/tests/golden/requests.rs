@@ -126,6 +126,7 @@ impl Builder {
             digest: secret(0xdd),
             view: Some(view),
             not_counted,
+            stage: None,
             end,
         });
         let content = [(PayloadName::Text, "the ticket says so")];
@@ -181,6 +182,7 @@ impl Builder {
                 require_decision_reason: true,
                 ..requirement()
             },
+            stages_done: Vec::new(),
             valid_for: Micros::seconds(300),
         };
         self.push(
@@ -265,7 +267,7 @@ impl Builder {
             );
         }
         // Two votes that come to suffice under another requirement.
-        self.ask(0x36, |requested| requested.requirement.quorum = 3);
+        self.ask(0x36, |requested| requested.requirement.stages[0].quorum = 3);
         self.vote(0x36, &person(ROBIN), Ballot::Approve, None, Vec::new());
         self.vote(0x36, &person(DANA), Ballot::Approve, None, Vec::new());
         let counted = vec![person(ROBIN), person(DANA)];

@@ -13,7 +13,7 @@ use signoff_core::{
     id::{AgentId, KeyId, OperatorId, PolicyId},
     payload::PayloadName,
     policy::{
-        ApprovalTerms, Escalation, Orphaned, Otherwise, PolicyDoc, PolicyEffect, Settings, TimeoutRule,
+        ApprovalTerms, EscalationTerms, Orphaned, Otherwise, PolicyDoc, PolicyEffect, Settings, TimeoutRule,
         Unmatched,
     },
     requirement::{Approver, Role},
@@ -215,16 +215,22 @@ fn small_refunds() -> PolicyDoc {
         require_decision_reason: true,
         valid_for: Some(Micros::seconds(600)),
         approval: ApprovalTerms {
-            approvers: requirement().approvers,
+            approvers: requirement().stages[0]
+                .approvers
+                .iter()
+                .cloned()
+                .map(Into::into)
+                .collect(),
             quorum: Some(2),
             deny_quorum: Some(1),
             timeout: Some(TimeoutRule::After(Micros::seconds(1_800))),
             self_approval: false,
-            escalate: Some(Escalation {
+            escalate: Some(EscalationTerms {
                 after: Micros::seconds(60),
                 to: vec!["channel:pager".into()],
             }),
             notify: vec!["channel:finance".into()],
+            ..ApprovalTerms::default()
         },
         ..PolicyDoc::new("small-refunds", PolicyEffect::Conditional)
     }

@@ -113,13 +113,7 @@ impl Roster for People {
 
 /// Any member, one is enough.
 pub(crate) fn requirement() -> Requirement {
-    Requirement {
-        approvers: vec![Approver::Role(Role::Member)],
-        quorum: 1,
-        deny_quorum: 1,
-        self_approval: false,
-        require_decision_reason: false,
-    }
+    Requirement::of(vec![Approver::Role(Role::Member)], 1, 1)
 }
 
 /// A request that any member decides, due at 1,000 s, told to further contacts at 500 s, usable for 100 s.

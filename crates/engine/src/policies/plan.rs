@@ -243,5 +243,6 @@ pub(super) fn candidate(snapshot: &Snapshot, plan: &Plan) -> EngineResult<Policy
         .clone()
         .unwrap_or_else(|| snapshot.settings().clone());
     let stops = snapshot.policies.stops().clone();
-    PolicySet::new(prepared, settings, stops).map_err(|_| EngineError::Internal)
+    let set = PolicySet::new(prepared, settings, stops).map_err(|_| EngineError::Internal)?;
+    Ok(set.among(Arc::clone(snapshot.policies.people())))
 }

@@ -6,11 +6,14 @@ use super::{ActorView, Named};
 use serde_json::{Map, Value};
 use signoff_core::{
     action::Claims,
+    actor::Actor,
+    approval::{StageStanding, StageState},
     condition,
     event::{ExecutionState, ReportOutcome},
     id::{ActionId, AgentId, ApprovalId, ChannelId, ExecutionId},
     judge::{ReasonCode, Verdict},
     policy::{Effect, PolicyRef},
+    requirement::Stage,
     rows::{ApprovalRow, ExecutionRow},
     sentence::Sentence,
     time::{Micros, Timestamp},
@@ -109,6 +112,38 @@ pub struct VoteView {
     pub at: Timestamp,
 }
 
+/// One stage of a requirement, and how far it is.
+#[derive(Debug, Clone)]
+pub struct StageView {
+    /// From 1.
+    pub number: u32,
+    /// What it asks for.
+    pub stage: Stage,
+    /// Where it stands.
+    pub state: StageState,
+    /// Whose approvals count in it.
+    pub approved_by: Vec<ActorView>,
+    /// Whose denials count in it.
+    pub denied_by: Vec<ActorView>,
+    /// How many approvals are still needed.
+    pub needed: u32,
+}
+
+impl StageView {
+    /// One stage as it stands, with people by the names that are known of them.
+    pub fn of(stands: &StageStanding<'_>, number: u32, named: impl Fn(&Actor) -> ActorView) -> Self {
+        let named = |actors: &[&Actor]| actors.iter().map(|actor| named(actor)).collect();
+        Self {
+            number,
+            stage: stands.stage.clone(),
+            state: stands.state,
+            approved_by: named(&stands.approved_by),
+            denied_by: named(&stands.denied_by),
+            needed: stands.needed,
+        }
+    }
+}
+
 /// A question with its answer.
 #[derive(Debug, Clone)]
 pub struct InfoView {
@@ -150,6 +185,8 @@ pub struct ApprovalView {
     pub content: Arc<Content>,
     /// What would happen, in one plain sentence.
     pub sentence: Sentence,
+    /// The stages, and how far they are.
+    pub stages: Vec<StageView>,
     /// Votes with their words.
     pub votes: Vec<VoteView>,
     /// Questions and answers.

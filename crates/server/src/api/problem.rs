@@ -156,7 +156,7 @@ fn decision(refusal: &approval::Refusal) -> Refused {
         R::ReasonRequired => return Refused::invalid("/comment", refusal.to_string()),
         R::DeadlinePassed => Code::ApprovalExpired,
         R::DigestMismatch => Code::DigestMismatch,
-        R::NotNamed | R::SelfApproval | R::NotAPerson => Code::RequirementNotMet,
+        R::NotNamed | R::NotYet(_) | R::SelfApproval | R::NotAPerson => Code::RequirementNotMet,
         R::AlreadyVoted => Code::AlreadyVoted,
         R::NotAskable => Code::NotAskable,
         R::NotDue | R::AlreadyAsked | R::NothingAsked => Code::NotPending,

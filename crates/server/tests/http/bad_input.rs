@@ -232,6 +232,31 @@ async fn policies_that_can_not_work() {
             "/policies/0/approval/approvers/0",
         ),
         (
+            json!({"name": "p", "effect": "require_approval", "approval": {"stages": []}}),
+            "policy_invalid",
+            "/policies/0/approval/stages",
+        ),
+        (
+            json!({"name": "p", "effect": "require_approval", "approval": {"link": "anyone", "quorum": 2}}),
+            "policy_invalid",
+            "/policies/0/approval/link",
+        ),
+        (
+            json!({"name": "p", "effect": "require_approval", "approval": {"stages": [{"approvers": ["role:boss"]}]}}),
+            "policy_invalid",
+            "/policies/0/approval/stages/0/approvers/0",
+        ),
+        (
+            json!({"name": "p", "effect": "require_approval", "approval": {"stages": [{"approvers": [{"context": "a", "domain": ["b.c"]}]}]}}),
+            "unknown_field",
+            "/policies/0/approval/stages/0/approvers/0/domain",
+        ),
+        (
+            json!({"name": "p", "effect": "require_approval", "approval": {"notify": [{"to": ["channel:a"], "risk": "hihg"}]}}),
+            "invalid_request",
+            "/policies/0/approval/notify/0/risk",
+        ),
+        (
             json!({"name": "p", "effect": "deny", "gaurd": true}),
             "unknown_field",
             "/policies/0/gaurd",

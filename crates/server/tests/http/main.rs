@@ -10,4 +10,5 @@ mod journeys;
 mod layers;
 mod stops;
 mod stream;
+mod terms;
 mod world;

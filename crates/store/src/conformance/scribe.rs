@@ -215,6 +215,7 @@ impl Scribe {
             digest,
             view: None,
             not_counted: Vec::new(),
+            stage: None,
             end,
         };
         self.record(operator(who), id.approval(), Event::ApprovalVoted(voted))
@@ -275,13 +276,7 @@ pub fn facts(name: &str, agent: AgentId) -> ActionFacts {
 fn requested(action: ActionFacts, decide_by: Option<Timestamp>) -> ApprovalRequested {
     ApprovalRequested {
         action,
-        requirement: Requirement {
-            approvers: vec![Approver::Role(Role::Member)],
-            quorum: 1,
-            deny_quorum: 1,
-            self_approval: false,
-            require_decision_reason: false,
-        },
+        requirement: Requirement::of(vec![Approver::Role(Role::Member)], 1, 1),
         decide_by,
         escalate_at: None,
         escalate: None,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use signoff_api::action::{self as wire, PolicyRef, SubmitAnswer};
-use signoff_api::approval::Requirement;
+use signoff_api::approval::{Requirement, Stage, StageState, Unresolved};
 use signoff_api::limits::{SHORT_TEXT_CHARS_MAX, TRACE_CHARS_MAX};
 use signoff_api::{Code, Decimal, Duration};
 use signoff_core::action::{Accepts, Action, Claims, Cost, Trace};
@@ -158,16 +158,63 @@ impl ToWire for Report {
     }
 }
 
+/// What is asked of people, before anybody voted.
 impl ToWire for requirement::Requirement {
     type Wire = Requirement;
 
     fn to_wire(&self) -> Requirement {
-        Requirement {
-            approvers: self.approvers.iter().map(ToString::to_string).collect(),
-            quorum: self.quorum,
-            deny_quorum: self.deny_quorum,
-            self_approval: self.self_approval,
-            require_decision_reason: self.require_decision_reason,
+        let stages = self.stages.iter().zip(1_u32..).map(|(stage, number)| {
+            let state = if number == 1 {
+                StageState::Open
+            } else {
+                StageState::Waiting
+            };
+            stage_of(stage, number, state)
+        });
+        requirement_of(self, stages.collect())
+    }
+}
+
+/// A stage without votes.
+pub(super) fn stage_of(stage: &requirement::Stage, number: u32, state: StageState) -> Stage {
+    Stage {
+        number,
+        name: stage.name.clone(),
+        state,
+        approvers: stage.approvers.iter().map(ToString::to_string).collect(),
+        quorum: stage.quorum,
+        deny_quorum: stage.deny_quorum,
+        approved_by: Vec::new(),
+        denied_by: Vec::new(),
+        needed: stage.quorum,
+    }
+}
+
+/// A requirement with its stages as they stand; what it says of one stage is that of the one at which it stands.
+pub(super) fn requirement_of(needs: &requirement::Requirement, stages: Vec<Stage>) -> Requirement {
+    let turn = stages.iter().find(|stage| stage.state != StageState::Done);
+    let turn = turn.or(stages.last());
+    Requirement {
+        approvers: turn.map(|stage| stage.approvers.clone()).unwrap_or_default(),
+        quorum: turn.map_or(0, |stage| stage.quorum),
+        deny_quorum: turn.map_or(0, |stage| stage.deny_quorum),
+        self_approval: needs.self_approval,
+        require_decision_reason: needs.require_decision_reason,
+        link: needs.link.to_wire(),
+        unresolved: needs.unresolved.to_wire(),
+        stages,
+    }
+}
+
+impl ToWire for requirement::Unresolved {
+    type Wire = Unresolved;
+
+    fn to_wire(&self) -> Unresolved {
+        Unresolved {
+            stage: self.stage,
+            context: self.context.clone(),
+            why: self.why.to_wire(),
+            defaulted: self.defaulted,
         }
     }
 }

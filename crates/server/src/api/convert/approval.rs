@@ -6,10 +6,10 @@ use signoff_core::actor::ActorKind;
 use signoff_core::event::{ApprovalStatus, View};
 use signoff_core::time::Timestamp;
 use signoff_engine::request::{Decide, Decision};
-use signoff_engine::view::{ActorView, ApprovalView, InfoView, ToldView, VoteView};
+use signoff_engine::view::{ActorView, ApprovalView, InfoView, StageView, ToldView, VoteView};
 
 use super::super::problem::Refused;
-use super::action::object;
+use super::action::{object, requirement_of, stage_of};
 use super::{Faults, ToCore, ToWire, digest, seconds_left};
 
 /// Longest piece of what an operator was looking at, in characters.
@@ -121,7 +121,7 @@ pub(crate) fn approval(view: &ApprovalView, url: String) -> Approval {
         url,
         policy: row.policy.to_wire(),
         conditions: content.conditions.to_wire(),
-        requirement: row.requirement.to_wire(),
+        requirement: requirement_of(&row.requirement, view.stages.to_wire()),
         votes: view.votes.to_wire(),
         info: view.info.to_wire(),
         accepts: row.accepts.to_wire(),
@@ -145,6 +145,19 @@ pub(crate) fn approval(view: &ApprovalView, url: String) -> Approval {
             .as_ref()
             .map(|execution| execution.run_by.to_wire()),
         told: view.told.to_wire(),
+    }
+}
+
+impl ToWire for StageView {
+    type Wire = wire::Stage;
+
+    fn to_wire(&self) -> wire::Stage {
+        wire::Stage {
+            approved_by: self.approved_by.iter().map(voter).collect(),
+            denied_by: self.denied_by.iter().map(voter).collect(),
+            needed: self.needed,
+            ..stage_of(&self.stage, self.number, self.state.to_wire())
+        }
     }
 }
 

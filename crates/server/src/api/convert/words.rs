@@ -2,7 +2,8 @@
 
 use signoff_api::{action, approval, common, execution, operator, policy, webhook};
 use signoff_core::{
-    action as core_action, actor, condition, event, judge, policy as core_policy, requirement,
+    action as core_action, actor, approval as core_approval, condition, event, judge, policy as core_policy,
+    requirement,
 };
 
 use super::{ToCore, ToWire};
@@ -60,6 +61,13 @@ to_wire! {
         Pending => Pending, InfoRequested => InfoRequested, Approved => Approved, Answered => Answered,
         Denied => Denied, Expired => Expired, Cancelled => Cancelled, Superseded => Superseded,
     }
+    core_approval::StageState => approval::StageState {
+        Done => Done, Open => Open, Waiting => Waiting, Closed => Closed,
+    }
+    requirement::LinkMode => approval::LinkMode { Operator => Operator, Anyone => Anyone, None => None }
+    requirement::Unusable => approval::UnresolvedWhy {
+        Missing => Missing, NotAnAddress => NotAnAddress, OtherDomain => OtherDomain, Unknown => Unknown,
+    }
     event::Ballot => approval::VoteDecision { Approve => Approve, Deny => Deny }
     event::ExecutionState => execution::ExecutionStatus {
         Ready => Ready, Consumed => Consumed, Reported => Reported, Executing => Executing, Executed => Executed,
@@ -77,6 +85,7 @@ to_core! {
     common::Priority => core_action::Priority { Low => Low, Medium => Medium, High => High, Critical => Critical }
     common::Risk => core_action::Risk { Minimal => Minimal, Low => Low, Medium => Medium, High => High, Critical => Critical }
     operator::Role => requirement::Role { Viewer => Viewer, Member => Member, Admin => Admin }
+    approval::LinkMode => requirement::LinkMode { Operator => Operator, Anyone => Anyone, None => None }
     policy::Effect => core_policy::PolicyEffect {
         Allow => Allow, Deny => Deny, RequireApproval => RequireApproval, Conditional => Conditional,
     }

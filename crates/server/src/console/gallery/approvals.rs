@@ -5,7 +5,7 @@ use signoff_core::event::ApprovalStatus;
 use signoff_engine::view::{ApprovalView, May};
 
 use super::pages::{list, shell};
-use super::people::{asked, quorum};
+use super::people::{asked, quorum, stages};
 use super::requests::{Ask, NOW, ago, critical, ended, hostile, long};
 use crate::console::inert::{Inert, Show};
 use crate::console::shown;
@@ -122,6 +122,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
             "approval-long-full",
             page(&long().view(), Show::All, form("approve")),
         ),
+        ("approval-stages", page(&stages(), Show::Start, Step::Choose)),
         ("approval-quorum", page(&quorum(), Show::Start, Step::Choose)),
         (
             "approval-quorum-approve",

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use signoff_core::approval::StageState;
 use signoff_core::event::{ApprovalStatus, Ballot};
-use signoff_core::requirement::Approver;
-use signoff_engine::view::{ApprovalView, InfoView, VoteView};
+use signoff_core::requirement::{Approver, Stage};
+use signoff_core::rows::StageDone;
+use signoff_engine::view::{ApprovalView, InfoView, StageView, VoteView};
 
 use super::requests::{Ask, ago, critical, person};
 
@@ -12,10 +14,10 @@ use super::requests::{Ask, ago, critical, person};
 pub(super) fn quorum() -> ApprovalView {
     let mut view = critical().view();
     let row = Arc::make_mut(&mut view.row);
-    row.requirement.quorum = 3;
-    row.requirement.deny_quorum = 2;
     row.requirement.require_decision_reason = true;
-    row.requirement.approvers = vec![
+    let stage = &mut row.requirement.stages[0];
+    (stage.quorum, stage.deny_quorum) = (3, 2);
+    stage.approvers = vec![
         Approver::Group("release-managers".to_owned()),
         Approver::Email("cto@example.com".to_owned()),
         Approver::AgentOwner,
@@ -46,6 +48,60 @@ pub(super) fn quorum() -> ApprovalView {
         vote("Former Colleague", Ballot::Approve, false, None, 900),
         vote("Katherine Johnson", Ballot::Approve, true, None, 400),
     ];
+    view
+}
+
+/// The first of three stages is done, the second lacks one of two.
+pub(super) fn stages() -> ApprovalView {
+    let mut view = critical().view();
+    let stage = |name: &str, group: &str, quorum| Stage {
+        name: Some(name.to_owned()),
+        approvers: vec![Approver::Group(group.to_owned())],
+        quorum,
+        deny_quorum: 1,
+    };
+    let list = [
+        (
+            stage("On call", "on-call", 1),
+            StageState::Done,
+            vec!["Ada Lovelace"],
+            0,
+        ),
+        (
+            stage("Release", "release-managers", 2),
+            StageState::Open,
+            vec!["Grace Hopper"],
+            1,
+        ),
+        (stage("Finance", "finance", 1), StageState::Waiting, vec![], 1),
+    ];
+    let row = Arc::make_mut(&mut view.row);
+    row.requirement.stages = list.iter().map(|(stage, ..)| stage.clone()).collect();
+    row.stages_done = vec![StageDone {
+        seq: 41,
+        at: ago(1500),
+        by: Vec::new(),
+    }];
+    view.stages = list
+        .into_iter()
+        .zip(1..)
+        .map(|((stage, state, by, needed), number)| StageView {
+            number,
+            stage,
+            state,
+            approved_by: by.into_iter().map(person).collect(),
+            denied_by: Vec::new(),
+            needed,
+        })
+        .collect();
+    let vote = |name: &str, seconds| VoteView {
+        actor: person(name),
+        ballot: Ballot::Approve,
+        counted: true,
+        comment: None,
+        at: ago(seconds),
+    };
+    view.votes = vec![vote("Ada Lovelace", 1500), vote("Grace Hopper", 400)];
     view
 }
 

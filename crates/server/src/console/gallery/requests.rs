@@ -116,13 +116,7 @@ impl Ask {
             require_approval: false,
             timeout: None,
             policy,
-            requirement: Requirement {
-                approvers: vec![Approver::Role(Role::Member)],
-                quorum: 1,
-                deny_quorum: 1,
-                self_approval: false,
-                require_decision_reason: false,
-            },
+            requirement: Requirement::of(vec![Approver::Role(Role::Member)], 1, 1),
             valid_for: Micros::seconds(3600),
             escalate: None,
             notify: vec![],
@@ -134,6 +128,7 @@ impl Ask {
             escalate_at: None,
             escalated_at: None,
             votes: vec![],
+            stages_done: vec![],
             info: vec![],
             decided_at: None,
             decided_by: None,
@@ -144,6 +139,7 @@ impl Ask {
             superseded_by: None,
         };
         ApprovalView {
+            stages: vec![],
             row: Arc::new(row),
             agent: Named {
                 id: agent,

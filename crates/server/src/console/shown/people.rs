@@ -1,34 +1,87 @@
 //! Who must decide, who may, and why not, in plain words.
 
-use signoff_core::approval::Refusal;
+use signoff_core::approval::{Refusal, StageState};
 use signoff_core::event::Ballot;
-use signoff_core::requirement::{Approver, Role};
+use signoff_core::requirement::{self, Approver, Role, Unusable};
 use signoff_engine::view::{self, ApprovalView};
 
 use super::approval::votes;
 use crate::console::inert::Inert;
-use crate::console::view::approval::{May, Requirement};
+use crate::console::view::approval::{May, Requirement, Stage};
 
 /// Who must decide, and who has. `name_of` knows people by their id.
 pub fn requirement(view: &ApprovalView, name_of: impl Fn(&str) -> Option<String>) -> Requirement {
     let needs = &view.row.requirement;
+    let votes = votes(view);
+    let Some(turn) = needs.stages.get(view.row.open_stage()) else {
+        return Requirement::default();
+    };
+    let is_staged = needs.is_staged();
     let so_far = view
         .votes
         .iter()
         .filter(|vote| vote.counted && vote.ballot == Ballot::Approve)
         .count();
-    let approvers = needs
-        .approvers
-        .iter()
-        .map(|approver| Inert::all(&approver_text(approver, &name_of)))
-        .collect();
+    Requirement {
+        needed: u64::from(turn.quorum),
+        so_far: so_far as u64,
+        denials_needed: u64::from(turn.deny_quorum),
+        approvers: approvers(turn, &name_of),
+        stages: if is_staged {
+            stages(view, &name_of)
+        } else {
+            Vec::new()
+        },
+        rules: rules(needs, turn),
+        votes,
+    }
+}
+
+fn approvers(stage: &requirement::Stage, name_of: &impl Fn(&str) -> Option<String>) -> Vec<Inert> {
+    let approvers = stage.approvers.iter();
+    approvers
+        .map(|approver| Inert::all(&approver_text(approver, name_of)))
+        .collect()
+}
+
+fn stages(view: &ApprovalView, name_of: &impl Fn(&str) -> Option<String>) -> Vec<Stage> {
+    let name = |by: &view::ActorView| by.name.clone().or_else(|| by.id.clone()).unwrap_or_default();
+    let names = |by: &[view::ActorView]| by.iter().map(|by| Inert::all(&name(by))).collect();
+    let stages = view.stages.iter().map(|stage| {
+        let (word, tone) = match stage.state {
+            StageState::Done => ("done", "good"),
+            StageState::Open => ("open now", "still"),
+            StageState::Waiting => ("comes later", "still"),
+            StageState::Closed => ("not completed", "bad"),
+        };
+        Stage {
+            name: stage.stage.name.as_deref().map(Inert::all),
+            number: stage.number,
+            word,
+            tone,
+            is_open: stage.state == StageState::Open,
+            needed: stage.stage.quorum,
+            missing: stage.needed,
+            approvers: approvers(&stage.stage, name_of),
+            approved_by: names(&stage.approved_by),
+            denied_by: names(&stage.denied_by),
+        }
+    });
+    stages.collect()
+}
+
+/// What else holds, in plain words.
+fn rules(needs: &requirement::Requirement, turn: &requirement::Stage) -> Vec<String> {
+    let several = turn.quorum > 1 || needs.is_staged();
     let mut rules = Vec::new();
-    if needs.deny_quorum > 1 {
-        rules.push(format!("{} denials end it.", needs.deny_quorum));
-    } else if needs.quorum > 1 {
+    if turn.deny_quorum > 1 {
+        rules.push(format!("{} denials end it.", turn.deny_quorum));
+    } else if several {
         rules.push("One denial ends it.".to_owned());
     }
-    if needs.quorum > 1 {
+    if needs.is_staged() {
+        rules.push("Each person counts once over all stages; machines do not count.".to_owned());
+    } else if several {
         rules.push("Each person counts once; machines do not count.".to_owned());
     }
     if !needs.self_approval {
@@ -37,14 +90,24 @@ pub fn requirement(view: &ApprovalView, name_of: impl Fn(&str) -> Option<String>
     if needs.require_decision_reason {
         rules.push("Every decision needs a reason.".to_owned());
     }
-    Requirement {
-        needed: u64::from(needs.quorum),
-        so_far: so_far as u64,
-        denials_needed: u64::from(needs.deny_quorum),
-        approvers,
-        rules,
-        votes: votes(view),
-    }
+    rules.extend(needs.unresolved.iter().map(unresolved));
+    rules
+}
+
+/// An approver whom the request should have named. The path is the policy's own text.
+fn unresolved(one: &requirement::Unresolved) -> String {
+    let why = match one.why {
+        Unusable::Missing => "is missing",
+        Unusable::NotAnAddress => "is no e-mail address",
+        Unusable::OtherDomain => "is of a domain that the policy does not allow",
+        Unusable::Unknown => "belongs to no active operator",
+    };
+    let instead = if one.defaulted {
+        ", so the workspace’s default approvers stand in"
+    } else {
+        ""
+    };
+    format!("The address in the context at “{}” {why}{instead}.", one.context)
 }
 
 fn approver_text(approver: &Approver, name_of: &impl Fn(&str) -> Option<String>) -> String {
@@ -81,6 +144,7 @@ pub fn refused(refusal: &Refusal) -> String {
         Refusal::NotNamed => {
             "You are not among those who decide this; they stand under “Who decides”.".to_owned()
         }
+        Refusal::NotYet(stage) => format!("Your turn comes after stage {stage}."),
         Refusal::SelfApproval => {
             "You own this agent, or it asks on your behalf, so you can’t approve it.".to_owned()
         }

@@ -150,10 +150,49 @@ pub struct Requirement {
     pub denials_needed: u64,
     /// Who may decide, as the policy names them.
     pub approvers: Vec<Inert>,
+    /// The stages, where there are several.
+    pub stages: Vec<Stage>,
     /// Further rules, in plain words.
     pub rules: Vec<String>,
     /// The votes.
     pub votes: Vec<Vote>,
+}
+
+/// One stage of several, and how far it is.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// From 1.
+    pub number: u32,
+    /// Its name, if the policy gives it one.
+    pub name: Option<Inert>,
+    /// Where it stands, in plain words.
+    pub word: &'static str,
+    /// "good", "bad" or "still": the mark's class.
+    pub tone: &'static str,
+    /// Its people decide now.
+    pub is_open: bool,
+    /// Approvals needed.
+    pub needed: u32,
+    /// Approvals that are still missing.
+    pub missing: u32,
+    /// Who may decide in it.
+    pub approvers: Vec<Inert>,
+    /// Whose approvals count in it.
+    pub approved_by: Vec<Inert>,
+    /// Whose denials count in it.
+    pub denied_by: Vec<Inert>,
+}
+
+impl Stage {
+    /// How far it is, in words.
+    pub fn progress(&self) -> String {
+        match (self.is_open, self.needed, self.missing) {
+            (true, 1, _) => "One approval is enough, from:".to_owned(),
+            (true, needed, missing) => format!("{missing} more of {needed} approvals, from:"),
+            (false, 1, _) => "One approval, from:".to_owned(),
+            (false, needed, _) => format!("{needed} approvals, from:"),
+        }
+    }
 }
 
 /// Most pips that are drawn; beyond it the words alone say how far it is.

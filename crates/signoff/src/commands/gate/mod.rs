@@ -361,6 +361,10 @@ fn introduce(waiting: &Waiting, approval: &Approval) {
         .as_ref()
         .map_or("no policy", |policy| policy.name.as_str());
     let who = approval.requirement.approvers.join(", ");
+    let who = match approval.requirement.stages.len() {
+        stages @ 2.. => format!("{who} first, in {stages} stages"),
+        _ => who,
+    };
     waiting.say(&line(&approval.summary));
     waiting.say(&line(&format!("  {policy} asks {who}")));
     waiting.say(&line(&format!("  {}", approval.id)));
