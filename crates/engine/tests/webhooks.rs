@@ -21,6 +21,7 @@ async fn hook(house: &House, receiver: &WebhookReceiver, events: &[&str]) -> (We
         name: "ops".into(),
         url: receiver.url("/hook"),
         events: events.iter().map(|event| (*event).to_owned()).collect(),
+        ..CreateWebhook::default()
     };
     let made = house
         .engine
@@ -177,6 +178,7 @@ async fn addresses_that_nobody_opened_and_unknown_events_are_refused() {
             name: "x".into(),
             url: url.into(),
             events,
+            ..CreateWebhook::default()
         };
         let made = house.engine.create_webhook(&house.admin, create, None).await;
         assert!(matches!(made, Err(EngineError::Invalid(_))), "{url}");

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agents::AgentsCommand, approvals::ApprovalsCommand, audit::AuditCommand, backup::BackupArgs,
+    agents::AgentsCommand, apply::ApplyArgs, approvals::ApprovalsCommand, audit::AuditCommand, backup::BackupArgs,
     check::CheckArgs, completions::Shell, demo::DemoArgs, executions::ExecutionsCommand,
     failover::FailoverCommand, gate::GateArgs, migrate_store::MigrateStoreArgs, operators::OperatorsCommand,
     policy::PolicyCommand, restore::RestoreArgs, webhooks::WebhooksCommand,
@@ -73,9 +73,13 @@ pub(crate) enum Command {
     /// See and decide what agents ask
     #[command(subcommand)]
     Approvals(ApprovalsCommand),
-    /// Read and write the rules
+    /// Read, write, test and lint the rules
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Make the workspace what a file says, with a plan first
+    Apply(ApplyArgs),
+    /// Print the JSON Schema of that file, for editors
+    Schema,
     /// Agents and their keys
     #[command(subcommand)]
     Agents(AgentsCommand),

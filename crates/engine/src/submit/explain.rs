@@ -1,6 +1,13 @@
 //! Dry runs: what policy would say, and why. Memory only, without a trace.
 
-use signoff_core::{actor::Principal, authority::Operation, condition, policy::Effect};
+use signoff_core::{
+    action::Action,
+    actor::Principal,
+    authority::Operation,
+    condition,
+    judge::{AgentFacts, PolicySet},
+    policy::Effect,
+};
 
 use crate::{
     Engine, EngineResult,
@@ -45,9 +52,15 @@ impl Engine {
             }
             _ => named_or_unknown(&snapshot, submit.agent.as_deref()),
         };
-        let matches = snapshot.policies.matches(&submit.action, &facts);
-        let governing = snapshot.policies.governing(&matches);
-        let verdict = snapshot.policies.verdict(&submit.action, matches.clone());
+        Ok(explain(&snapshot.policies, &submit.action, &facts))
+    }
+}
+
+/// Every policy of a set that matches an action, and why one of them governs. Needs no engine.
+pub fn explain(policies: &PolicySet, action: &Action, facts: &AgentFacts) -> Explanation {
+        let matches = policies.matches(action, facts);
+        let governing = policies.governing(&matches);
+        let verdict = policies.verdict(action, matches.clone());
         let reason = verdict
             .code
             .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
@@ -62,7 +75,7 @@ impl Engine {
         let matches = order
             .into_iter()
             .map(|(at, found)| {
-                let policy = &snapshot.policies.policies()[found.age];
+                let policy = &policies.policies()[found.age];
                 ExplainedMatch {
                     policy: policy.reference.clone(),
                     effect: found.effect,
@@ -72,11 +85,10 @@ impl Engine {
                 }
             })
             .collect();
-        Ok(Explanation {
+        Explanation {
             judged: Judged { verdict, reason },
             matches,
-        })
-    }
+        }
 }
 
 fn why(governs: bool, effect: Option<Effect>, outcome: condition::Outcome, verdict: Effect) -> String {

@@ -3,6 +3,8 @@
 mod asker;
 mod explain;
 
+pub use explain::explain;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
