@@ -117,7 +117,11 @@ impl de::Visitor<'_> for HeldVisitor {
     }
 
     fn visit_bool<E: de::Error>(self, holds: bool) -> Result<Held, E> {
-        Ok(Held(if holds { ConditionResult::True } else { ConditionResult::False }))
+        Ok(Held(if holds {
+            ConditionResult::True
+        } else {
+            ConditionResult::False
+        }))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Held, E> {

@@ -175,8 +175,9 @@ fn claimed_cost(name: &str, written: &Map<String, Value>) -> Option<Finding> {
         pointer: "/cost_over".into(),
         other: None,
         message: "a cost is the agent's claim: an agent that says less is not matched".into(),
-        next: "derive the cost from the request, or put a condition on `inputs`, which the approval is bound to"
-            .into(),
+        next:
+            "derive the cost from the request, or put a condition on `inputs`, which the approval is bound to"
+                .into(),
     })
 }
 
@@ -196,7 +197,13 @@ mod tests {
     #[test]
     fn what_says_nothing_is_no_matcher() {
         let object = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap();
-        assert!(!says_more(&object(r#"{"name": "a", "labels": {}, "guard": false}"#), &["name"]));
-        assert!(says_more(&object(r#"{"name": "a", "labels": {"team": "x"}}"#), &["name"]));
+        assert!(!says_more(
+            &object(r#"{"name": "a", "labels": {}, "guard": false}"#),
+            &["name"]
+        ));
+        assert!(says_more(
+            &object(r#"{"name": "a", "labels": {"team": "x"}}"#),
+            &["name"]
+        ));
     }
 }

@@ -88,10 +88,22 @@ fn lint_finds_what_the_table_says_and_nothing_else() {
         for policy in &case.policies {
             assert_eq!(policy.check(), Ok(()), "{}", case.name);
         }
-        let found = lint(&case.policies, case.default_approvers.as_deref(), &case.known.into());
+        let found = lint(
+            &case.policies,
+            case.default_approvers.as_deref(),
+            &case.known.into(),
+        );
         let mut seen: Vec<_> = found
             .iter()
-            .map(|one| (one.severity, one.code, one.policy.clone(), one.pointer.clone(), one.other.clone()))
+            .map(|one| {
+                (
+                    one.severity,
+                    one.code,
+                    one.policy.clone(),
+                    one.pointer.clone(),
+                    one.other.clone(),
+                )
+            })
             .collect();
         let mut expected = case.expect;
         let order = |one: &(Severity, LintCode, Option<String>, String, Option<String>)| {
@@ -100,7 +112,11 @@ fn lint_finds_what_the_table_says_and_nothing_else() {
         seen.sort_by_key(order);
         expected.sort_by_key(order);
         assert_eq!(seen, expected, "{}: {found:#?}", case.name);
-        assert!(found.iter().all(|one| !one.message.is_empty() && !one.next.is_empty()));
+        assert!(
+            found
+                .iter()
+                .all(|one| !one.message.is_empty() && !one.next.is_empty())
+        );
     }
 }
 
@@ -119,9 +135,19 @@ fn policy(at: usize, parts: (usize, Vec<String>, Vec<String>, bool, Option<i64>)
 
 fn policies() -> impl Strategy<Value = Vec<PolicyDoc>> {
     let globs = |pattern: &'static str, most: usize| prop::collection::vec(pattern, 0..most);
-    let parts = (0..4_usize, globs("[ab?*]{1,3}", 3), globs("[xy*]{1,2}", 2), any::<bool>(), prop::option::of(0..2_i64));
-    prop::collection::vec(parts, 1..5)
-        .prop_map(|all| all.into_iter().enumerate().map(|(at, parts)| policy(at, parts)).collect())
+    let parts = (
+        0..4_usize,
+        globs("[ab?*]{1,3}", 3),
+        globs("[xy*]{1,2}", 2),
+        any::<bool>(),
+        prop::option::of(0..2_i64),
+    );
+    prop::collection::vec(parts, 1..5).prop_map(|all| {
+        all.into_iter()
+            .enumerate()
+            .map(|(at, parts)| policy(at, parts))
+            .collect()
+    })
 }
 
 fn set(policies: &[PolicyDoc]) -> PolicySet {

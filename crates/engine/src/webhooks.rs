@@ -309,7 +309,14 @@ impl Engine {
         let secret = given_secret(update.secret.as_ref())?;
         let caller_then = caller.clone();
         let present = tenant.snapshot();
-        let looked = Change::of(&tenant, &present, id, &update, secret.as_deref(), origin.as_deref())?;
+        let looked = Change::of(
+            &tenant,
+            &present,
+            id,
+            &update,
+            secret.as_deref(),
+            origin.as_deref(),
+        )?;
         if update.dry_run || looked.changed.is_empty() {
             return Ok((self.webhook(caller, id)?, looked.changed));
         }
@@ -318,7 +325,14 @@ impl Engine {
                 let actor = turn.principal(&caller_then, Operation::Govern)?.0.actor();
                 let snapshot = turn.snapshot();
                 let tenant = turn.ledger.tenant.clone();
-                let change = Change::of(&tenant, &snapshot, id, &update, secret.as_deref(), origin.as_deref())?;
+                let change = Change::of(
+                    &tenant,
+                    &snapshot,
+                    id,
+                    &update,
+                    secret.as_deref(),
+                    origin.as_deref(),
+                )?;
                 if change.changed.is_empty() {
                     return Ok(change.changed);
                 }

@@ -40,7 +40,10 @@ impl Rules {
         let mut settings = Settings::default();
         let knows_approvers = given.settings.default_approvers.is_some();
         settings.unmatched = given.settings.unmatched.unwrap_or(settings.unmatched);
-        settings.default_approvers = given.settings.default_approvers.unwrap_or(settings.default_approvers);
+        settings.default_approvers = given
+            .settings
+            .default_approvers
+            .unwrap_or(settings.default_approvers);
         Ok(Self {
             set: prepared(&given.policies, settings)?,
             docs: given.policies,

@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agents::AgentsCommand, apply::ApplyArgs, approvals::ApprovalsCommand, audit::AuditCommand, backup::BackupArgs,
-    check::CheckArgs, completions::Shell, demo::DemoArgs, executions::ExecutionsCommand,
+    agents::AgentsCommand, apply::ApplyArgs, approvals::ApprovalsCommand, audit::AuditCommand,
+    backup::BackupArgs, check::CheckArgs, completions::Shell, demo::DemoArgs, executions::ExecutionsCommand,
     failover::FailoverCommand, gate::GateArgs, migrate_store::MigrateStoreArgs, operators::OperatorsCommand,
     policy::PolicyCommand, restore::RestoreArgs, webhooks::WebhooksCommand,
 };

@@ -95,7 +95,9 @@ fn yaml<T: DeserializeOwned>(text: &str) -> anyhow::Result<T> {
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let words = error.to_string();
-        let place = error.location().map(|at| format!("line {}, column {}", at.line(), at.column()));
+        let place = error
+            .location()
+            .map(|at| format!("line {}, column {}", at.line(), at.column()));
         let words = match place {
             Some(place) if !words.contains("line ") => format!("{words} at {place}"),
             _ => words,
@@ -115,7 +117,11 @@ fn meant(words: &str) -> String {
     let (Some((given, _)), Some((_, expected))) = (rest.split_once('`'), rest.split_once("expected ")) else {
         return words.to_owned();
     };
-    let known = expected.split('`').skip(1).step_by(2);
+    // Readers differ in how they quote what they know.
+    let expected = expected.split(" at line ").next().unwrap_or_default();
+    let known = expected
+        .split([' ', ',', '`', '\n'])
+        .filter(|name| !matches!(*name, "" | "one" | "of" | "or"));
     let nearest = known
         .map(|name| (strsim::jaro_winkler(&given.to_ascii_lowercase(), name), name))
         .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
@@ -175,14 +181,21 @@ mod tests {
                 "did you mean `quorum`?",
                 "line 4",
             ),
-            ("policies:\n  - name: a\n    name: b\n    effect: deny", "name", "line 3"),
+            (
+                "policies:\n  - name: a\n    name: b\n    effect: deny",
+                "name",
+                "line 3",
+            ),
             ("agents:\n  - name: a\n    disabled: no", "", "line 3"),
             ("agents: []\n---\nagents: []", "", ""),
             ("policies: [", "", "line"),
         ];
         for (text, expected, place) in cases {
             let error = format!("{:#}", file(text).unwrap_err());
-            assert!(error.contains(expected) && error.contains(place), "{text}\n{error}");
+            assert!(
+                error.contains(expected) && error.contains(place),
+                "{text}\n{error}"
+            );
         }
     }
 
@@ -190,7 +203,9 @@ mod tests {
     fn a_bomb_is_refused() {
         let mut bomb = String::from("agents:\n");
         bomb.push_str("  - &a0 {name: x, labels: {a: b}}\n");
-        let lines: String = (1..12).map(|n| format!("x{n}: &a{n} [{}]\n", format!("*a{},", n - 1).repeat(20))).collect();
+        let lines: String = (1..12)
+            .map(|n| format!("x{n}: &a{n} [{}]\n", format!("*a{},", n - 1).repeat(20)))
+            .collect();
         let laughs = format!("x0: &a0 [x, x]\n{lines}policies: *a11\n");
         assert!(parse::<serde_json::Value>(Language::Yaml, &laughs).is_err());
         let deep = format!("policies: {}{}", "[".repeat(100_000), "]".repeat(100_000));

@@ -95,7 +95,8 @@ struct Index {
 
 impl Index {
     fn new(wide: &[&Candidate<'_>]) -> Self {
-        let (mut any, mut exact, mut globs, mut owners) = (Vec::new(), HashMap::new(), Vec::new(), Vec::new());
+        let (mut any, mut exact, mut globs, mut owners) =
+            (Vec::new(), HashMap::new(), Vec::new(), Vec::new());
         for (at, one) in wide.iter().enumerate() {
             if actions(one.doc).is_empty() {
                 any.push(at);
@@ -125,7 +126,12 @@ impl Index {
         let first = narrow.doc.actions.first().map_or("*", String::as_str);
         let name = first.replace('*', "").replace('?', "a").to_ascii_lowercase();
         let mut found = self.any.clone();
-        found.extend(self.globs.matches(&name).into_iter().map(|glob| self.owners[glob]));
+        found.extend(
+            self.globs
+                .matches(&name)
+                .into_iter()
+                .map(|glob| self.owners[glob]),
+        );
         found.extend(self.exact.get(&name).into_iter().flatten());
         found.sort_unstable();
         found.dedup();
@@ -137,7 +143,10 @@ impl Index {
 fn effects(doc: &PolicyDoc) -> Vec<Effect> {
     let form = doc.normal_form();
     let or_else = [form.or_else, form.on_error];
-    let conditional = or_else.into_iter().flatten().filter(|_| !doc.conditions.is_empty());
+    let conditional = or_else
+        .into_iter()
+        .flatten()
+        .filter(|_| !doc.conditions.is_empty());
     std::iter::once(form.then).chain(conditional).collect()
 }
 
@@ -193,7 +202,8 @@ fn covers(wide: &[String], narrow: &[String], as_specific: bool, steps: &mut usi
     }
     narrow.iter().all(|narrow| {
         wide.iter().any(|wide| {
-            (!as_specific || Specificity::of(wide) >= Specificity::of(narrow)) && includes(wide, narrow, steps)
+            (!as_specific || Specificity::of(wide) >= Specificity::of(narrow))
+                && includes(wide, narrow, steps)
         })
     })
 }
@@ -265,7 +275,9 @@ fn finding(policy: &PolicyDoc, by: &PolicyDoc, silence: &Silence) -> Finding {
     let (code, message, next) = match silence {
         Silence::Denied => (
             LintCode::Unreachable,
-            format!("it never governs: `{name}` denies everything that it matches, and a denial can't be overridden"),
+            format!(
+                "it never governs: `{name}` denies everything that it matches, and a denial can't be overridden"
+            ),
             format!("take it out, or narrow `{name}` by actions, agents or conditions"),
         ),
         Silence::Guarded => (
@@ -316,7 +328,10 @@ mod tests {
         for (wide, narrow, expected) in cases {
             assert_eq!(includes(wide, narrow, &mut 100_000), expected, "{wide} {narrow}");
         }
-        assert!(!includes("*a*", "b*a*", &mut 3), "out of steps nothing is claimed");
+        assert!(
+            !includes("*a*", "b*a*", &mut 3),
+            "out of steps nothing is claimed"
+        );
     }
 
     proptest! {

@@ -85,7 +85,8 @@ pub(super) fn finding(policy: &PolicyDoc) -> Option<Finding> {
         pointer: format!("/conditions/{at}"),
         other: None,
         message: format!("{why}: {follows}"),
-        next: "mend the conditions; all of them must hold, for alternatives write two policies or `in`".into(),
+        next: "mend the conditions; all of them must hold, for alternatives write two policies or `in`"
+            .into(),
     })
 }
 
@@ -95,7 +96,10 @@ fn contradiction(one: &Said<'_>, all: &[Said<'_>], policy: &PolicyDoc) -> Option
     if let Some(why) = alone(one) {
         return Some((one.at, format!("`{}` never holds: {why}", text(one.at))));
     }
-    let others = || all.iter().filter(|other| other.at != one.at && other.field == one.field);
+    let others = || {
+        all.iter()
+            .filter(|other| other.at != one.at && other.field == one.field)
+    };
     let pair = |other: &Said<'_>| {
         let (first, second) = (one.at.min(other.at), one.at.max(other.at));
         (
@@ -127,7 +131,13 @@ fn contradiction(one: &Said<'_>, all: &[Said<'_>], policy: &PolicyDoc) -> Option
             pair(last)
         } else {
             let at = one.at.max(last.at);
-            (at, format!("the conditions on `{}` can't all hold", policy.conditions[at].field))
+            (
+                at,
+                format!(
+                    "the conditions on `{}` can't all hold",
+                    policy.conditions[at].field
+                ),
+            )
         }
     })
 }
@@ -224,7 +234,13 @@ mod tests {
 
     fn condition() -> impl Strategy<Value = Condition> {
         let operators = [
-            Operator::Eq, Operator::Ne, Operator::Gt, Operator::Gte, Operator::Lt, Operator::Lte, Operator::Contains,
+            Operator::Eq,
+            Operator::Ne,
+            Operator::Gt,
+            Operator::Gte,
+            Operator::Lt,
+            Operator::Lte,
+            Operator::Contains,
         ];
         let with = |operator: Operator, value: Value| Condition {
             field: "x".into(),

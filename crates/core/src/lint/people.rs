@@ -112,7 +112,11 @@ fn automation(named: &Named, quorum: usize) -> &'static str {
 fn requirement(policy: &PolicyDoc, defaults: Option<&[Approver]>, known: &Known) -> Vec<Finding> {
     let terms = &policy.approval;
     let own = !terms.approvers.is_empty();
-    let Some(approvers) = (if own { Some(terms.approvers.as_slice()) } else { defaults }) else {
+    let Some(approvers) = (if own {
+        Some(terms.approvers.as_slice())
+    } else {
+        defaults
+    }) else {
         return Vec::new();
     };
     let named = named(approvers, terms.self_approval, known);
@@ -120,7 +124,11 @@ fn requirement(policy: &PolicyDoc, defaults: Option<&[Approver]>, known: &Known)
         return Vec::new();
     };
     let (quorum, deny_quorum) = (size(terms.quorum), size(terms.deny_quorum));
-    let whom = if own { "it names" } else { "the default approvers are" };
+    let whom = if own {
+        "it names"
+    } else {
+        "the default approvers are"
+    };
     let mut findings = Vec::new();
     // Default approvers that are nobody are told once, for all.
     if count < quorum && (own || count > 0) {
@@ -143,7 +151,12 @@ fn requirement(policy: &PolicyDoc, defaults: Option<&[Approver]>, known: &Known)
                 people(count)
             ),
             next: "lower `deny_quorum`, or name more approvers".into(),
-            ..about(policy, Severity::Warning, LintCode::Undeniable, "/approval/deny_quorum")
+            ..about(
+                policy,
+                Severity::Warning,
+                LintCode::Undeniable,
+                "/approval/deny_quorum",
+            )
         });
     }
     findings
@@ -164,7 +177,9 @@ fn people(count: usize) -> String {
 /// Agents whose owner can't approve for them, and without whom too few are left.
 fn left_alone(policy: &PolicyDoc, named: &Named, quorum: usize, known: &Known) -> Option<Finding> {
     let agents = known.agents.as_deref()?;
-    let by_labels = written(policy).get(NOT_ABOUT_AGENTS).is_some_and(|labels| !labels.is_null());
+    let by_labels = written(policy)
+        .get(NOT_ABOUT_AGENTS)
+        .is_some_and(|labels| !labels.is_null());
     if policy.approval.self_approval || by_labels || automation(named, quorum) != "" {
         return None;
     }
@@ -195,7 +210,11 @@ fn listed(names: &[&str]) -> String {
         .map(|name| format!("`{name}`"))
         .collect();
     let more = names.len().saturating_sub(AGENTS_SHOWN_MAX);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     format!("{}{more}", shown.join(", "))
 }
 
@@ -285,7 +304,9 @@ fn key(operator: &KnownOperator) -> String {
 
 fn group<'a>(name: &str, known: &'a Known) -> Option<&'a [String]> {
     let groups = known.groups.as_ref()?;
-    let found = groups.iter().find(|group| group.name.eq_ignore_ascii_case(name))?;
+    let found = groups
+        .iter()
+        .find(|group| group.name.eq_ignore_ascii_case(name))?;
     Some(&found.members)
 }
 
@@ -346,7 +367,12 @@ fn unknown_agents(policy: &PolicyDoc, known: &Known) -> Vec<Finding> {
         .map(|(at, pattern)| Finding {
             message: format!("there is no agent `{pattern}` yet"),
             next: "mend the name, or create the agent; an application may also bring it in".into(),
-            ..about(policy, Severity::Note, LintCode::UnknownAgent, &format!("/agents/{at}"))
+            ..about(
+                policy,
+                Severity::Note,
+                LintCode::UnknownAgent,
+                &format!("/agents/{at}"),
+            )
         })
         .collect()
 }
@@ -359,7 +385,9 @@ fn unknown_channels(policy: &PolicyDoc, known: &Known) -> Vec<Finding> {
     let approval = object.get("approval");
     let lists = ["/notify", "/escalate/to"];
     let entries = lists.into_iter().flat_map(|list| {
-        let items = approval.and_then(|terms| terms.pointer(list)).and_then(|list| list.as_array());
+        let items = approval
+            .and_then(|terms| terms.pointer(list))
+            .and_then(|list| list.as_array());
         let items = items.into_iter().flatten().enumerate();
         items.filter_map(move |(at, item)| Some((list, at, item.as_str()?.strip_prefix("channel:")?)))
     });

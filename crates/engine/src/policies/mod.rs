@@ -115,7 +115,8 @@ impl Engine {
         let pending = if outlook.is_empty() {
             PendingChange::default()
         } else {
-            self.affected(&tenant, &snapshot, &outlook, apply.orphaned).await?
+            self.affected(&tenant, &snapshot, &outlook, apply.orphaned)
+                .await?
         };
         if apply.dry_run {
             return Ok(PoliciesApplied {

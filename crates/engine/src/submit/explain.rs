@@ -58,37 +58,37 @@ impl Engine {
 
 /// Every policy of a set that matches an action, and why one of them governs. Needs no engine.
 pub fn explain(policies: &PolicySet, action: &Action, facts: &AgentFacts) -> Explanation {
-        let matches = policies.matches(action, facts);
-        let governing = policies.governing(&matches);
-        let verdict = policies.verdict(action, matches.clone());
-        let reason = verdict
-            .code
-            .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
-        let mut order: Vec<_> = matches.into_iter().enumerate().collect();
-        order.sort_by(|(left_at, left), (right_at, right)| {
-            let first = |at: &usize| Some(*at) != governing;
-            first(left_at)
-                .cmp(&first(right_at))
-                .then(right.rank.cmp(&left.rank))
-                .then(left.age.cmp(&right.age))
-        });
-        let matches = order
-            .into_iter()
-            .map(|(at, found)| {
-                let policy = &policies.policies()[found.age];
-                ExplainedMatch {
-                    policy: policy.reference.clone(),
-                    effect: found.effect,
-                    governs: Some(at) == governing,
-                    why: why(Some(at) == governing, found.effect, found.outcome, verdict.effect),
-                    conditions: found.conditions,
-                }
-            })
-            .collect();
-        Explanation {
-            judged: Judged { verdict, reason },
-            matches,
-        }
+    let matches = policies.matches(action, facts);
+    let governing = policies.governing(&matches);
+    let verdict = policies.verdict(action, matches.clone());
+    let reason = verdict
+        .code
+        .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
+    let mut order: Vec<_> = matches.into_iter().enumerate().collect();
+    order.sort_by(|(left_at, left), (right_at, right)| {
+        let first = |at: &usize| Some(*at) != governing;
+        first(left_at)
+            .cmp(&first(right_at))
+            .then(right.rank.cmp(&left.rank))
+            .then(left.age.cmp(&right.age))
+    });
+    let matches = order
+        .into_iter()
+        .map(|(at, found)| {
+            let policy = &policies.policies()[found.age];
+            ExplainedMatch {
+                policy: policy.reference.clone(),
+                effect: found.effect,
+                governs: Some(at) == governing,
+                why: why(Some(at) == governing, found.effect, found.outcome, verdict.effect),
+                conditions: found.conditions,
+            }
+        })
+        .collect();
+    Explanation {
+        judged: Judged { verdict, reason },
+        matches,
+    }
 }
 
 fn why(governs: bool, effect: Option<Effect>, outcome: condition::Outcome, verdict: Effect) -> String {

@@ -29,9 +29,10 @@ fn schema() -> anyhow::Result<Value> {
         "$id": ID,
         "title": "signoff.yaml",
     });
-    if let (Some(schema), Value::Object(whole)) =
-        (schema.as_object_mut(), rewritten(serde_json::to_value(SignoffFile::schema())?))
-    {
+    if let (Some(schema), Value::Object(whole)) = (
+        schema.as_object_mut(),
+        rewritten(serde_json::to_value(SignoffFile::schema())?),
+    ) {
         schema.extend(whole);
         schema.insert("$defs".to_owned(), Value::Object(definitions));
     }
@@ -72,7 +73,10 @@ mod tests {
             std::fs::write(COMMITTED, &made).unwrap();
         }
         let committed = std::fs::read_to_string(COMMITTED).unwrap_or_default();
-        assert!(committed == made, "spec/signoff.schema.json is stale: `just schema` writes it anew");
+        assert!(
+            committed == made,
+            "spec/signoff.schema.json is stale: `just schema` writes it anew"
+        );
     }
 
     #[test]

@@ -12,7 +12,17 @@ fn example(name: &str) -> String {
 fn whole_example() -> String {
     let text = std::fs::read_to_string(example("signoff.yaml")).unwrap();
     let (head, tail) = text.split_once("# Take the `#` away").unwrap();
-    let tail: String = tail.lines().skip(2).map(|line| line.trim_start_matches('#').strip_prefix(' ').unwrap_or("").to_owned() + "\n").collect();
+    let tail: String = tail
+        .lines()
+        .skip(2)
+        .map(|line| {
+            line.trim_start_matches('#')
+                .strip_prefix(' ')
+                .unwrap_or("")
+                .to_owned()
+                + "\n"
+        })
+        .collect();
     head.to_owned() + &tail
 }
 
@@ -24,7 +34,11 @@ fn run(arguments: &[&str]) -> Ran {
 fn the_example_passes_its_tests_and_lint() {
     let (file, cases) = (example("signoff.yaml"), example("signoff.test.yaml"));
     let ran = run(&["policy", "test", &cases, "-f", &file]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (0, "8 passed, 0 failed\n"), "{ran:?}");
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (0, "8 passed, 0 failed\n"),
+        "{ran:?}"
+    );
     let ran = run(&["policy", "lint", &file]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, "nothing found\n"), "{ran:?}");
     let directory = tempfile::tempdir().unwrap();
@@ -45,7 +59,13 @@ fn a_case_that_fails_says_what_governed_and_why() {
         {"action": "db.drop", "expect": {"verdict": "denied", "code": "policy_denied"}},
     ]});
     std::fs::write(&path, cases.to_string()).unwrap();
-    let arguments = ["policy", "test", path.to_str().unwrap(), "-f", &example("signoff.yaml")];
+    let arguments = [
+        "policy",
+        "test",
+        path.to_str().unwrap(),
+        "-f",
+        &example("signoff.yaml"),
+    ];
     let ran = run(&arguments);
     assert_eq!(ran.code, 1, "{ran:?}");
     for line in [
@@ -74,7 +94,11 @@ fn lint_exits_1_for_what_is_wrong() {
     .unwrap();
     let ran = run(&["policy", "lint", path.to_str().unwrap()]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stdout.contains("warning: a: it never governs: `b` denies"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("warning: a: it never governs: `b` denies"),
+        "{}",
+        ran.stdout
+    );
     let told = run(&["policy", "lint", path.to_str().unwrap(), "--json"]).json();
     assert_eq!(told["findings"][0]["code"], "unreachable");
 }

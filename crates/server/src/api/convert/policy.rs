@@ -63,10 +63,7 @@ pub(crate) fn to_lint(given: PolicyLint) -> Result<(Option<Vec<PolicyDoc>>, Opti
         settings: given.settings,
         ..wire::PolicyApply::default()
     })?;
-    Ok((
-        given_any.then_some(set.policies),
-        set.settings.default_approvers,
-    ))
+    Ok((given_any.then_some(set.policies), set.settings.default_approvers))
 }
 
 /// A change of the workspace.

@@ -2,7 +2,8 @@
 
 use signoff_api::{action, approval, common, execution, lint, operator, policy, webhook};
 use signoff_core::{
-    action as core_action, actor, condition, event, judge, lint as core_lint, policy as core_policy, requirement,
+    action as core_action, actor, condition, event, judge, lint as core_lint, policy as core_policy,
+    requirement,
 };
 
 use super::{ToCore, ToWire};

@@ -22,22 +22,20 @@ pub(super) async fn out(client: &Client, plan: &Plan) -> Done {
         error: None,
     };
     for change in &plan.changes {
-        // Settings and policies come last, all at once.
-        let Some(step) = &change.step else { break };
-        if let Err(error) = take(client, step).await {
+        let taken = match (&change.step, &plan.policies) {
+            (Some(step), _) => take(client, step).await,
+            // Settings and policies stand together, and the first of them brings all.
+            (None, Some(set)) if done.version.is_none() => {
+                let applied = client.policy_apply(set).await;
+                applied.map(|applied| done.version = Some(applied.version))
+            }
+            (None, _) => Ok(()),
+        };
+        if let Err(error) = taken {
             done.error = Some(error.into());
             return done;
         }
         done.count += 1;
-    }
-    if let Some(set) = &plan.policies {
-        match client.policy_apply(set).await {
-            Ok(applied) => {
-                done.version = Some(applied.version);
-                done.count = plan.changes.len();
-            }
-            Err(error) => done.error = Some(error.into()),
-        }
     }
     done
 }

@@ -1,6 +1,7 @@
 //! `signoff apply`: makes a workspace what a file says, with a plan first.
 
 mod carry;
+mod check;
 mod plan;
 pub(crate) mod present;
 mod words;
@@ -54,7 +55,12 @@ server unreachable.";
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ApplyArgs {
     /// The file: .yaml, .json or .toml; `-` reads standard input
-    #[arg(short = 'f', long = "file", value_name = "FILE", default_value = "signoff.yaml")]
+    #[arg(
+        short = 'f',
+        long = "file",
+        value_name = "FILE",
+        default_value = "signoff.yaml"
+    )]
     file: PathBuf,
     /// Only say what would change
     #[arg(long)]
@@ -77,14 +83,17 @@ pub(crate) async fn run(global: &Global, args: ApplyArgs) -> anyhow::Result<Exit
     let file: SignoffFile = document::read(&args.file)?;
     let client = connect(global, Side::Operator)?;
     let present = Present::of(&client).await?;
-    if let Some(expected) = args.expected_version.filter(|version| *version != present.set.version) {
+    if let Some(expected) = args
+        .expected_version
+        .filter(|version| *version != present.set.version)
+    {
         let detail = format!(
             "the present version of the policies is {}, not {expected}: nothing was changed",
             present.set.version
         );
         return Err(Error::Problem(Box::new(Problem::new(Code::VersionConflict, detail))).into());
     }
-    plan::check(&file, &present)?;
+    check::check(&file, &present)?;
     let (plan, findings) = plan_of(&client, &file, &present, args.orphaned.map(Orphaned::from)).await?;
     let report = Report {
         global,
@@ -115,7 +124,14 @@ pub(crate) async fn run(global: &Global, args: ApplyArgs) -> anyhow::Result<Exit
     }
     let done = carry::out(&client, &plan).await;
     if let Some(error) = done.error {
-        words::broken_off(&plan, done.count);
+        if global.json {
+            let mut told = report.json(false, false);
+            // Standard error is for the one problem document; the first of the changes are made.
+            told["done"] = done.count.into();
+            output::json(&told)?;
+        } else {
+            words::broken_off(&plan, done.count);
+        }
         return Err(error);
     }
     if global.json {
@@ -179,10 +195,14 @@ async fn plan_of(
         ..Plan::default()
     };
     if let Some(channels) = &file.channels {
-        plan.changes.extend(channel_changes(client, channels, present).await?);
+        plan.changes
+            .extend(channel_changes(client, channels, present).await?);
     }
     let disabled = plan.changes.iter().filter(|change| {
-        let switched_off = change.fields.iter().any(|field| field.field == "disabled" && field.new == true);
+        let switched_off = change
+            .fields
+            .iter()
+            .any(|field| field.field == "disabled" && field.new == true);
         change.kind == Kind::Agent && (change.change == What::Disable || switched_off)
     });
     for agent in disabled.filter(|change| change.change != What::Create) {
@@ -220,7 +240,11 @@ async fn plan_of(
         }
         plan.changes.extend(changes);
     }
-    plan.changes.sort_by_key(|change| change.kind);
+    // A group can go only when no policy names it any more.
+    plan.changes.sort_by_key(|change| {
+        let is_late = change.kind == Kind::Group && change.change == What::Remove;
+        (is_late, change.kind)
+    });
     Ok((plan, findings))
 }
 
@@ -305,9 +329,18 @@ async fn channel_changes(
                 events: Some(events),
                 secret: Some(secret),
             };
-            let fields = plan::differences(&Value::Null, &json!({"kind": entry.kind, "events": create.events}));
+            let fields = plan::differences(
+                &Value::Null,
+                &json!({"kind": entry.kind, "events": create.events}),
+            );
             let step = Some(Step::ChannelCreate(create));
-            changes.push(Change::new(Kind::Channel, &entry.name, What::Create, fields, step));
+            changes.push(Change::new(
+                Kind::Channel,
+                &entry.name,
+                What::Create,
+                fields,
+                step,
+            ));
             continue;
         };
         let update = WebhookUpdate {
@@ -318,17 +351,29 @@ async fn channel_changes(
         };
         let differs = client.webhook_update(&found.id, &update).await?.changed;
         if !differs.is_empty() {
-            let fields = differs.into_iter().map(|field| channel_field(field, found, &update));
+            let fields = differs
+                .into_iter()
+                .map(|field| channel_field(field, found, &update));
             let fields = fields.collect();
-            let update = WebhookUpdate { dry_run: None, ..update };
+            let update = WebhookUpdate {
+                dry_run: None,
+                ..update
+            };
             let step = Some(Step::ChannelUpdate(found.id.clone(), update));
-            changes.push(Change::new(Kind::Channel, &found.name, What::Update, fields, step));
+            changes.push(Change::new(
+                Kind::Channel,
+                &found.name,
+                What::Update,
+                fields,
+                step,
+            ));
         }
     }
-    let gone = present
-        .webhooks
-        .iter()
-        .filter(|one| !wanted.iter().any(|entry| entry.name.eq_ignore_ascii_case(&one.name)));
+    let gone = present.webhooks.iter().filter(|one| {
+        !wanted
+            .iter()
+            .any(|entry| entry.name.eq_ignore_ascii_case(&one.name))
+    });
     changes.extend(gone.map(|one| {
         let step = Some(Step::ChannelRemove(one.id.clone()));
         Change::new(Kind::Channel, &one.name, What::Remove, Vec::new(), step)
@@ -362,5 +407,8 @@ fn asked(question: &str) -> anyhow::Result<bool> {
     err.flush()?;
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
-    Ok(matches!(inert::line(line.trim()).to_ascii_lowercase().as_str(), "y" | "yes"))
+    Ok(matches!(
+        inert::line(line.trim()).to_ascii_lowercase().as_str(),
+        "y" | "yes"
+    ))
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::bail;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use signoff_api::agent::{AgentCreate, AgentUpdate};
@@ -140,70 +139,16 @@ fn flat(value: &Value) -> Map<String, Value> {
     for (name, value) in value.as_object().into_iter().flatten() {
         match value {
             Value::Object(parts) if name == "approval" || name == "labels" => {
-                flat.extend(parts.iter().map(|(part, value)| (format!("{name}.{part}"), value.clone())));
+                flat.extend(
+                    parts
+                        .iter()
+                        .map(|(part, value)| (format!("{name}.{part}"), value.clone())),
+                );
             }
             _ => drop(flat.insert(name.clone(), value.clone())),
         }
     }
     flat
-}
-
-/// What a file can't mean, whatever is there: said before anything changes.
-pub(crate) fn check(file: &SignoffFile, present: &Present) -> anyhow::Result<()> {
-    fn unique<'a>(kind: &str, names: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
-        let mut seen = BTreeMap::new();
-        for name in names {
-            if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
-                bail!("{kind}: `{first}` stands twice in the file");
-            }
-        }
-        Ok(())
-    }
-    unique("operators", file.operators.iter().flatten().map(|one| one.email.as_str()))?;
-    unique("groups", file.groups.iter().flatten().map(|one| one.name.as_str()))?;
-    unique("agents", file.agents.iter().flatten().map(|one| one.name.as_str()))?;
-    unique("channels", file.channels.iter().flatten().map(|one| one.name.as_str()))?;
-    if let Some(operators) = &file.operators {
-        somebody_governs(operators, present)?;
-    }
-    let is_there = |email: &str| match &file.operators {
-        Some(operators) => operators.iter().any(|one| one.email.eq_ignore_ascii_case(email)),
-        None => present.operators.iter().any(|one| one.email.eq_ignore_ascii_case(email) || one.id == email),
-    };
-    for group in file.groups.iter().flatten() {
-        if let Some(who) = group.members.iter().find(|who| !is_there(who)) {
-            bail!("group `{}`: no operator has the address `{who}`; add them to `operators`", group.name);
-        }
-    }
-    for agent in file.agents.iter().flatten() {
-        if let Some(owner) = agent.owner.as_deref().filter(|owner| !is_there(owner)) {
-            bail!("agent `{}`: no operator has the address `{owner}`; add them to `operators`", agent.name);
-        }
-    }
-    Ok(())
-}
-
-/// Nobody locks themselves out, and never the last admin.
-fn somebody_governs(operators: &[OperatorEntry], present: &Present) -> anyhow::Result<()> {
-    let wanted = |email: &str| operators.iter().find(|one| one.email.eq_ignore_ascii_case(email));
-    if let Some(me) = present.operators.iter().find(|one| one.id == present.me.id) {
-        match wanted(&me.email) {
-            None => bail!(
-                "nothing was changed: you are `{}`, and `operators` would disable you; add yourself, or let another admin apply this",
-                me.email
-            ),
-            Some(entry) if me.role == Role::Admin && entry.role != Role::Admin => bail!(
-                "nothing was changed: you are `{}`, and would be an admin no more; let another admin apply this",
-                me.email
-            ),
-            Some(_) => {}
-        }
-    }
-    let governs = present.operators.iter().any(|one| one.role == Role::Admin && !one.disabled);
-    if governs && !operators.iter().any(|one| one.role == Role::Admin) {
-        bail!("nothing was changed: no admin is among `operators`, so nobody would govern; give somebody `role: admin`");
-    }
-    Ok(())
 }
 
 /// Everything but channels, whose secrets the server compares, and policies, which it plans itself.
@@ -222,7 +167,8 @@ pub(crate) fn changes(file: &SignoffFile, present: &Present) -> Vec<Change> {
 }
 
 fn operators(wanted: &[OperatorEntry], present: &Present) -> Vec<Change> {
-    let said = |name: &str, role: Role, disabled: bool| json!({"name": name, "role": role, "disabled": disabled});
+    let said =
+        |name: &str, role: Role, disabled: bool| json!({"name": name, "role": role, "disabled": disabled});
     let mut changes = Vec::new();
     for entry in wanted {
         let new = said(&entry.name, entry.role, false);
@@ -240,7 +186,13 @@ fn operators(wanted: &[OperatorEntry], present: &Present) -> Vec<Change> {
             };
             let fields = differences(&json!({"disabled": false}), &new);
             let step = Some(Step::OperatorCreate(create));
-            changes.push(Change::new(Kind::Operator, &entry.email, What::Create, fields, step));
+            changes.push(Change::new(
+                Kind::Operator,
+                &entry.email,
+                What::Create,
+                fields,
+                step,
+            ));
             continue;
         };
         let fields = differences(&said(&found.name, found.role, found.disabled), &new);
@@ -252,11 +204,20 @@ fn operators(wanted: &[OperatorEntry], present: &Present) -> Vec<Change> {
                 ..OperatorUpdate::default()
             };
             let step = Some(Step::OperatorUpdate(found.id.clone(), update));
-            changes.push(Change::new(Kind::Operator, &found.email, What::Update, fields, step));
+            changes.push(Change::new(
+                Kind::Operator,
+                &found.email,
+                What::Update,
+                fields,
+                step,
+            ));
         }
     }
     let gone = present.operators.iter().filter(|one| {
-        !one.disabled && !wanted.iter().any(|entry| entry.email.eq_ignore_ascii_case(&one.email))
+        !one.disabled
+            && !wanted
+                .iter()
+                .any(|entry| entry.email.eq_ignore_ascii_case(&one.email))
     });
     changes.extend(gone.map(|one| {
         let update = OperatorUpdate {
@@ -271,7 +232,10 @@ fn operators(wanted: &[OperatorEntry], present: &Present) -> Vec<Change> {
 
 fn groups(wanted: &[GroupEntry], present: &Present) -> Vec<Change> {
     let said = |members: &[String]| {
-        let mut members: Vec<String> = members.iter().map(|one| present.email(one).to_ascii_lowercase()).collect();
+        let mut members: Vec<String> = members
+            .iter()
+            .map(|one| present.email(one).to_ascii_lowercase())
+            .collect();
         members.sort();
         members.dedup();
         json!({ "members": members })
@@ -283,11 +247,20 @@ fn groups(wanted: &[GroupEntry], present: &Present) -> Vec<Change> {
             .iter()
             .find(|one| one.name.eq_ignore_ascii_case(&entry.name));
         let old = found.map_or(Value::Null, |one| {
-            said(&one.members.iter().map(|member| member.id.clone()).collect::<Vec<_>>())
+            said(
+                &one.members
+                    .iter()
+                    .map(|member| member.id.clone())
+                    .collect::<Vec<_>>(),
+            )
         });
         let fields = differences(&old, &said(&entry.members));
         if found.is_none() || !fields.is_empty() {
-            let change = if found.is_some() { What::Update } else { What::Create };
+            let change = if found.is_some() {
+                What::Update
+            } else {
+                What::Create
+            };
             let put = GroupPut {
                 members: entry.members.clone(),
             };
@@ -295,10 +268,11 @@ fn groups(wanted: &[GroupEntry], present: &Present) -> Vec<Change> {
             changes.push(Change::new(Kind::Group, &entry.name, change, fields, step));
         }
     }
-    let gone = present
-        .groups
-        .iter()
-        .filter(|one| !wanted.iter().any(|entry| entry.name.eq_ignore_ascii_case(&one.name)));
+    let gone = present.groups.iter().filter(|one| {
+        !wanted
+            .iter()
+            .any(|entry| entry.name.eq_ignore_ascii_case(&one.name))
+    });
     changes.extend(gone.map(|one| {
         let step = Some(Step::GroupRemove(one.name.clone()));
         Change::new(Kind::Group, &one.name, What::Remove, Vec::new(), step)
@@ -334,7 +308,11 @@ fn agents(wanted: &[AgentEntry], present: &Present) -> Vec<Change> {
         let owner = found.owner.as_ref().map(|owner| owner.id.as_str());
         let fields = differences(&said(&found.labels, owner, found.disabled), &new);
         if !fields.is_empty() {
-            let changed = |name: &str| fields.iter().any(|field| field.field.split('.').next() == Some(name));
+            let changed = |name: &str| {
+                fields
+                    .iter()
+                    .any(|field| field.field.split('.').next() == Some(name))
+            };
             let update = AgentUpdate {
                 labels: changed("labels").then_some(labels),
                 owner: changed("owner").then(|| entry.owner.clone().unwrap_or_default()),
@@ -344,10 +322,12 @@ fn agents(wanted: &[AgentEntry], present: &Present) -> Vec<Change> {
             changes.push(Change::new(Kind::Agent, &found.name, What::Update, fields, step));
         }
     }
-    let gone = present
-        .agents
-        .iter()
-        .filter(|one| !one.disabled && !wanted.iter().any(|entry| entry.name.eq_ignore_ascii_case(&one.name)));
+    let gone = present.agents.iter().filter(|one| {
+        !one.disabled
+            && !wanted
+                .iter()
+                .any(|entry| entry.name.eq_ignore_ascii_case(&one.name))
+    });
     changes.extend(gone.map(|one| {
         let update = AgentUpdate {
             disabled: Some(true),
@@ -386,7 +366,11 @@ pub(crate) fn policy_changes(
     let new = |name: &str| body(normal.iter().find(|one| one.name == name));
     let old = |name: &str| {
         let found = present.set.items.iter();
-        body(found.map(|one| &one.body).find(|one| one.name.eq_ignore_ascii_case(name)))
+        body(
+            found
+                .map(|one| &one.body)
+                .find(|one| one.name.eq_ignore_ascii_case(name)),
+        )
     };
     for (names, change) in [
         (&applied.added, What::Create),

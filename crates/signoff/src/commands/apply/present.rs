@@ -59,7 +59,11 @@ impl Present {
         });
         let groups = self.groups.iter().map(|group| KnownGroup {
             name: group.name.clone(),
-            members: group.members.iter().map(|member| self.email(&member.id)).collect(),
+            members: group
+                .members
+                .iter()
+                .map(|member| self.email(&member.id))
+                .collect(),
         });
         let agents = self.agents.iter().map(|agent| KnownAgent {
             name: agent.name.clone(),

@@ -31,7 +31,11 @@ pub(super) fn plan(plan: &Plan, version: u64) -> String {
 
 fn push(text: &mut String, change: &Change) {
     let sign = change.change.sign();
-    let disabled = if change.change == What::Disable { " (disabled)" } else { "" };
+    let disabled = if change.change == What::Disable {
+        " (disabled)"
+    } else {
+        ""
+    };
     // A setting is its own only field.
     if change.kind == Kind::Setting {
         for field in &change.fields {
@@ -124,9 +128,15 @@ pub(crate) fn finding(finding: &Finding) -> String {
 /// What was done.
 pub(super) fn done(plan: &Plan, version: Option<u64>) {
     let count = plan.changes.len();
-    let changes = if count == 1 { "1 change".to_owned() } else { format!("{count} changes") };
+    let changes = if count == 1 {
+        "1 change".to_owned()
+    } else {
+        format!("{count} changes")
+    };
     match version {
-        Some(version) => output::talk(&format!("done: {changes}; version {version} of the policies is in force")),
+        Some(version) => output::talk(&format!(
+            "done: {changes}; version {version} of the policies is in force"
+        )),
         None => output::talk(&format!("done: {changes}")),
     }
     for line in next_steps(plan) {
@@ -144,7 +154,9 @@ pub(super) fn next_steps(plan: &Plan) -> Vec<String> {
                 Kind::Operator => Some(format!(
                     "{name} has no token and no password yet: signoff operators create-token {name}"
                 )),
-                Kind::Agent => Some(format!("{name} has no key that anybody saw: signoff agents rotate-key {name}")),
+                Kind::Agent => Some(format!(
+                    "{name} has no key that anybody saw: signoff agents rotate-key {name}"
+                )),
                 _ => None,
             }
         })
@@ -158,7 +170,11 @@ pub(super) fn broken_off(plan: &Plan, count: usize) {
         format!("  {} {kind}: {}", change.change.sign(), inert::line(&change.name))
     };
     let (done, left) = plan.changes.split_at(count);
-    output::talk(if done.is_empty() { "nothing was changed" } else { "done before it broke off:" });
+    output::talk(if done.is_empty() {
+        "nothing was changed"
+    } else {
+        "done before it broke off:"
+    });
     for change in done {
         output::talk(&line(change));
     }

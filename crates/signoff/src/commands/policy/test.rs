@@ -40,7 +40,12 @@ pub(crate) struct TestArgs {
     #[arg(value_name = "CASES", required = true)]
     cases: Vec<PathBuf>,
     /// The policies to test, without a server
-    #[arg(short = 'f', long = "file", value_name = "FILE", default_value = "signoff.yaml")]
+    #[arg(
+        short = 'f',
+        long = "file",
+        value_name = "FILE",
+        default_value = "signoff.yaml"
+    )]
     file: PathBuf,
     /// Test the policies that are in force on the server instead
     #[arg(long, conflicts_with = "file")]
@@ -75,7 +80,9 @@ impl Judge {
             }
             Self::Server(client) => {
                 if case.labels.is_some() {
-                    bail!("`labels` are the agent's own on a server: leave them out, or test without --server");
+                    bail!(
+                        "`labels` are the agent's own on a server: leave them out, or test without --server"
+                    );
                 }
                 Ok(client.policy_explain(&submit(case)).await?)
             }
@@ -153,12 +160,18 @@ fn compared(case: &Case, explanation: Explanation) -> (Vec<String>, Option<Expla
         }
     }
     if let Some(code) = expect.code {
-        let found = verdict.code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+        let found = verdict
+            .code
+            .map_or_else(|| "none".to_owned(), |code| code.to_string());
         differs("code", code.to_string(), found);
     }
     if let Some(conditions) = &expect.conditions {
         let expected: Vec<&str> = conditions.iter().map(|held| held.0.as_str()).collect();
-        let found: Vec<&str> = verdict.conditions.iter().map(|report| report.result.as_str()).collect();
+        let found: Vec<&str> = verdict
+            .conditions
+            .iter()
+            .map(|report| report.result.as_str())
+            .collect();
         differs("conditions", expected.join(", "), found.join(", "));
     }
     let explanation = (!wrong.is_empty()).then_some(explanation);
@@ -173,7 +186,12 @@ fn say(global: &Global, outcomes: &[Outcome]) -> anyhow::Result<Exit> {
     } else {
         let mut text = String::new();
         for outcome in outcomes.iter().filter(|outcome| !outcome.ok) {
-            let _ = writeln!(text, "✗ {} ({})", inert::line(&outcome.name), inert::line(&outcome.file));
+            let _ = writeln!(
+                text,
+                "✗ {} ({})",
+                inert::line(&outcome.name),
+                inert::line(&outcome.file)
+            );
             for wrong in &outcome.wrong {
                 let _ = writeln!(text, "    {}", inert::line(wrong));
             }
@@ -188,5 +206,9 @@ fn say(global: &Global, outcomes: &[Outcome]) -> anyhow::Result<Exit> {
     if outcomes.is_empty() {
         output::talk("there are no cases in these files");
     }
-    Ok(if failed == 0 && !outcomes.is_empty() { Exit::Ok } else { Exit::Refused })
+    Ok(if failed == 0 && !outcomes.is_empty() {
+        Exit::Ok
+    } else {
+        Exit::Refused
+    })
 }
