@@ -19,3 +19,7 @@ test *suites:
 # Write spec/openapi.json anew from the code
 openapi:
     SIGNOFF_WRITE_SPEC=1 cargo test --package signoff-server --test http the_committed_openapi_document_is_not_stale
+
+# Write spec/signoff.schema.json anew from the code
+schema:
+    SIGNOFF_WRITE_SPEC=1 cargo test --package signoff the_committed_schema_of_the_file_is_not_stale

@@ -467,6 +467,20 @@ pub struct PolicyApplied {
     pub unchanged: Vec<String>,
     /// How many pending approvals are judged again with another outcome or requirement.
     pub pending_affected: u64,
+    /// What becomes of these.
+    #[serde(default)]
+    pub pending: PendingChange,
+}
+
+/// What a change of policies does to pending approvals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PendingChange {
+    /// Approved by the system.
+    pub allowed: u64,
+    /// Denied by the system.
+    pub denied: u64,
+    /// Still asked, under another policy or other terms.
+    pub asked: u64,
 }
 
 /// Query of a removal.

@@ -35,6 +35,38 @@ pub struct WebhookCreate {
     /// Event types such as `approval.pending` or `approval.*`; none means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<Vec<String>>,
+    /// The signing secret, `whsec_` and 24 to 64 bytes in base64; without one a new one is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Secret>,
+}
+
+/// Changes a webhook; what is left out stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookUpdate {
+    /// An http or https URL without credentials; private addresses only where configuration allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 2000)]
+    pub url: Option<Secret>,
+    /// All event types, in place of the present ones; an empty list means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<Vec<String>>,
+    /// A signing secret, in place of the present one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Secret>,
+    /// Only say what would change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+}
+
+/// A changed webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WebhookUpdated {
+    /// Which of `url`, `events` and `secret` changed, or would change.
+    pub changed: Vec<String>,
+    /// The webhook.
+    #[serde(flatten)]
+    pub webhook: Webhook,
 }
 
 /// A new webhook.

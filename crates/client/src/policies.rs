@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use signoff_api::action::Submit;
+use signoff_api::lint::{Findings, PolicyLint};
 use signoff_api::policy::{
     Explanation, Policy, PolicyApplied, PolicyApply, PolicyBody, PolicyRemoveQuery, PolicySet,
     PolicySetVersion, PolicyVersion,
@@ -65,6 +66,11 @@ impl Client {
         self.get(&["v1", "policy-sets", &version.to_string()])
             .send()
             .await
+    }
+
+    /// What is wrong with a set: the one in force, or one to be applied.
+    pub async fn policy_lint(&self, set: &PolicyLint) -> crate::Result<Findings> {
+        self.post(&["v1", "policies", "lint"]).json(set).send().await
     }
 
     /// Why an action gets the verdict it gets.

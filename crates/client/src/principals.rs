@@ -5,7 +5,7 @@ use signoff_api::agent::{Agent, AgentCreate, AgentCreated, AgentUpdate};
 use signoff_api::application::{Application, ApplicationCreate, ApplicationCreated, ApplicationUpdate};
 use signoff_api::group::{Group, GroupPut};
 use signoff_api::operator::{Operator, OperatorCreate, OperatorUpdate, Token, TokenCreate, TokenCreated};
-use signoff_api::webhook::{Delivery, Webhook, WebhookCreate, WebhookCreated};
+use signoff_api::webhook::{Delivery, Webhook, WebhookCreate, WebhookCreated, WebhookUpdate, WebhookUpdated};
 use signoff_api::{Page, PageQuery};
 
 use crate::transport::Client;
@@ -186,6 +186,14 @@ impl Client {
     /// One webhook, by id.
     pub async fn webhook_view(&self, id: &str) -> crate::Result<Webhook> {
         self.get(&["v1", "webhooks", id]).send().await
+    }
+
+    /// Changes a webhook, or says what that would change.
+    pub async fn webhook_update(&self, id: &str, update: &WebhookUpdate) -> crate::Result<WebhookUpdated> {
+        self.call(Method::PATCH, &["v1", "webhooks", id])
+            .json(update)
+            .send()
+            .await
     }
 
     /// Removes a webhook.

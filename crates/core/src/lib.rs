@@ -16,6 +16,7 @@ pub mod fold;
 pub mod id;
 pub mod json;
 pub mod judge;
+pub mod lint;
 pub mod name;
 pub mod payload;
 pub mod policy;

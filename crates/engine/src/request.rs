@@ -254,7 +254,7 @@ pub struct UpdateOperator {
 }
 
 /// A new webhook.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CreateWebhook {
     /// Unique without case.
     pub name: String,
@@ -262,6 +262,21 @@ pub struct CreateWebhook {
     pub url: String,
     /// Types or `approval.*`; none means all.
     pub events: Vec<String>,
+    /// What signs its messages; none: a new one is made.
+    pub secret: Option<SecretString>,
+}
+
+/// A change of a webhook; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateWebhook {
+    /// Where to; kept encrypted.
+    pub url: Option<String>,
+    /// All types.
+    pub events: Option<Vec<String>>,
+    /// What signs its messages.
+    pub secret: Option<SecretString>,
+    /// Say what would change, change nothing.
+    pub dry_run: bool,
 }
 
 /// The first admin.

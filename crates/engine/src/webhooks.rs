@@ -1,6 +1,6 @@
 //! Webhook channels: where signed messages go, and what became of them.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use signoff_core::{
     authority::Operation,
@@ -8,6 +8,7 @@ use signoff_core::{
     fold::RowKey,
     id::ChannelId,
     name::check_name,
+    payload::Hash32,
     record::Record,
     rows::ChannelRow,
 };
@@ -20,11 +21,11 @@ use crate::{
     approvals::check_limit,
     idempotency::{Once, want},
     keys::page,
-    request::CreateWebhook,
+    request::{CreateWebhook, UpdateWebhook},
     seal::random,
     snapshot::Snapshot,
     tenant::Tenant,
-    turn::{Draft, mint_id},
+    turn::{Draft, Turn, mint_id},
     view::{Caller, Created, DeliveryView, Page, WebhookView},
 };
 
@@ -79,6 +80,96 @@ fn webhook_view(row: &ChannelRow) -> WebhookView {
         events: row.events.clone(),
         disabled: row.disabled,
         created_at: row.created_at,
+    }
+}
+
+fn check_events(events: &[String]) -> EngineResult<()> {
+    if events.len() > EVENTS_MAX {
+        return Err(EngineError::invalid(
+            "/events",
+            format!("a webhook names at most {EVENTS_MAX} event types"),
+        ));
+    }
+    for (at, event) in events.iter().enumerate() {
+        if !is_subscription(event) {
+            let why = format!(
+                "`{event}` is no event type; there are {}, and groups such as approval.*",
+                EVENT_TYPES.join(", ")
+            );
+            return Err(EngineError::invalid(format!("/events/{at}"), why));
+        }
+    }
+    Ok(())
+}
+
+fn given_secret(given: Option<&SecretString>) -> EngineResult<Option<String>> {
+    let parsed = given.map(|given| WebhookSecret::parse(given.expose_secret()));
+    let parsed = parsed.transpose();
+    let parsed = parsed.map_err(|why| EngineError::invalid("/secret", why.to_string()))?;
+    Ok(parsed.map(|secret| secret.to_text().to_string()))
+}
+
+fn new_secret() -> EngineResult<String> {
+    let secret = WebhookSecret::from_bytes(&random::<32>()).map_err(|_| EngineError::Internal)?;
+    Ok(secret.to_text().to_string())
+}
+
+/// Encrypts what is kept of a channel, and gives the digest that its event carries.
+fn seal(turn: &mut Turn<'_>, id: ChannelId, sealed: &Sealed) -> EngineResult<Hash32> {
+    let plain = Zeroizing::new(serde_json::to_vec(sealed).map_err(|_| EngineError::Internal)?);
+    let sealed = turn.ledger.tenant.key.seal_channel(id.0, &plain);
+    let (row, digest) = turn.ledger.tenant.key.secret(SecretKind::Channel, id.0, sealed);
+    turn.ledger.changes.secrets.push(row);
+    Ok(digest)
+}
+
+/// What an update makes of a channel.
+struct Change {
+    put: ChannelPut,
+    sealed: Sealed,
+    /// The fields that differ.
+    changed: Vec<&'static str>,
+}
+
+impl Change {
+    fn of(
+        tenant: &Tenant,
+        snapshot: &Snapshot,
+        id: ChannelId,
+        update: &UpdateWebhook,
+        secret: Option<&str>,
+        origin: Option<&str>,
+    ) -> EngineResult<Self> {
+        let row = snapshot.rows.channels.get(&id).filter(|row| !row.removed);
+        let row = row.ok_or_else(|| EngineError::not_found("webhook", id))?;
+        let opened = snapshot
+            .channel_secret(id)
+            .and_then(|stored| tenant.key.open_channel(id.0, stored));
+        let mut sealed: Sealed = opened
+            .and_then(|opened| serde_json::from_slice(&opened).ok())
+            .ok_or(EngineError::Internal)?;
+        let mut put = channel_put(row, row.disabled);
+        let mut changed = Vec::new();
+        if let Some(url) = &update.url
+            && *url != sealed.url
+        {
+            sealed.url.clone_from(url);
+            origin.unwrap_or_default().clone_into(&mut put.origin);
+            changed.push("url");
+        }
+        if let Some(events) = &update.events
+            && *events != put.events
+        {
+            put.events.clone_from(events);
+            changed.push("events");
+        }
+        if let Some(secret) = secret
+            && secret != sealed.secret
+        {
+            secret.clone_into(&mut sealed.secret);
+            changed.push("secret");
+        }
+        Ok(Self { put, sealed, changed })
     }
 }
 
@@ -138,34 +229,15 @@ impl Engine {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
         check_name(&create.name).map_err(|why| EngineError::invalid("/name", why))?;
-        let url = self
-            .inner
-            .egress
-            .guard()
-            .vet_url(&create.url)
-            .map_err(|refusal| EngineError::invalid("/url", refusal.to_string()))?;
-        let origin = url.origin().ascii_serialization();
-        if create.events.len() > EVENTS_MAX {
-            return Err(EngineError::invalid(
-                "/events",
-                format!("a webhook names at most {EVENTS_MAX} event types"),
-            ));
-        }
-        for (at, event) in create.events.iter().enumerate() {
-            if !is_subscription(event) {
-                let why = format!(
-                    "`{event}` is no event type; there are {}, and groups such as approval.*",
-                    EVENT_TYPES.join(", ")
-                );
-                return Err(EngineError::invalid(format!("/events/{at}"), why));
-            }
-        }
+        let origin = self.vetted_origin(&create.url)?;
+        check_events(&create.events)?;
+        let secret = given_secret(create.secret.as_ref())?;
         let once = Once::of(
             &tenant,
             caller,
             "create_webhook",
             key,
-            &(&create.name, &create.url, &create.events),
+            &(&create.name, &create.url, &create.events, &secret),
         )?;
         let mut wants = Wants::default();
         want(&mut wants, once.as_ref());
@@ -191,33 +263,94 @@ impl Engine {
                     ));
                 }
                 let id = ChannelId(mint_id(turn.now()));
-                let secret = WebhookSecret::from_bytes(&random::<32>())
-                    .map_err(|_| EngineError::Internal)?
-                    .to_text();
-                let plain = Sealed {
-                    url: create.url.clone(),
-                    secret: secret.to_string(),
+                let secret = match &secret {
+                    Some(given) => given.clone(),
+                    None => new_secret()?,
                 };
-                let plain = Zeroizing::new(serde_json::to_vec(&plain).map_err(|_| EngineError::Internal)?);
-                let sealed = turn.ledger.tenant.key.seal_channel(id.0, &plain);
-                let (row, digest) = turn.ledger.tenant.key.secret(SecretKind::Channel, id.0, sealed);
+                let sealed = Sealed {
+                    url: create.url.clone(),
+                    secret: secret.clone(),
+                };
                 let put = ChannelPut {
                     name: create.name.clone(),
                     origin: origin.clone(),
                     events: create.events.clone(),
                     disabled: false,
-                    digest,
+                    digest: seal(turn, id, &sealed)?,
                 };
                 turn.emit(Draft::new(Event::ChannelPut(put), actor, id))?;
-                turn.ledger.changes.secrets.push(row);
                 turn.remember(once.as_ref(), &Made { id })?;
-                Ok((id, Some(SecretString::from(secret.to_string()))))
+                Ok((id, Some(SecretString::from(secret))))
             })
             .await?;
         Ok(Created {
             made: self.webhook(caller, id)?,
             secret,
         })
+    }
+
+    /// Changes a webhook, and says what of it changed. What is the same already leaves no event.
+    ///
+    /// # Errors
+    /// If there is none, the address is refused by the guard, or an event type is unknown.
+    pub async fn update_webhook(
+        &self,
+        caller: &Caller,
+        id: ChannelId,
+        update: UpdateWebhook,
+    ) -> EngineResult<(WebhookView, Vec<&'static str>)> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Govern)?;
+        let origin = match &update.url {
+            Some(url) => Some(self.vetted_origin(url)?),
+            None => None,
+        };
+        check_events(update.events.as_deref().unwrap_or_default())?;
+        let secret = given_secret(update.secret.as_ref())?;
+        let caller_then = caller.clone();
+        let present = tenant.snapshot();
+        let looked = Change::of(
+            &tenant,
+            &present,
+            id,
+            &update,
+            secret.as_deref(),
+            origin.as_deref(),
+        )?;
+        if update.dry_run || looked.changed.is_empty() {
+            return Ok((self.webhook(caller, id)?, looked.changed));
+        }
+        let changed = self
+            .write(&tenant, Wants::default(), move |turn| {
+                let actor = turn.principal(&caller_then, Operation::Govern)?.0.actor();
+                let snapshot = turn.snapshot();
+                let tenant = turn.ledger.tenant.clone();
+                let change = Change::of(
+                    &tenant,
+                    &snapshot,
+                    id,
+                    &update,
+                    secret.as_deref(),
+                    origin.as_deref(),
+                )?;
+                if change.changed.is_empty() {
+                    return Ok(change.changed);
+                }
+                turn.bring(RowKey::Channel(id));
+                let digest = seal(turn, id, &change.sealed)?;
+                let put = ChannelPut { digest, ..change.put };
+                turn.emit(Draft::new(Event::ChannelPut(put), actor, id))?;
+                Ok(change.changed)
+            })
+            .await?;
+        Ok((self.webhook(caller, id)?, changed))
+    }
+
+    fn vetted_origin(&self, url: &str) -> EngineResult<String> {
+        let guard = self.inner.egress.guard();
+        let url = guard.vet_url(url);
+        let url = url.map_err(|refusal| EngineError::invalid("/url", refusal.to_string()))?;
+        Ok(url.origin().ascii_serialization())
     }
 
     /// Takes a webhook away; what waits for it is not sent any more.

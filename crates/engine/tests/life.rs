@@ -565,6 +565,7 @@ async fn i12_what_fits_no_record_is_refused_by_name() {
         name: "x".into(),
         url: "https://example.com/".into(),
         events,
+        ..CreateWebhook::default()
     };
     let made = house.engine.create_webhook(&house.admin, many, None).await;
     assert!(matches!(made, Err(EngineError::Invalid(_))), "{made:?}");

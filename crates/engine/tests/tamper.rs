@@ -28,6 +28,7 @@ async fn lived_in() -> House {
         name: "ops".into(),
         url: "https://example.com/hook".into(),
         events: Vec::new(),
+        ..CreateWebhook::default()
     };
     house
         .engine

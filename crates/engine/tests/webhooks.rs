@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use signoff_core::{policy::PolicyEffect, requirement::Role, time::Micros};
 use signoff_engine::{
     EngineError,
-    request::CreateWebhook,
+    request::{CreateWebhook, UpdateWebhook},
     view::{DeliveryState, DeliveryView, WebhookView},
 };
 use signoff_testkit::{Answer, WebhookReceiver};
@@ -21,6 +21,7 @@ async fn hook(house: &House, receiver: &WebhookReceiver, events: &[&str]) -> (We
         name: "ops".into(),
         url: receiver.url("/hook"),
         events: events.iter().map(|event| (*event).to_owned()).collect(),
+        ..CreateWebhook::default()
     };
     let made = house
         .engine
@@ -177,8 +178,55 @@ async fn addresses_that_nobody_opened_and_unknown_events_are_refused() {
             name: "x".into(),
             url: url.into(),
             events,
+            ..CreateWebhook::default()
         };
         let made = house.engine.create_webhook(&house.admin, create, None).await;
         assert!(matches!(made, Err(EngineError::Invalid(_))), "{url}");
     }
+}
+
+#[tokio::test]
+async fn what_of_a_webhook_changed_is_told_and_written_once() {
+    let house = House::new().await;
+    let before = WebhookReceiver::start().await;
+    let (webhook, first) = hook(&house, &before, &["approval.*"]).await;
+    let secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    let update = |dry_run| UpdateWebhook {
+        url: Some(before.url("/elsewhere")),
+        events: Some(vec!["approval.*".to_owned()]),
+        secret: Some(secret.to_owned().into()),
+        dry_run,
+    };
+    let change = async |update| {
+        let engine = &house.engine;
+        engine
+            .update_webhook(&house.admin, webhook.id, update)
+            .await
+            .unwrap()
+            .1
+    };
+    assert_eq!(
+        change(update(true)).await,
+        ["url", "secret"],
+        "a dry run changes nothing"
+    );
+    assert_eq!(change(update(false)).await, ["url", "secret"]);
+    assert!(
+        change(update(false)).await.is_empty(),
+        "what is the same already is not written again"
+    );
+    assert_ne!(first, secret);
+    assert!(
+        house.engine.verify(&house.admin, true).await.unwrap().ok,
+        "the log knows the new secret"
+    );
+    let unknown = UpdateWebhook {
+        events: Some(vec!["approval.nonsense".to_owned()]),
+        ..UpdateWebhook::default()
+    };
+    let refused = house
+        .engine
+        .update_webhook(&house.admin, webhook.id, unknown)
+        .await;
+    assert!(matches!(refused, Err(EngineError::Invalid(_))));
 }

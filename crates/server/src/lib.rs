@@ -4,6 +4,7 @@ pub mod api;
 pub mod console;
 mod doors;
 mod layers;
+pub mod offline;
 
 pub use doors::Doors;
 

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     agents::AgentsCommand,
+    apply::ApplyArgs,
     approvals::ApprovalsCommand,
     audit::AuditCommand,
     backup::BackupArgs,
@@ -89,9 +90,13 @@ pub(crate) enum Command {
     Stop(StopArgs),
     /// Lift a stop
     Resume(ResumeArgs),
-    /// Read and write the rules
+    /// Read, write, test and lint the rules
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Make the workspace what a file says, with a plan first
+    Apply(ApplyArgs),
+    /// Print the JSON Schema of that file, for editors
+    Schema,
     /// Agents and their keys
     #[command(subcommand)]
     Agents(AgentsCommand),

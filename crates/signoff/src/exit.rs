@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Misused,
     /// A check says that a person would be asked.
     WouldAsk,
+    /// A plan has changes, where that was asked for.
+    Changes,
     /// The code of the command that was run.
     Command(u8),
 }
@@ -27,7 +29,7 @@ impl Exit {
         match self {
             Self::Ok => 0,
             Self::Refused => 1,
-            Self::TimedOut => 2,
+            Self::TimedOut | Self::Changes => 2,
             Self::Misused => 3,
             Self::WouldAsk => 4,
             Self::Command(code) => code,

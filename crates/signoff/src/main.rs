@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod config;
 mod connection;
+mod document;
 mod exit;
 mod fields;
 mod inert;

@@ -1,6 +1,7 @@
 //! The policy set: read, and applied as whole versions.
 
 mod history;
+mod lint;
 mod plan;
 
 pub(crate) use plan::{carry_out, plan_of_nothing};
@@ -9,8 +10,9 @@ use serde::Serialize;
 use signoff_core::{
     authority::Operation,
     fold::Rows,
+    judge::Verdict,
     policy::{Effect, Orphaned, PolicyDoc, PolicyRef, Settings},
-    rows::PolicyRow,
+    rows::{ApprovalRow, PolicyRow},
 };
 use signoff_store::{ApprovalQuery, Wants};
 
@@ -22,10 +24,12 @@ use crate::{
     request::ApplyPolicies,
     snapshot::Snapshot,
     tenant::Tenant,
-    view::{Caller, PoliciesApplied, PolicySetView},
+    view::{Caller, PendingChange, PoliciesApplied, PolicySetView},
 };
 
-use plan::{Plan, candidate, check_one, check_set, plan, put_one};
+use plan::{Plan, candidate, check_one, plan, put_one};
+
+pub use plan::check_set as check_policies;
 
 pub(super) fn set_view(version: u64, settings: Settings, rows: &Rows) -> PolicySetView {
     let mut policies: Vec<PolicyRow> = rows
@@ -89,7 +93,7 @@ impl Engine {
     ) -> EngineResult<PoliciesApplied> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
-        check_set(&apply.policies)?;
+        check_policies(&apply.policies)?;
         let same = SameApply {
             policies: &apply.policies,
             expected_version: apply.expected_version,
@@ -108,14 +112,15 @@ impl Engine {
         let once = Once::of(&tenant, caller, "apply_policies", key, &same)?;
         let snapshot = tenant.snapshot();
         let outlook = plan(&snapshot, &apply, self.now())?;
-        let pending_affected = if outlook.is_empty() {
-            0
+        let pending = if outlook.is_empty() {
+            PendingChange::default()
         } else {
-            self.affected(&tenant, &snapshot, &outlook).await?
+            self.affected(&tenant, &snapshot, &outlook, apply.orphaned)
+                .await?
         };
         if apply.dry_run {
             return Ok(PoliciesApplied {
-                pending_affected,
+                pending,
                 ..outlook.answer
             });
         }
@@ -127,7 +132,7 @@ impl Engine {
             if let Some(version) = turn.before::<u64>(once.as_ref())? {
                 return Ok(PoliciesApplied {
                     version,
-                    pending_affected,
+                    pending,
                     ..outlook.answer.clone()
                 });
             }
@@ -136,7 +141,7 @@ impl Engine {
             turn.remember(once.as_ref(), &version)?;
             Ok(PoliciesApplied {
                 version,
-                pending_affected,
+                pending,
                 ..plan.answer
             })
         })
@@ -234,10 +239,17 @@ impl Engine {
         .await
     }
 
-    /// How many pending approvals are judged otherwise under a plan.
-    async fn affected(&self, tenant: &Tenant, snapshot: &Snapshot, plan: &Plan) -> EngineResult<u64> {
+    /// How many pending approvals are judged otherwise under a plan, and how.
+    async fn affected(
+        &self,
+        tenant: &Tenant,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        orphaned: Option<Orphaned>,
+    ) -> EngineResult<PendingChange> {
         let candidate = candidate(snapshot, plan)?;
-        let mut count = 0;
+        let orphaned = orphaned.unwrap_or(candidate.settings().orphaned);
+        let mut change = PendingChange::default();
         let mut beyond = None;
         loop {
             let query = ApprovalQuery {
@@ -258,20 +270,35 @@ impl Engine {
                     continue;
                 };
                 let verdict = candidate.judge(&action, facts, self.now());
-                let names = |policy: &Option<PolicyRef>| {
-                    policy.as_ref().map(|policy| policy.name.to_ascii_lowercase())
-                };
-                let same = verdict.effect == Effect::Ask
-                    && names(&verdict.policy) == names(&row.policy)
-                    && verdict.requirement == row.requirement;
-                count += u64::from(!same);
+                match becomes(row, &verdict, orphaned) {
+                    Some(Effect::Allow) => change.allowed += 1,
+                    Some(Effect::Deny) => change.denied += 1,
+                    Some(Effect::Ask) => change.asked += 1,
+                    None => {}
+                }
             }
             match rows.last() {
                 Some(last) if rows.len() == PAGE_MAX as usize => beyond = Some(last.submitted_seq),
-                _ => return Ok(count),
+                _ => return Ok(change),
             }
         }
     }
+}
+
+/// What a pending approval becomes under another verdict, as the decision machine does it; none if it stays as it is.
+fn becomes(row: &ApprovalRow, verdict: &Verdict, orphaned: Orphaned) -> Option<Effect> {
+    let is_orphan = verdict.policy.is_none() && row.policy.is_some() && !row.require_approval;
+    match orphaned {
+        Orphaned::Keep if is_orphan => return None,
+        Orphaned::Release if is_orphan => return Some(Effect::Allow),
+        Orphaned::Deny if is_orphan => return Some(Effect::Deny),
+        _ => {}
+    }
+    let name = |policy: &Option<PolicyRef>| policy.as_ref().map(|policy| policy.name.to_ascii_lowercase());
+    let same_terms = name(&verdict.policy) == name(&row.policy)
+        && verdict.requirement == row.requirement
+        && verdict.valid_for == row.valid_for;
+    (verdict.effect != Effect::Ask || !same_terms).then_some(verdict.effect)
 }
 
 /// The statuses of approvals that are not at their end.

@@ -42,7 +42,10 @@ pub(super) fn in_force(snapshot: &Snapshot) -> impl Iterator<Item = &PolicyRow> 
 }
 
 /// Checks every policy of a set, and that names are unique.
-pub(super) fn check_set(policies: &[PolicyDoc]) -> EngineResult<()> {
+///
+/// # Errors
+/// All that is wrong, each with its place.
+pub fn check_set(policies: &[PolicyDoc]) -> EngineResult<()> {
     if policies.len() > POLICIES_MAX {
         return Err(EngineError::invalid(
             "/policies",

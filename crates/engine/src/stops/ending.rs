@@ -97,7 +97,9 @@ fn deny(turn: &mut Turn<'_>, id: ApprovalId) -> EngineResult<()> {
         return Ok(());
     }
     // A stop asks for no more than whose it is.
-    let verdict = snapshot.policies.judge(&Action::named(&row.action), facts, turn.now());
+    let verdict = snapshot
+        .policies
+        .judge(&Action::named(&row.action), facts, turn.now());
     let command = approval::Command::Rejudge {
         verdict: &verdict,
         orphaned: Orphaned::Judge,

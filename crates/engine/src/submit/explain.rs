@@ -1,6 +1,14 @@
 //! Dry runs: what policy would say, and why. Memory only, without a trace.
 
-use signoff_core::{actor::Principal, authority::Operation, condition, judge::ReasonCode, policy::Effect};
+use signoff_core::{
+    action::Action,
+    actor::Principal,
+    authority::Operation,
+    condition,
+    judge::{AgentFacts, PolicySet, ReasonCode},
+    policy::Effect,
+    time::Timestamp,
+};
 
 use crate::{
     Engine, EngineResult,
@@ -9,7 +17,11 @@ use crate::{
 };
 
 use super::asker::{asker, named_or_unknown};
-use super::{check_form, refusal::refusal, thick_enough};
+use super::{
+    check_form,
+    refusal::{refusal, refusal_sentence},
+    thick_enough,
+};
 
 impl Engine {
     /// What policy would say: memory only, leaves no trace.
@@ -43,42 +55,51 @@ impl Engine {
             }
             _ => named_or_unknown(&snapshot, submit.agent.as_deref()),
         };
-        let (policies, action, now) = (&snapshot.policies, &submit.action, self.now());
-        let matches = policies.matches(action, &facts, now);
-        let verdict = policies.verdict(action, &facts, now, matches.clone());
-        let stopped = verdict.code == Some(ReasonCode::Stopped);
-        // A stop comes before every policy: none governs.
-        let governing = policies.governing(&matches).filter(|_| !stopped);
-        let reason = refusal(&snapshot, (facts.id, &facts.name), &verdict);
-        let mut order: Vec<_> = matches.into_iter().enumerate().collect();
-        order.sort_by(|(left_at, left), (right_at, right)| {
-            let first = |at: &usize| Some(*at) != governing;
-            first(left_at)
-                .cmp(&first(right_at))
-                .then(right.rank.cmp(&left.rank))
-                .then(left.age.cmp(&right.age))
-        });
-        let matches = order
-            .into_iter()
-            .map(|(at, found)| {
-                let policy = &policies.policies()[found.age];
-                ExplainedMatch {
-                    policy: policy.reference.clone(),
-                    effect: found.effect,
-                    governs: Some(at) == governing,
-                    why: if stopped {
-                        "a stop is in force, and comes before every policy".into()
-                    } else {
-                        why(Some(at) == governing, found.effect, found.outcome, verdict.effect)
-                    },
-                    conditions: policies.reports(&found, action, &facts, now),
-                }
-            })
-            .collect();
-        Ok(Explanation {
-            judged: Judged { verdict, reason },
-            matches,
+        let mut explanation = explain(&snapshot.policies, &submit.action, &facts, self.now());
+        let judged = &mut explanation.judged;
+        judged.reason = refusal(&snapshot, (facts.id, &facts.name), &judged.verdict);
+        Ok(explanation)
+    }
+}
+
+/// Every policy of a set that matches an action, and why one of them governs. Needs no engine.
+pub fn explain(policies: &PolicySet, action: &Action, facts: &AgentFacts, now: Timestamp) -> Explanation {
+    let matches = policies.matches(action, facts, now);
+    let verdict = policies.verdict(action, facts, now, matches.clone());
+    let stopped = verdict.code == Some(ReasonCode::Stopped);
+    // A stop comes before every policy: none governs.
+    let governing = policies.governing(&matches).filter(|_| !stopped);
+    let reason = verdict
+        .code
+        .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
+    let mut order: Vec<_> = matches.into_iter().enumerate().collect();
+    order.sort_by(|(left_at, left), (right_at, right)| {
+        let first = |at: &usize| Some(*at) != governing;
+        first(left_at)
+            .cmp(&first(right_at))
+            .then(right.rank.cmp(&left.rank))
+            .then(left.age.cmp(&right.age))
+    });
+    let matches = order
+        .into_iter()
+        .map(|(at, found)| {
+            let policy = &policies.policies()[found.age];
+            ExplainedMatch {
+                policy: policy.reference.clone(),
+                effect: found.effect,
+                governs: Some(at) == governing,
+                why: if stopped {
+                    "a stop is in force, and comes before every policy".into()
+                } else {
+                    why(Some(at) == governing, found.effect, found.outcome, verdict.effect)
+                },
+                conditions: policies.reports(&found, action, facts, now),
+            }
         })
+        .collect();
+    Explanation {
+        judged: Judged { verdict, reason },
+        matches,
     }
 }
 

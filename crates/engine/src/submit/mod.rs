@@ -4,6 +4,8 @@ mod asker;
 mod explain;
 mod refusal;
 
+pub use explain::explain;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -273,7 +275,9 @@ fn take(
         if asker.facts.id != prepared.asker.facts.id {
             return again(turn, caller, prepared, once);
         }
-        let verdict = snapshot.policies.judge(&prepared.submit.action, &asker.facts, turn.now());
+        let verdict = snapshot
+            .policies
+            .judge(&prepared.submit.action, &asker.facts, turn.now());
         (asker, verdict, prepared.digest)
     };
     thick_enough(&verdict)?;

@@ -36,7 +36,25 @@ pub struct PoliciesApplied {
     /// Names.
     pub unchanged: Vec<String>,
     /// Pending approvals that are judged otherwise under the new set.
-    pub pending_affected: u64,
+    pub pending: PendingChange,
+}
+
+/// What a change of policies does to pending approvals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PendingChange {
+    /// Approved by the system.
+    pub allowed: u64,
+    /// Denied by the system.
+    pub denied: u64,
+    /// Still asked, under another policy or other terms.
+    pub asked: u64,
+}
+
+impl PendingChange {
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.allowed + self.denied + self.asked
+    }
 }
 
 impl PoliciesApplied {
@@ -50,7 +68,7 @@ impl PoliciesApplied {
             changed,
             removed,
             unchanged,
-            pending_affected: 0,
+            pending: PendingChange::default(),
         }
     }
 }

@@ -14,6 +14,7 @@ async fn i10_messages_are_sent_by_one_node_at_a_time_and_taken_over_from_a_dead_
         name: "ops".into(),
         url: receiver.url("/hook"),
         events: Vec::new(),
+        ..CreateWebhook::default()
     };
     let made = nodes[1]
         .engine
@@ -86,6 +87,7 @@ async fn a_slow_message_is_not_sent_twice() {
         name: "slow".into(),
         url: receiver.url("/hook"),
         events: Vec::new(),
+        ..CreateWebhook::default()
     };
     nodes[0]
         .engine

@@ -29,14 +29,14 @@ impl<S: Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for Body<T, 
 
 /// A body of which every field is optional: none at all is the same as `{}`.
 #[derive(Debug)]
-pub(crate) struct OptionalBody<T>(pub(crate) T);
+pub(crate) struct OptionalBody<T, const MAX: usize = BODY_BYTES_MAX>(pub(crate) T);
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for OptionalBody<T> {
+impl<S: Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for OptionalBody<T, MAX> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
         let headers = request.headers().clone();
-        let bytes = read(request, BODY_BYTES_MAX).await?;
+        let bytes = read(request, MAX).await?;
         if bytes.is_empty() {
             return read_json(b"{}").map(Self);
         }

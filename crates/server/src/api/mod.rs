@@ -6,7 +6,7 @@ mod applications;
 mod approvals;
 mod audit;
 mod body;
-mod convert;
+pub(crate) mod convert;
 mod cursor;
 mod document;
 mod executions;

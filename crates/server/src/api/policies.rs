@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use signoff_api::action::Submit;
 use signoff_api::limits::POLICY_SET_BYTES_MAX;
+use signoff_api::lint::{Findings, PolicyLint};
 use signoff_api::policy::{
     Explanation, Policy, PolicyApplied, PolicyApply, PolicyBody, PolicyRemoveQuery, PolicySet, PolicyVersion,
 };
@@ -12,7 +13,7 @@ use signoff_api::{Page, PageQuery};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::body::Body;
+use super::body::{Body, OptionalBody};
 use super::convert::{self, ToCore, ToWire};
 use super::cursor::Listing;
 use super::idempotency::{IdempotencyKey, IdempotencyParam};
@@ -26,6 +27,7 @@ pub(crate) fn router() -> OpenApiRouter<Doors> {
     OpenApiRouter::new()
         .routes(routes!(policy_list, policy_apply, policy_create))
         .routes(routes!(policy_explain))
+        .routes(routes!(policy_lint))
         .routes(routes!(policy_view, policy_update, policy_remove))
         .routes(routes!(policy_versions))
 }
@@ -111,6 +113,29 @@ pub(crate) async fn policy_explain(
             .explain(&caller.caller, &convert::submit(action)?)?
             .to_wire(),
     ))
+}
+
+/// Look for what is wrong
+///
+/// Policies that never govern, conditions that never hold, requirements that nobody can meet, names of what is not
+/// there: in the set in force, or in one to be applied. Every finding is certain, and nothing is stored. The body may
+/// have up to 16 MiB.
+#[utoipa::path(
+    post, path = "/v1/policies/lint", tag = "policies", request_body = Option<PolicyLint>,
+    responses((status = 200, description = "What was found, the worst first", body = Findings)),
+    extensions(("x-signoff-operation" = json!(SeeWorkspace::NAME)))
+)]
+pub(crate) async fn policy_lint(
+    caller: As<SeeWorkspace>,
+    State(doors): State<Doors>,
+    _: Query<NoQuery>,
+    OptionalBody(set): OptionalBody<PolicyLint, POLICY_SET_BYTES_MAX>,
+) -> Answer<Findings> {
+    let (policies, approvers) = convert::to_lint(set)?;
+    let findings = doors.engine().lint(&caller.caller, policies, approvers)?;
+    Ok(Json(Findings {
+        findings: findings.to_wire(),
+    }))
 }
 
 /// Read a policy

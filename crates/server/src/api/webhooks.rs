@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use signoff_api::webhook::{Delivery, Webhook, WebhookCreate, WebhookCreated};
+use signoff_api::webhook::{Delivery, Webhook, WebhookCreate, WebhookCreated, WebhookUpdate, WebhookUpdated};
 use signoff_api::{Page, PageQuery};
 use signoff_core::id::ChannelId;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,7 +22,7 @@ use crate::Doors;
 pub(crate) fn router() -> OpenApiRouter<Doors> {
     OpenApiRouter::new()
         .routes(routes!(webhook_list, webhook_create))
-        .routes(routes!(webhook_view, webhook_remove))
+        .routes(routes!(webhook_view, webhook_update, webhook_remove))
         .routes(routes!(delivery_list))
 }
 
@@ -87,6 +87,30 @@ pub(crate) async fn webhook_view(
     _: Query<NoQuery>,
 ) -> Answer<Webhook> {
     Ok(Json(doors.engine().webhook(&caller.caller, id)?.to_wire()))
+}
+
+/// Change a webhook
+///
+/// What is the same already is not written again; with `dry_run` it only says what would change.
+#[utoipa::path(
+    patch, path = "/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "`chn_…`")),
+    request_body = WebhookUpdate,
+    responses((status = 200, description = "The webhook, and what changed", body = WebhookUpdated)),
+    extensions(("x-signoff-operation" = json!(Govern::NAME)))
+)]
+pub(crate) async fn webhook_update(
+    caller: As<Govern>,
+    State(doors): State<Doors>,
+    At(id): At<ChannelId>,
+    _: Query<NoQuery>,
+    Body(given): Body<WebhookUpdate>,
+) -> Answer<WebhookUpdated> {
+    let update = convert::webhook_update(given)?;
+    let (webhook, changed) = doors.engine().update_webhook(&caller.caller, id, update).await?;
+    Ok(Json(WebhookUpdated {
+        changed: changed.into_iter().map(str::to_owned).collect(),
+        webhook: webhook.to_wire(),
+    }))
 }
 
 /// Remove a webhook

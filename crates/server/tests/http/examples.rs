@@ -150,6 +150,7 @@ async fn policy(world: &World, operation: &str, caller: Who) -> Option<Example> 
             }
             Example::with("/v1/policies/explain", action)
         }
+        "policy_lint" => Example::with("/v1/policies/lint", json!({"policies": [body("a")]})),
         "policy_view" => Example::get("/v1/policies/ask"),
         "policy_update" => {
             let name = made().await;
@@ -259,6 +260,7 @@ async fn group_or_webhook(world: &World, operation: &str) -> Option<Example> {
         }
         "webhook_list" => Example::get("/v1/webhooks"),
         "webhook_create" => Example::with("/v1/webhooks", body()),
+        "webhook_update" => Example::with(webhook().await, json!({"events": ["approval.*"]})),
         "webhook_view" | "webhook_remove" => Example::get(webhook().await),
         "delivery_list" => Example::get(format!("{}/deliveries", webhook().await)),
         _ => return None,

@@ -5,6 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde::Serialize;
 use signoff_api::PageQuery;
+use signoff_api::lint::{PolicyLint, Severity};
 use signoff_api::operator::Role;
 use signoff_api::status::{Me, PrincipalStatus};
 use signoff_client::{Client, Error};
@@ -33,6 +34,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Exit> {
         ready(&client, &mut findings).await;
         if let Some(me) = identity(&client, &mut findings).await {
             approvers(&client, &me, &mut findings).await;
+            policies(&client, &me, &mut findings).await;
         }
     }
     let ok = findings.iter().all(|finding| finding.ok);
@@ -208,6 +210,33 @@ async fn approvers(client: &Client, me: &Me, findings: &mut Vec<Finding>) {
         },
     };
     findings.push(finding);
+}
+
+/// Policies that can't do what they say; an agent can't see them.
+async fn policies(client: &Client, me: &Me, findings: &mut Vec<Finding>) {
+    if me.role.is_none() {
+        return;
+    }
+    let (ok, detail) = match client.policy_lint(&PolicyLint::default()).await {
+        Err(error) => (false, error.to_string()),
+        Ok(found) => {
+            let count = |severity| {
+                let found = found.findings.iter();
+                found.filter(|one| one.severity == severity).count()
+            };
+            let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+            let detail = match (errors, warnings) {
+                (0, 0) => "nothing is wrong with them".to_owned(),
+                _ => format!("{errors} errors, {warnings} warnings: see `signoff policy lint`"),
+            };
+            (errors == 0, detail)
+        }
+    };
+    findings.push(Finding {
+        name: "policies",
+        ok,
+        detail,
+    });
 }
 
 async fn count_deciders(client: &Client) -> Result<usize, Error> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod action;
 pub(crate) mod agents;
+pub(crate) mod apply;
 pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod backup;
@@ -17,6 +18,7 @@ pub(crate) mod migrate_store;
 pub(crate) mod operators;
 pub(crate) mod policy;
 pub(crate) mod restore;
+pub(crate) mod schema;
 pub(crate) mod server;
 pub(crate) mod stop;
 pub(crate) mod webhooks;
@@ -36,6 +38,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Stop(args) => stop::stop(global, args).await,
         Command::Resume(args) => stop::resume(global, args).await,
         Command::Policy(command) => policy::run(global, command).await,
+        Command::Apply(args) => apply::run(global, args).await,
+        Command::Schema => schema::run(),
         Command::Agents(command) => agents::run(global, command).await,
         Command::Operators(command) => operators::run(global, command).await,
         Command::Audit(command) => audit::run(global, command).await,

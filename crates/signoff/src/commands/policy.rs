@@ -1,8 +1,10 @@
-//! `signoff policy`: the rules, and why one of them governs.
+//! `signoff policy`: the rules, why one of them governs, whether they say what was meant, and what is wrong with them.
 
-use std::path::{Path, PathBuf};
+mod lint;
+mod test;
 
-use anyhow::{Context, bail};
+use std::path::PathBuf;
+
 use clap::{Subcommand, ValueEnum};
 use signoff_api::policy::{Orphaned, Policy, PolicyApplied, PolicyApply, PolicySet};
 use signoff_api::status::PrincipalStatus;
@@ -11,7 +13,7 @@ use crate::cli::Global;
 use crate::commands::action::ActionArgs;
 use crate::connection::{Side, connect};
 use crate::exit::Exit;
-use crate::{fields, inert, output, show, table, time};
+use crate::{document, inert, output, show, table, time};
 
 const APPLY_HELP: &str = "\
 What is not in the file is removed; --dry-run says what would change. A file to begin with:
@@ -40,7 +42,7 @@ pub(crate) enum PolicyCommand {
     /// Put a file's policies in place of all present ones
     #[command(after_help = APPLY_HELP)]
     Apply {
-        /// .json or .toml with `policies` and perhaps `settings`; `-` reads JSON from standard input
+        /// .yaml, .json or .toml with `policies` and perhaps `settings`; `-` reads standard input
         #[arg(value_name = "FILE", required_unless_present = "option")]
         file: Option<PathBuf>,
         /// The same, written as an option
@@ -62,6 +64,10 @@ pub(crate) enum PolicyCommand {
         #[arg(long, value_enum, value_name = "WHAT")]
         orphaned: Option<OrphanedArg>,
     },
+    /// Test policies: actions, and what should come of them
+    Test(test::TestArgs),
+    /// Look for policies that can't do what they say
+    Lint(lint::LintArgs),
     /// Say why an action gets the verdict it gets
     Explain {
         #[command(flatten)]
@@ -94,8 +100,13 @@ impl From<OrphanedArg> for Orphaned {
 }
 
 pub(crate) async fn run(global: &Global, command: PolicyCommand) -> anyhow::Result<Exit> {
-    let client = connect(global, Side::Operator)?;
+    let client = match command {
+        PolicyCommand::Test(args) => return test::run(global, args).await,
+        PolicyCommand::Lint(args) => return lint::run(global, args).await,
+        _ => connect(global, Side::Operator)?,
+    };
     match command {
+        PolicyCommand::Test(_) | PolicyCommand::Lint(_) => {}
         PolicyCommand::List => list(global, &client.policy_list().await?)?,
         PolicyCommand::Show { name } => {
             let policy = client.policy_view(&name).await?;
@@ -114,7 +125,7 @@ pub(crate) async fn run(global: &Global, command: PolicyCommand) -> anyhow::Resu
                 dry_run: dry_run.then_some(true),
                 expected_version,
                 orphaned: orphaned.map(Orphaned::from),
-                ..read(&file)?
+                ..document::read(&file)?
             };
             let applied = client.policy_apply(&set).await?;
             output::either(global.json, &applied, |applied| describe(applied, dry_run))?;
@@ -138,7 +149,7 @@ fn list(global: &Global, set: &PolicySet) -> anyhow::Result<()> {
         }));
     }
     if set.items.is_empty() {
-        output::talk("no policies yet: `signoff policy apply FILE` puts them in force");
+        output::talk("no policies yet: `signoff apply` puts those of signoff.yaml in force");
         return Ok(());
     }
     let any = |globs: &Option<Vec<String>>| {
@@ -188,21 +199,6 @@ fn is_on(policy: &Policy) -> bool {
     policy.body.enabled != Some(false)
 }
 
-/// Reads a policy file by its extension.
-fn read(path: &Path) -> anyhow::Result<PolicyApply> {
-    let name = path.display().to_string();
-    let text = fields::read(&name)?;
-    let set: PolicyApply = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("toml") => toml::from_str(&text).with_context(|| format!("in `{name}`"))?,
-        Some("json") | None => {
-            signoff_core::json::check(text.trim().as_bytes()).with_context(|| format!("in `{name}`"))?;
-            serde_json::from_str(&text).with_context(|| format!("in `{name}`"))?
-        }
-        Some(other) => bail!("`{name}`: a policy file ends in .json or .toml, not .{other}"),
-    };
-    Ok(set)
-}
-
 fn describe(applied: &PolicyApplied, dry_run: bool) -> String {
     let mut lines = Vec::new();
     for (sign, names) in [
@@ -213,50 +209,14 @@ fn describe(applied: &PolicyApplied, dry_run: bool) -> String {
         lines.extend(names.iter().map(|name| format!("{sign} {}", inert::line(name))));
     }
     lines.push(format!("{} unchanged", applied.unchanged.len()));
-    let (affected, version) = (applied.pending_affected, applied.version);
+    let version = applied.version;
+    lines.push(crate::commands::apply::pending(applied.pending));
     if dry_run {
-        lines.push(format!("{affected} pending approvals would be judged anew"));
         lines.push(format!(
             "nothing was changed: version {version} is still in force"
         ));
     } else {
-        lines.push(format!("{affected} pending approvals are judged anew"));
         lines.push(format!("version {version} is now in force"));
     }
     lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read_text(extension: &str, text: &str) -> anyhow::Result<PolicyApply> {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(format!("signoff.{extension}"));
-        std::fs::write(&path, text).unwrap();
-        read(&path)
-    }
-
-    #[test]
-    fn json_and_toml_say_the_same() {
-        let json = r#"{"settings":{"unmatched":"ask"},"policies":[{"name":"a","effect":"conditional",
-            "conditions":[{"field":"amount","operator":"lte","value":50}],"approval":{"timeout":"30m"}}]}"#;
-        let toml = "[settings]\nunmatched = 'ask'\n[[policies]]\nname = 'a'\neffect = 'conditional'\n\
-            conditions = [{ field = 'amount', operator = 'lte', value = 50 }]\napproval = { timeout = '30m' }";
-        assert_eq!(read_text("json", json).unwrap(), read_text("toml", toml).unwrap());
-    }
-
-    #[test]
-    fn slips_are_named_with_their_file() {
-        let cases = [
-            ("json", r#"{"policies":[],"polices":[]}"#),
-            ("json", r#"{"policies":[],"policies":[]}"#),
-            ("toml", "[[policies]]\nname = 'a'\neffect = 'alow'"),
-            ("yaml", "policies: []"),
-        ];
-        for (extension, text) in cases {
-            let error = format!("{:#}", read_text(extension, text).unwrap_err());
-            assert!(error.contains("signoff."), "{error}");
-        }
-    }
 }

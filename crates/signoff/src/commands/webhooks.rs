@@ -46,6 +46,7 @@ pub(crate) async fn run(global: &Global, command: WebhooksCommand) -> anyhow::Re
                         name,
                         url: target,
                         events,
+                        secret: None,
                     },
                     None,
                 )

@@ -8,5 +8,6 @@ mod gate;
 mod help;
 mod interrupt;
 mod lists;
+mod policy_files;
 mod real;
 mod run;

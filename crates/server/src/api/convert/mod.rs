@@ -14,8 +14,8 @@ pub(crate) use action::{submit, submit_answer};
 pub(crate) use approval::{approval, decide, statuses};
 pub(crate) use audit::{event_filter, since};
 pub(crate) use execution::{report, settle};
-pub(crate) use policy::{apply, policy_doc, settings};
-pub(crate) use principal::{operator_create, operator_update, secret, webhook_create};
+pub(crate) use policy::{apply, policy_doc, settings, to_lint};
+pub(crate) use principal::{operator_create, operator_update, secret, webhook_create, webhook_update};
 pub(crate) use stop::check_reason;
 
 use signoff_api::limits::TEXT_CHARS_MAX;

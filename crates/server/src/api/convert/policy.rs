@@ -1,10 +1,12 @@
 //! Policies, sets of them, and why one of them governs.
 
 use signoff_api::limits::{APPROVERS_MAX, CONDITIONS_MAX, POLICIES_MAX};
+use signoff_api::lint::{self, PolicyLint};
 use signoff_api::policy as wire;
 use signoff_api::{Code, Duration};
 use signoff_core::action::Cost;
 use signoff_core::condition::{Comparison, Condition};
+use signoff_core::lint::Finding;
 use signoff_core::policy::{
     ApprovalTerms, ApproverRule, Contacts, Effect, EscalationTerms, FromContext, PolicyDoc, RiskMatch,
     Settings, StageTerms, TimeoutRule,
@@ -55,6 +57,17 @@ pub(crate) fn apply(given: wire::PolicyApply) -> Result<ApplyPolicies, Refused> 
         orphaned: given.orphaned.map(ToCore::to_core),
         dry_run: given.dry_run.unwrap_or_default(),
     })
+}
+
+/// A set to look through: its policies, if any are given, and its default approvers.
+pub(crate) fn to_lint(given: PolicyLint) -> Result<(Option<Vec<PolicyDoc>>, Option<Vec<Approver>>), Refused> {
+    let given_any = given.policies.is_some();
+    let set = apply(wire::PolicyApply {
+        policies: given.policies.unwrap_or_default(),
+        settings: given.settings,
+        ..wire::PolicyApply::default()
+    })?;
+    Ok((given_any.then_some(set.policies), set.settings.default_approvers))
 }
 
 /// A change of the workspace.
@@ -387,7 +400,28 @@ impl ToWire for PoliciesApplied {
             changed: self.changed.clone(),
             removed: self.removed.clone(),
             unchanged: self.unchanged.clone(),
-            pending_affected: self.pending_affected,
+            pending_affected: self.pending.total(),
+            pending: wire::PendingChange {
+                allowed: self.pending.allowed,
+                denied: self.pending.denied,
+                asked: self.pending.asked,
+            },
+        }
+    }
+}
+
+impl ToWire for Finding {
+    type Wire = lint::Finding;
+
+    fn to_wire(&self) -> lint::Finding {
+        lint::Finding {
+            severity: self.severity.to_wire(),
+            code: self.code.to_string(),
+            policy: self.policy.clone(),
+            pointer: self.pointer.clone(),
+            other: self.other.clone(),
+            message: self.message.clone(),
+            next: self.next.clone(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use signoff_api::status::PrincipalStatus;
 use signoff_api::{Code, Secret, agent, application, group, operator, status, webhook, workspace};
-use signoff_engine::request::{CreateOperator, CreateWebhook, UpdateOperator};
+use signoff_engine::request::{CreateOperator, CreateWebhook, UpdateOperator, UpdateWebhook};
 use signoff_engine::view::{
     AgentView, ApplicationView, DeliveryView, GroupView, Me, OperatorView, TokenView, WebhookView,
     WorkspaceView,
@@ -22,7 +22,8 @@ pub(crate) fn secret(given: Option<SecretString>) -> Option<Secret> {
     given.map(|secret| Secret::new(secret.expose_secret()))
 }
 
-fn password(given: Option<Secret>) -> Option<SecretString> {
+/// A secret on its way in.
+fn given_secret(given: Option<Secret>) -> Option<SecretString> {
     given.map(|secret| SecretString::from(secret.expose()))
 }
 
@@ -36,7 +37,7 @@ pub(crate) fn operator_create(given: operator::OperatorCreate) -> Result<CreateO
         email: given.email,
         role: given.role.to_core(),
         groups: given.groups.unwrap_or_default(),
-        password: password(given.password),
+        password: given_secret(given.password),
     })
 }
 
@@ -50,7 +51,7 @@ pub(crate) fn operator_update(given: operator::OperatorUpdate) -> Result<UpdateO
         email: given.email,
         role: given.role.map(ToCore::to_core),
         disabled: given.disabled,
-        password: password(given.password),
+        password: given_secret(given.password),
     })
 }
 
@@ -63,6 +64,21 @@ pub(crate) fn webhook_create(given: webhook::WebhookCreate) -> Result<CreateWebh
         name: given.name,
         url: given.url,
         events: given.events.unwrap_or_default(),
+        secret: given_secret(given.secret),
+    })
+}
+
+/// A change of a webhook.
+pub(crate) fn webhook_update(given: webhook::WebhookUpdate) -> Result<UpdateWebhook, Refused> {
+    let mut faults = Faults::default();
+    let url = given.url.map(|url| url.expose().to_owned());
+    faults.check_chars("/url", url.as_deref(), URL_CHARS_MAX);
+    faults.done(Code::InvalidRequest)?;
+    Ok(UpdateWebhook {
+        url,
+        events: given.events,
+        secret: given_secret(given.secret),
+        dry_run: given.dry_run.unwrap_or_default(),
     })
 }
 

@@ -1,9 +1,9 @@
 //! Closed lists of words that wire and domain spell alike: a new one on either side fails to compile here.
 
-use signoff_api::{action, approval, common, execution, operator, policy, webhook};
+use signoff_api::{action, approval, common, execution, lint, operator, policy, webhook};
 use signoff_core::{
-    action as core_action, actor, approval as core_approval, condition, event, judge, policy as core_policy,
-    requirement,
+    action as core_action, actor, approval as core_approval, condition, event, judge, lint as core_lint,
+    policy as core_policy, requirement,
 };
 
 use super::{ToCore, ToWire};
@@ -40,6 +40,7 @@ to_wire! {
         Stranger => Stranger,
     }
     requirement::Role => operator::Role { Viewer => Viewer, Member => Member, Admin => Admin }
+    core_lint::Severity => lint::Severity { Note => Note, Warning => Warning, Error => Error }
     core_policy::Effect => action::VerdictKind { Allow => Allowed, Ask => PendingApproval, Deny => Denied }
     core_policy::PolicyEffect => policy::Effect {
         Allow => Allow, Deny => Deny, RequireApproval => RequireApproval, Conditional => Conditional,

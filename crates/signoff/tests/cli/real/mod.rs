@@ -1,6 +1,7 @@
 //! The real server, started and stopped as people start and stop it, with nothing but `SIGNOFF_ADMIN_KEY` and, on
 //! Postgres, what names the database and its master key.
 
+mod apply;
 mod auto_approve;
 mod journey;
 mod on_postgres;

@@ -1,0 +1,107 @@
+//! Policy's answers without a server: a set that is only a file, judged by the same rules and told in the same words.
+//!
+//! For the command line. There is no engine here, no people and nothing stored.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use signoff_api::action::Submit;
+use signoff_api::lint::Finding;
+use signoff_api::policy::{Explanation, PolicyApply, PolicyBody, PolicySettings};
+use signoff_api::{Code, Problem};
+use signoff_core::id::{AgentId, PolicyId, RawId};
+use signoff_core::judge::{AgentFacts, PolicySet, Prepared};
+use signoff_core::lint::{Known, lint};
+use signoff_core::policy::{PolicyDoc, PolicyRef, Settings};
+use signoff_core::stop::Stops;
+use signoff_core::time::Timestamp;
+
+use crate::api::convert::{self, ToWire};
+
+/// A policy set that is only a file.
+#[derive(Debug)]
+pub struct Rules {
+    docs: Vec<PolicyDoc>,
+    set: PolicySet,
+    /// Whether the file says who decides by default.
+    knows_approvers: bool,
+}
+
+impl Rules {
+    /// Checks a set as a server does before it puts it in force. Settings that are not given have their first values.
+    ///
+    /// # Errors
+    /// The problem a server would answer with.
+    pub fn new(policies: Vec<PolicyBody>, settings: Option<PolicySettings>) -> Result<Self, Box<Problem>> {
+        let given = convert::apply(PolicyApply {
+            policies,
+            settings,
+            ..PolicyApply::default()
+        })?;
+        signoff_engine::check_policies(&given.policies).map_err(crate::api::Refused::from)?;
+        let mut settings = Settings::default();
+        let knows_approvers = given.settings.default_approvers.is_some();
+        settings.unmatched = given.settings.unmatched.unwrap_or(settings.unmatched);
+        settings.default_approvers = given
+            .settings
+            .default_approvers
+            .unwrap_or(settings.default_approvers);
+        Ok(Self {
+            set: prepared(&given.policies, settings)?,
+            docs: given.policies,
+            knows_approvers,
+        })
+    }
+
+    /// The policies, each as a server would give it back: what says nothing is left out.
+    pub fn policies(&self) -> Vec<PolicyBody> {
+        self.docs.to_wire()
+    }
+
+    /// What a server would answer to `explain`, for an agent with these labels.
+    ///
+    /// # Errors
+    /// The problem a server would answer with.
+    pub fn explain(
+        &self,
+        action: Submit,
+        labels: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Result<Explanation, Box<Problem>> {
+        let submit = convert::submit(action)?;
+        submit
+            .action
+            .check()
+            .map_err(|(pointer, why)| crate::api::Refused::invalid(pointer, why))?;
+        let name = submit.agent.as_deref().unwrap_or_default();
+        let facts = AgentFacts::new(AgentId(RawId([0; 16])), name, labels, None);
+        Ok(signoff_engine::explain(&self.set, &submit.action, &facts, now).to_wire())
+    }
+
+    /// What is wrong with the set, as far as it can be known.
+    pub fn lint(&self, known: &Known) -> Vec<Finding> {
+        let approvers = self.set.settings().default_approvers.as_slice();
+        lint(&self.docs, self.knows_approvers.then_some(approvers), known).to_wire()
+    }
+}
+
+fn prepared(docs: &[PolicyDoc], settings: Settings) -> Result<PolicySet, Box<Problem>> {
+    let prepared = docs.iter().map(|doc| {
+        let reference = PolicyRef {
+            id: PolicyId(RawId([0; 16])),
+            name: doc.name.clone(),
+            version: 1,
+        };
+        Prepared::new(reference, doc.clone()).map(Arc::new)
+    });
+    prepared
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|prepared| PolicySet::new(prepared, settings, Stops::default()))
+        .map_err(|why| Box::new(Problem::new(Code::PolicyInvalid, why)))
+}
+
+impl From<crate::api::Refused> for Box<Problem> {
+    fn from(refused: crate::api::Refused) -> Self {
+        Self::new(refused.problem().clone())
+    }
+}
