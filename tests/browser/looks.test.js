@@ -42,7 +42,7 @@ const paths = () => [
   "/", "/?show=decided", "/?show=all&action=nothing", `/approvals/${ids.refund}`, `/approvals/${ids.refund}?step=approve`,
   `/approvals/${ids.refund}?step=deny`, `/approvals/${ids.mail}`, `/approvals/${ids.mail}?full=1&step=approve`,
   `/approvals/${ids.deploy}?step=approve`, `/approvals/${ids.drop}`, `/approvals/${ids.done}`, "/audit", "/audit/5", "/stats", "/keys",
-  "/approvals/nothing",
+  "/approvals/nothing", "/stop", "/stop?target=workspace", "/stop?target=archive-bot",
 ];
 
 const signedIn = async (options) => {
@@ -67,6 +67,16 @@ test("the pictures of the README", async () => {
       await copyFile(`${OUT}${name}.png`, `${IMAGES}${name}.png`);
     }
     await picture.close();
+  }
+});
+
+// After the pictures, so that they show an ordinary day; before all that looks at widths and colours.
+test("what is stopped stands on every page", async () => {
+  await makeAgent(server, "archive-bot");
+  await server.call("POST", "/v1/stops", { target: "archive-bot", reason: `It archives ${"much too much ".repeat(30)}` });
+  for (const path of paths()) {
+    await page.goto(server.url + path);
+    assert.match(await page.locator("#stopped").innerText(), /archive-bot is stopped/, path);
   }
 });
 

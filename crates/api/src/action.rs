@@ -131,12 +131,14 @@ pub enum VerdictCode {
     Cancelled,
     /// An amended submit replaced it.
     Superseded,
+    /// An operator stopped the agent, or all of them.
+    Stopped,
 }
 
 crate::common::level_text!(VerdictCode {
     PolicyDenied => "policy_denied", ConditionsDenied => "conditions_denied", Unmatched => "unmatched",
     DeniedByReviewer => "denied_by_reviewer", ApprovalTimeout => "approval_timeout",
-    Cancelled => "cancelled", Superseded => "superseded",
+    Cancelled => "cancelled", Superseded => "superseded", Stopped => "stopped",
 });
 
 /// The policy that governs, as it was when it judged.

@@ -25,6 +25,9 @@ pub struct Agent {
     pub disabled: bool,
     /// `active` or `disabled`.
     pub status: crate::status::PrincipalStatus,
+    /// Whether a stop is in force on this very agent: everything it asks for is refused.
+    #[serde(default)]
+    pub stopped: bool,
     /// The application that registered it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<NamedRef>,

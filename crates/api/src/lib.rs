@@ -22,6 +22,7 @@ pub mod problem;
 pub mod secret;
 pub mod stats;
 pub mod status;
+pub mod stop;
 pub mod stream;
 pub mod webhook;
 pub mod workspace;

@@ -1,15 +1,18 @@
 //! Policies and policy sets: the rules, their versions, and why one of them governs.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::action::{ConditionReport, PolicyRef, Verdict};
-use crate::approval::LinkMode;
-use crate::common::{Actor, Priority, Risk};
+use crate::common::{Actor, Decimal, Risk};
 use crate::duration::Duration;
+
+mod terms;
+
+pub use terms::*;
 
 /// What a policy does with what it matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -56,6 +59,15 @@ pub struct PolicyBody {
     /// Names or globs of agents; none means any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agents: Option<Vec<String>>,
+    /// Labels that the agent must have, all of them with these values; none means any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+    /// `high` means high and above; a list means exactly these. None means any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<RiskMatch>,
+    /// Only what costs more than this many dollars: a number, or a decimal in quotes. What an agent says of cost is a claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_over: Option<Decimal>,
     /// What it does.
     pub effect: Effect,
     /// All must hold: they narrow the match, or decide a `conditional`. At most 50.
@@ -84,136 +96,22 @@ pub struct PolicyBody {
     pub approval: Option<ApprovalRule>,
 }
 
-/// Who must decide, and by when.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ApprovalRule {
-    /// `usr_…`, an e-mail address, `group:NAME`, `role:NAME` or `agent.owner`; none: the workspace's default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approvers: Option<Vec<Approver>>,
-    /// How many must say yes (default 1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 100)]
-    pub quorum: Option<u32>,
-    /// How many must say no (default 1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 100)]
-    pub deny_quorum: Option<u32>,
-    /// One after the other, in place of `approvers` and quorums; at most 10, with quorums of at most 100 people together.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_items = 1, max_items = 10)]
-    pub stages: Option<Vec<StageRule>>,
-    /// How long people have: a duration of at most 30 days, or `never` (default 30 minutes).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<Duration>,
-    /// Whether the agent's owner and its requester may approve (default false).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub self_approval: Option<bool>,
-    /// Whose link may decide (default `operator`); `anyone` is refused with a quorum above 1 or several stages, and means
-    /// `operator` for an action of high risk.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<LinkMode>,
-    /// Whom to tell when nobody has decided for a while.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub escalate: Option<Escalation>,
-    /// Channels to tell, `channel:NAME`; none: all that listen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub notify: Option<Vec<Contacts>>,
-}
-
-/// One stage: who may vote in it, and how many of them it takes.
+/// Which risks a policy is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StageRule {
-    /// For people; at most 100 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 100)]
-    pub name: Option<String>,
-    /// Who may vote, at least one entry.
-    #[schema(min_items = 1)]
-    pub approvers: Vec<Approver>,
-    /// How many must say yes (default 1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 100)]
-    pub quorum: Option<u32>,
-    /// How many must say no, which ends it (default 1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 100)]
-    pub deny_quorum: Option<u32>,
-}
-
-/// One way to name people who may decide.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum Approver {
-    /// `usr_…`, an e-mail address, `group:NAME`, `role:NAME` or `agent.owner`.
-    Named(String),
-    /// The operator whose address the request brings in its context.
-    FromContext(FromContext),
+pub enum RiskMatch {
+    /// This one and all above it.
+    AtLeast(Risk),
+    /// Exactly these.
+    OneOf(Vec<Risk>),
 }
 
-impl From<&str> for Approver {
-    fn from(name: &str) -> Self {
-        Self::Named(name.to_owned())
-    }
-}
-
-/// The operator whose address the request brings in its context.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FromContext {
-    /// Dotted path under `context`.
-    pub context: String,
-    /// Domains that the address may have, exactly; `*.example.com` is any domain below it. At most 20.
-    #[schema(min_items = 1, max_items = 20)]
-    pub domains: Vec<String>,
-}
-
-/// Whom to tell: always, or from a priority or risk on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(untagged)]
-pub enum Contacts {
-    /// `channel:NAME`, whatever the request is like.
-    Always(String),
-    /// Only for some requests.
-    From(ContactsFrom),
-}
-
-impl From<&str> for Contacts {
-    fn from(contact: &str) -> Self {
-        Self::Always(contact.to_owned())
-    }
-}
-
-/// Contacts for requests of a level and above; of both, where both are given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ContactsFrom {
-    /// Channels, `channel:NAME`.
-    #[schema(min_items = 1)]
-    pub to: Vec<String>,
-    /// From this priority on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub priority: Option<Priority>,
-    /// From this risk on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub risk: Option<Risk>,
-}
-
-/// Whom to tell when nobody has decided for a while.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Escalation {
-    /// After how long.
-    pub after: Duration,
-    /// Channels, `channel:NAME`.
-    pub to: Vec<Contacts>,
-}
-
-/// One condition of a policy. Today always structured; text expressions will join as another variant.
+/// One condition of a policy.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Condition {
+    /// An expression in CEL, such as `context.amount <= 50`; at most 4 KiB.
+    Expression(String),
     /// A field, an operator, a value.
     Structured(StructuredCondition),
 }
@@ -222,7 +120,7 @@ pub enum Condition {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StructuredCondition {
-    /// Dotted path under `context`, or one that starts with `inputs.` or `agent.`.
+    /// Dotted path under `context`, or one that starts with `inputs.`, `agent.` or `http.`.
     pub field: String,
     /// How to compare.
     pub operator: Operator,
@@ -277,7 +175,7 @@ impl<'de> de::Visitor<'de> for ConditionVisitor {
     type Value = Condition;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a condition {field, operator, value}")
+        f.write_str("an expression in quotes, or {field, operator, value}")
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Condition, A::Error> {
@@ -285,54 +183,8 @@ impl<'de> de::Visitor<'de> for ConditionVisitor {
             .map(Condition::Structured)
     }
 
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<Condition, E> {
-        Err(E::custom(
-            "conditions written as text are not supported yet: write {field, operator, value}",
-        ))
-    }
-}
-
-// By hand for the same reason as conditions.
-impl<'de> Deserialize<'de> for Approver {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextOr {
-            expected: "an approver such as \"group:finance\", or {context, domains}",
-            text: Self::Named,
-            object: Self::FromContext,
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Contacts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextOr {
-            expected: "a contact such as \"channel:finance\", or {to, priority, risk}",
-            text: Self::Always,
-            object: Self::From,
-        })
-    }
-}
-
-/// Reads text as one variant, and an object as another.
-struct TextOr<T, O> {
-    expected: &'static str,
-    text: fn(String) -> T,
-    object: fn(O) -> T,
-}
-
-impl<'de, T, O: Deserialize<'de>> de::Visitor<'de> for TextOr<T, O> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.expected)
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        O::deserialize(de::value::MapAccessDeserializer::new(map)).map(self.object)
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        Ok((self.text)(text.to_owned()))
+    fn visit_str<E: de::Error>(self, expression: &str) -> Result<Condition, E> {
+        Ok(Condition::Expression(expression.to_owned()))
     }
 }
 

@@ -191,6 +191,9 @@ codes! {
     StillNeeded "still_needed" 409 "still needed" None;
     /// It was approved before the database was restored or failed over.
     Held "held" 409 "held" Some("an admin looks whether it ran already, then releases it: `signoff executions release`");
+    /// An operator stopped the agent, or all of them.
+    Stopped "stopped" 409 "stopped"
+        Some("do not carry it out; nothing goes on until an admin lifts the stop: `signoff resume`");
     /// Nodes of an earlier version may still run, which don't know this yet.
     FeatureLevel "feature_level" 409 "feature level too low"
         Some("upgrade every node, then raise the level: `signoff finish-upgrade`");

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 use signoff_core::{
     action::Action,
-    condition::{Condition, Operator},
+    condition::{Comparison, Condition, Operator},
     policy::{PolicyDoc, PolicyEffect},
     requirement::Role,
 };
@@ -225,11 +225,11 @@ fn about(name: &str, action: &str, effect: PolicyEffect) -> PolicyDoc {
 }
 
 fn amount(operator: Operator, value: u32) -> Condition {
-    Condition {
+    Condition::Comparison(Comparison {
         field: "amount".to_owned(),
         operator,
         value: Some(json!(value)),
-    }
+    })
 }
 
 /// What an agent sends along: 1 KB as JSON.

@@ -309,7 +309,7 @@ fn rejudge(
     orphaned: Orphaned,
     around: &Surroundings<'_>,
 ) -> Option<Event> {
-    let is_orphan = verdict.policy.is_none() && row.policy.is_some() && !row.require_approval;
+    let is_orphan = verdict.is_uncovered() && row.policy.is_some() && !row.require_approval;
     match (is_orphan, orphaned) {
         (true, Orphaned::Keep) => return None,
         (true, Orphaned::Release) => return Some(approved(row, Some("orphaned"), around.now)),
@@ -324,11 +324,11 @@ fn rejudge(
     }
     match verdict.effect {
         Effect::Allow => Some(approved(row, Some("policy_changed"), around.now)),
-        Effect::Deny => Some(ended(
-            ApprovalStatus::Denied,
-            verdict.code,
-            Some("policy_changed"),
-        )),
+        Effect::Deny => {
+            let stopped = verdict.code == Some(ReasonCode::Stopped);
+            let note = if stopped { "stopped" } else { "policy_changed" };
+            Some(ended(ApprovalStatus::Denied, verdict.code, Some(note)))
+        }
         Effect::Ask => {
             let same = row.policy == verdict.policy
                 && row.requirement == verdict.requirement

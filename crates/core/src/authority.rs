@@ -22,6 +22,10 @@ pub enum Operation {
     Decide,
     /// Settle an execution whose end is unknown.
     Settle,
+    /// Pull the kill switch.
+    Stop,
+    /// Lift what the kill switch stopped.
+    LiftStop,
     /// Policies, agents, keys, channels, operators, settings, erasure.
     Govern,
     /// One's own personal tokens.
@@ -49,8 +53,10 @@ pub fn permit(principal: &Principal, operation: Operation) -> Permit {
         (None, Op::Ask | Op::AnswerInfo | Op::SeeActions | Op::Cancel | Op::Explain) if asks => Permit::Own,
         (_, Op::WhoAmI)
         | (Some(_), Op::SeeActions | Op::SeeWorkspace | Op::Explain)
-        | (Some(Role::Member | Role::Admin), Op::Decide)
-        | (Some(Role::Admin), Op::Cancel | Op::Settle | Op::Govern | Op::OwnTokens) => Permit::All,
+        | (Some(Role::Member | Role::Admin), Op::Decide | Op::Stop)
+        | (Some(Role::Admin), Op::Cancel | Op::Settle | Op::LiftStop | Op::Govern | Op::OwnTokens) => {
+            Permit::All
+        }
         (Some(Role::Viewer | Role::Member), Op::OwnTokens) => Permit::Own,
         _ => Permit::Never,
     }
@@ -74,6 +80,8 @@ mod tests {
             for operation in [
                 Operation::Decide,
                 Operation::Settle,
+                Operation::Stop,
+                Operation::LiftStop,
                 Operation::Govern,
                 Operation::SeeWorkspace,
                 Operation::OwnTokens,
@@ -102,6 +110,10 @@ mod tests {
         assert_eq!(permit(&person(Role::Member), Operation::Decide), Permit::All);
         assert_eq!(permit(&person(Role::Member), Operation::Govern), Permit::Never);
         assert_eq!(permit(&person(Role::Member), Operation::Cancel), Permit::Never);
+        assert_eq!(permit(&person(Role::Viewer), Operation::Stop), Permit::Never);
+        assert_eq!(permit(&person(Role::Member), Operation::Stop), Permit::All);
+        assert_eq!(permit(&person(Role::Member), Operation::LiftStop), Permit::Never);
+        assert_eq!(permit(&person(Role::Admin), Operation::LiftStop), Permit::All);
         assert_eq!(permit(&person(Role::Admin), Operation::Govern), Permit::All);
         assert_eq!(permit(&person(Role::Admin), Operation::Ask), Permit::Never);
     }

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 
 mod log;
 mod request;
+mod stop;
 mod workspace;
 
 pub use log::*;
 pub use request::*;
+pub use stop::*;
 pub use workspace::*;
 
 /// One thing that happened. The type's name carries its version; core keeps reading old ones for ever.
@@ -92,6 +94,10 @@ pub enum Event {
     EpochRaised(EpochRaised),
     #[serde(rename = "log.cut.v1")]
     LogCut(LogCut),
+    #[serde(rename = "stop.pulled.v1")]
+    StopPulled(StopPulled),
+    #[serde(rename = "stop.lifted.v1")]
+    StopLifted(StopLifted),
 }
 
 /// The feature level that this build reads and writes. Each release that brings new kinds of events raises it by one;
@@ -141,6 +147,8 @@ impl Event {
             Self::ExecutionReleased(_) => "execution.released.v1",
             Self::EpochRaised(_) => "log.epoch_raised.v1",
             Self::LogCut(_) => "log.cut.v1",
+            Self::StopPulled(_) => "stop.pulled.v1",
+            Self::StopLifted(_) => "stop.lifted.v1",
         }
     }
 
@@ -149,6 +157,7 @@ impl Event {
     pub fn feature_level(&self) -> u32 {
         match self {
             Self::ExecutionReleased(_) | Self::EpochRaised(_) | Self::LogCut(_) => 2,
+            Self::StopPulled(_) | Self::StopLifted(_) => 3,
             Self::PolicyPut(put) => put.policy.feature_level(),
             Self::ApprovalRequested(requested) => requested.requirement.feature_level(),
             Self::ApprovalRejudged(rejudged) => rejudged.requirement.feature_level(),
@@ -163,10 +172,11 @@ impl Event {
             Self::WorkspaceCreated(_) | Self::WorkspaceUpdated(_) => Moves {
                 policy: true,
                 authority: true,
+                stop: false,
             },
             Self::PolicyPut(_) | Self::PolicyRemoved(_) | Self::PolicySetApplied(_) => Moves {
                 policy: true,
-                authority: false,
+                ..Moves::NOTHING
             },
             Self::AgentPut(_)
             | Self::ApplicationPut(_)
@@ -181,13 +191,27 @@ impl Event {
             // What may be carried out depends on both, and snapshots carry them.
             | Self::EpochRaised(_)
             | Self::LogCut(_) => Moves {
-                policy: false,
                 authority: true,
+                ..Moves::NOTHING
             },
-            _ => Moves {
-                policy: false,
-                authority: false,
+            Self::StopPulled(_) | Self::StopLifted(_) => Moves {
+                stop: true,
+                ..Moves::NOTHING
             },
+            _ => Moves::NOTHING,
+        }
+    }
+
+    /// Whether something may be carried out by it, now or later: what no stop lets happen to whom it covers.
+    pub fn lets_go_on(&self) -> bool {
+        let approves =
+            |end: &ApprovalEnd| matches!(end.status, ApprovalStatus::Approved | ApprovalStatus::Answered);
+        match self {
+            Self::ActionAllowed(_) | Self::ExecutionConsumed(_) | Self::ExecutionStarted(_) => true,
+            Self::ApprovalVoted(voted) => voted.end.as_ref().is_some_and(approves),
+            Self::ApprovalEnded(end) => approves(end),
+            Self::ExecutionSettled(settled) => settled.state == ExecutionState::Ready,
+            _ => false,
         }
     }
 }
@@ -199,6 +223,21 @@ pub struct Moves {
     pub policy: bool,
     /// Who is who, or who may do what, changed.
     pub authority: bool,
+    /// A kill switch was pulled or lifted.
+    pub stop: bool,
+}
+
+impl Moves {
+    const NOTHING: Self = Self {
+        policy: false,
+        authority: false,
+        stop: false,
+    };
+
+    /// Whether what was judged before may be judged otherwise now.
+    pub fn anything(self) -> bool {
+        self.policy || self.authority || self.stop
+    }
 }
 
 /// An event that says all with its type, subject and actor.

@@ -31,6 +31,7 @@ macro_rules! row_mut {
 
 mod log;
 mod request;
+mod stop;
 
 pub use request::{allowed_execution, origin_of};
 
@@ -173,6 +174,7 @@ impl Fold<'_> {
             | Event::ExecutionReleased(_)
             | Event::ExecutionRevoked(_) => self.apply_execution(),
             Event::EpochRaised(_) | Event::LogCut(_) => self.apply_log(),
+            Event::StopPulled(_) | Event::StopLifted(_) => self.apply_stop(),
             // An allowed or denied action leaves its record and nothing else until somebody carries it out.
             Event::ActionAllowed(_)
             | Event::ActionDenied(_)
@@ -205,6 +207,7 @@ impl Fold<'_> {
                     next_age: 1,
                     log_epoch: None,
                     cut: None,
+                    stop: None,
                 });
             }
             Event::WorkspaceUpdated(set) => {
@@ -251,7 +254,10 @@ impl Fold<'_> {
             Event::AgentPut(put) => {
                 let id: AgentId = self.subject()?;
                 self.changed.insert(RowKey::Agent(id));
-                let created_at = self.rows.agents.get(&id).map_or(created_at, |row| row.created_at);
+                let present = self.rows.agents.get(&id);
+                let created_at = present.map_or(created_at, |row| row.created_at);
+                // However an agent is changed, it stays stopped.
+                let stop = present.and_then(|row| row.stop.clone());
                 let row = AgentRow {
                     id,
                     name: put.name.clone(),
@@ -260,6 +266,7 @@ impl Fold<'_> {
                     disabled: put.disabled,
                     registered_by: put.registered_by,
                     created_at,
+                    stop,
                 };
                 self.rows.agents.insert(id, row);
             }

@@ -8,17 +8,17 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+mod unruled;
+
 use crate::{
-    action::{Action, text_enum},
+    action::{Action, Cost, text_enum},
     condition::{self, Compiled, Outcome, Report, Sight},
     id::{AgentId, OperatorId},
     name::{GlobIndex, Specificity, is_glob},
-    policy::{
-        Effect, Escalation, People, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule,
-        Unmatched,
-    },
+    policy::{Effect, Escalation, People, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule},
     requirement::Requirement,
-    time::Micros,
+    stop::Stops,
+    time::{Micros, Timestamp},
 };
 
 /// Why an action was refused, as a stable code.
@@ -39,12 +39,14 @@ pub enum ReasonCode {
     Cancelled,
     /// An amended request took its place.
     Superseded,
+    /// The agent, or all of them, were stopped.
+    Stopped,
 }
 
 text_enum!(ReasonCode {
     PolicyDenied => "policy_denied", ConditionsDenied => "conditions_denied", Unmatched => "unmatched",
     DeniedByReviewer => "denied_by_reviewer", ApprovalTimeout => "approval_timeout", Cancelled => "cancelled",
-    Superseded => "superseded",
+    Superseded => "superseded", Stopped => "stopped",
 });
 
 /// The agent, as policies see it.
@@ -79,6 +81,10 @@ impl AgentFacts {
             value: Arc::new(value),
         }
     }
+
+    fn label(&self, key: &str) -> Option<&str> {
+        self.value.get("labels")?.get(key)?.as_str()
+    }
 }
 
 /// What policy says of an action.
@@ -108,6 +114,14 @@ pub struct Verdict {
     pub reason_missing: bool,
 }
 
+impl Verdict {
+    /// Whether policy was asked and none covers the action. A stop answers before policy is asked, so what it refuses
+    /// has lost no policy.
+    pub fn is_uncovered(&self) -> bool {
+        self.policy.is_none() && self.code != Some(ReasonCode::Stopped)
+    }
+}
+
 /// How long people have where neither policy nor request says.
 pub const DEFAULT_TIMEOUT: Micros = Micros::seconds(30 * 60);
 /// How long an approval may be used where the policy does not say.
@@ -134,7 +148,8 @@ impl Prepared {
             .conditions
             .iter()
             .map(condition::Condition::compile)
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<_, _>>()
+            .map_err(|unusable| unusable.to_string())?;
         let agent_globs = GlobIndex::new(
             doc.agents
                 .iter()
@@ -149,22 +164,57 @@ impl Prepared {
         })
     }
 
-    /// 3 named, 2 by glob, 0 any, none if the policy is about other agents. (1 will be labels.)
-    fn agent_rank(&self, agent: &str) -> Option<u8> {
+    /// 3 named, 2 by glob, 1 by labels, 0 any, none if the policy is about other agents.
+    fn agent_rank(&self, agent: &AgentFacts) -> Option<u8> {
+        let labels = &self.doc.labels;
+        if !labels
+            .iter()
+            .all(|(key, value)| agent.label(key) == Some(value.as_str()))
+        {
+            return None;
+        }
         if self.doc.agents.is_empty() {
-            Some(0)
+            Some(u8::from(!labels.is_empty()))
         } else if self
             .doc
             .agents
             .iter()
-            .any(|name| name.eq_ignore_ascii_case(agent))
+            .any(|name| name.eq_ignore_ascii_case(&agent.name))
         {
             Some(3)
-        } else if self.agent_globs.matches(agent).is_empty() {
+        } else if self.agent_globs.matches(&agent.name).is_empty() {
             None
         } else {
             Some(2)
         }
+    }
+
+    /// How many matchers beside names fit, conditions counted as one; none if one of them does not.
+    fn others(&self, action: &Action) -> Option<u8> {
+        let risk = self.doc.risk.as_ref();
+        let cost_over = self.doc.cost_over.as_ref();
+        let fits = risk.is_none_or(|risk| risk.fits(action.risk))
+            && cost_over.is_none_or(|over| {
+                action
+                    .cost
+                    .as_ref()
+                    .is_some_and(|cost| cost.value() > over.value())
+            });
+        let count = [risk.is_some(), cost_over.is_some(), !self.conditions.is_empty()];
+        fits.then(|| count.into_iter().map(u8::from).sum())
+    }
+
+    /// How its conditions come out together: a false one settles it.
+    fn outcome(&self, sight: &Sight<'_>) -> Outcome {
+        let mut together = Outcome::True;
+        for condition in &self.conditions {
+            match condition.outcome(sight) {
+                Outcome::False => return Outcome::False,
+                Outcome::Error => together = Outcome::Error,
+                Outcome::True => {}
+            }
+        }
+        together
     }
 }
 
@@ -182,6 +232,9 @@ pub struct PolicySet {
     people: Arc<People>,
     /// Older first.
     policies: Vec<Arc<Prepared>>,
+    /// What comes before all of them.
+    stops: Stops,
+    asks_for_time: bool,
 }
 
 /// One policy that matched, and what it says.
@@ -195,16 +248,14 @@ pub struct Match {
     pub effect: Option<Effect>,
     /// How its conditions came out together.
     pub outcome: Outcome,
-    /// Each condition.
-    pub conditions: Vec<Report>,
 }
 
 impl PolicySet {
-    /// Indexes prepared policies, older first.
+    /// Indexes prepared policies, older first, under the stops in force.
     ///
     /// # Errors
     /// A sentence, if a glob never passed its check.
-    pub fn new(policies: Vec<Arc<Prepared>>, settings: Settings) -> Result<Self, String> {
+    pub fn new(policies: Vec<Arc<Prepared>>, settings: Settings, stops: Stops) -> Result<Self, String> {
         let mut exact: HashMap<String, Vec<usize>> = HashMap::new();
         let (mut globs, mut glob_owners, mut any) = (Vec::new(), Vec::new(), Vec::new());
         for (at, policy) in policies.iter().enumerate() {
@@ -226,7 +277,9 @@ impl PolicySet {
             }
         }
         let globs = GlobIndex::new(globs)?;
+        let mut conditions = policies.iter().flat_map(|policy| &policy.conditions);
         Ok(Self {
+            asks_for_time: conditions.any(Compiled::asks_for_time),
             exact,
             globs,
             glob_owners,
@@ -234,6 +287,7 @@ impl PolicySet {
             settings,
             people: Arc::default(),
             policies,
+            stops,
         })
     }
 
@@ -254,13 +308,18 @@ impl PolicySet {
         &self.settings
     }
 
+    /// What is stopped.
+    pub fn stops(&self) -> &Stops {
+        &self.stops
+    }
+
     /// The policies, older first.
     pub fn policies(&self) -> &[Arc<Prepared>] {
         &self.policies
     }
 
     /// Every policy that matches the action and the agent, with what it says. In no particular order.
-    pub fn matches(&self, action: &Action, agent: &AgentFacts) -> Vec<Match> {
+    pub fn matches(&self, action: &Action, agent: &AgentFacts, now: Timestamp) -> Vec<Match> {
         let lower = action.name.to_ascii_lowercase();
         let mut found: Vec<(usize, Specificity)> =
             self.any.iter().map(|at| (*at, Specificity::ANY)).collect();
@@ -284,44 +343,35 @@ impl PolicySet {
         // One policy may match by several globs; its best one counts.
         found.sort_unstable_by(|left, right| left.0.cmp(&right.0).then(right.1.cmp(&left.1)));
         found.dedup_by_key(|(at, _)| *at);
-        let sight = Sight {
-            context: &action.context,
-            inputs: &action.inputs,
-            agent: &agent.value,
+        let sight = sight(action, agent, now);
+        let examine = |(at, specificity): (usize, Specificity)| {
+            let policy = &self.policies[at];
+            let rank = Rank {
+                action: specificity,
+                agent: policy.agent_rank(agent)?,
+                others: policy.others(action)?,
+            };
+            let outcome = policy.outcome(&sight);
+            Some(Match {
+                age: at,
+                rank,
+                effect: policy.doc.normal_form().effect(outcome),
+                outcome,
+            })
         };
-        found
-            .into_iter()
-            .filter_map(|(at, specificity)| self.examine(at, specificity, agent, &sight))
-            .collect()
+        found.into_iter().filter_map(examine).collect()
     }
 
-    fn examine(
-        &self,
-        at: usize,
-        action: Specificity,
-        agent: &AgentFacts,
-        sight: &Sight<'_>,
-    ) -> Option<Match> {
-        let policy = &self.policies[at];
-        let agent = policy.agent_rank(&agent.name)?;
-        let conditions: Vec<Report> = policy
-            .conditions
-            .iter()
-            .map(|condition| condition.evaluate(sight))
-            .collect();
-        let outcome = condition::combine(&conditions);
-        let rank = Rank {
-            action,
-            agent,
-            others: u8::from(!policy.conditions.is_empty()),
-        };
-        Some(Match {
-            age: at,
-            rank,
-            effect: policy.doc.normal_form().effect(outcome),
-            outcome,
-            conditions,
-        })
+    /// Each condition of a policy that matched, with what it saw.
+    pub fn reports(&self, found: &Match, action: &Action, agent: &AgentFacts, now: Timestamp) -> Vec<Report> {
+        let sight = sight(action, agent, now);
+        let conditions = self.policies[found.age].conditions.iter();
+        conditions.map(|condition| condition.evaluate(&sight)).collect()
+    }
+
+    /// Whether some policy asks what time it is, so that the same action may be judged otherwise a moment later.
+    pub fn asks_for_time(&self) -> bool {
+        self.asks_for_time
     }
 
     /// Which of the matches governs: the position in `matches`.
@@ -353,14 +403,25 @@ impl PolicySet {
         Some(governing)
     }
 
-    /// Policy's answer.
-    pub fn judge(&self, action: &Action, agent: &AgentFacts) -> Verdict {
-        let matches = self.matches(action, agent);
-        self.verdict(action, matches)
+    /// The answer: that of the kill switch where it is pulled, else policy's.
+    pub fn judge(&self, action: &Action, agent: &AgentFacts, now: Timestamp) -> Verdict {
+        match self.stops.over(agent.id) {
+            Some(_) => self.refused_by_stop(action),
+            None => self.verdict(action, agent, now, self.matches(action, agent, now)),
+        }
     }
 
-    /// The answer that follows from examined matches.
-    pub fn verdict(&self, action: &Action, mut matches: Vec<Match>) -> Verdict {
+    /// The answer that follows from examined matches, if nothing is stopped.
+    pub fn verdict(
+        &self,
+        action: &Action,
+        agent: &AgentFacts,
+        now: Timestamp,
+        mut matches: Vec<Match>,
+    ) -> Verdict {
+        if self.stops.over(agent.id).is_some() {
+            return self.refused_by_stop(action);
+        }
         let Some(position) = self.governing(&matches) else {
             let failed = matches.iter().any(|found| found.outcome == Outcome::Error);
             return self.unmatched_verdict(action, failed);
@@ -380,7 +441,7 @@ impl PolicySet {
             effect,
             code,
             policy: Some(policy.reference.clone()),
-            conditions: found.conditions,
+            conditions: self.reports(&found, action, agent, now),
             requirement: policy.doc.approval.requirement(
                 &self.settings.default_approvers,
                 policy.doc.require_decision_reason,
@@ -400,30 +461,20 @@ impl PolicySet {
                     .is_none_or(|reason| reason.trim().is_empty()),
         }
     }
+}
 
-    fn unmatched_verdict(&self, action: &Action, failed: bool) -> Verdict {
-        let effect = match self.settings.unmatched {
-            _ if action.require_approval => Effect::Ask,
-            Unmatched::Deny => Effect::Deny,
-            Unmatched::RequireApproval => Effect::Ask,
-            // A policy that could have governed failed to evaluate: the default can't open the gate.
-            Unmatched::Allow if failed => Effect::Ask,
-            Unmatched::Allow => Effect::Allow,
-        };
-        let (decide_within, timeout_cut) = deadline(None, action.timeout);
-        Verdict {
-            effect,
-            code: (effect == Effect::Deny).then_some(ReasonCode::Unmatched),
-            policy: None,
-            conditions: Vec::new(),
-            requirement: Requirement::of(self.settings.default_approvers.clone(), 1, 1),
-            decide_within,
-            timeout_cut,
-            valid_for: DEFAULT_VALID_FOR,
-            escalate: None,
-            notify: Vec::new(),
-            reason_missing: false,
-        }
+/// What conditions see of an action.
+fn sight<'a>(action: &'a Action, agent: &'a AgentFacts, now: Timestamp) -> Sight<'a> {
+    Sight {
+        action: &action.name,
+        context: &action.context,
+        inputs: &action.inputs,
+        agent: &agent.value,
+        http: None,
+        cost: action.cost.as_ref().map_or("0", Cost::as_str),
+        risk: action.risk,
+        priority: action.priority,
+        now,
     }
 }
 

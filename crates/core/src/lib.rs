@@ -23,4 +23,5 @@ pub mod record;
 pub mod requirement;
 pub mod rows;
 pub mod sentence;
+pub mod stop;
 pub mod time;

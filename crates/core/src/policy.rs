@@ -1,12 +1,15 @@
 //! A policy as people write it, its checks, and its one normal form: match, conditions, then, else.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    action::{TIMEOUT_MAX, text_enum},
+    action::{Cost, Risk, TIMEOUT_MAX, text_enum},
     condition::{self, Condition},
     id::PolicyId,
     name::{self, Specificity},
+    requirement::LinkMode,
     time::Micros,
 };
 
@@ -74,6 +77,26 @@ pub enum TimeoutRule {
     Never,
 }
 
+/// Which risks a policy is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RiskMatch {
+    /// This one and all above it: `high`.
+    AtLeast(Risk),
+    /// Exactly these: `[low, high]`.
+    OneOf(Vec<Risk>),
+}
+
+impl RiskMatch {
+    /// Whether an action of this risk is meant.
+    pub fn fits(&self, risk: Risk) -> bool {
+        match self {
+            Self::AtLeast(least) => risk >= *least,
+            Self::OneOf(risks) => risks.contains(&risk),
+        }
+    }
+}
+
 /// A policy as written: what an event carries and what is given back unchanged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(
@@ -92,6 +115,15 @@ pub struct PolicyDoc {
     /// Names or globs of agents; none means every agent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<String>,
+    /// Labels that the agent must have, all of them with these values; none means whatever labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The risk that the action must have; none means any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<RiskMatch>,
+    /// The action must cost more than this many dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_over: Option<Cost>,
     /// What it says.
     pub effect: PolicyEffect,
     /// All must hold.
@@ -163,6 +195,9 @@ impl PolicyDoc {
             description: None,
             actions: Vec::new(),
             agents: Vec::new(),
+            labels: BTreeMap::new(),
+            risk: None,
+            cost_over: None,
             effect,
             conditions: Vec::new(),
             otherwise: None,
@@ -192,8 +227,10 @@ impl PolicyDoc {
                 name::check_glob(glob).map_err(|why| problem(format!("/{field}/{at}"), why))?;
             }
         }
+        self.check_matchers()?;
         self.check_conditions()?;
         self.approval.check()?;
+        self.check_link()?;
         match self.valid_for {
             Some(span) if span.0 <= 0 || span > TIMEOUT_MAX => {
                 return Err(problem("/valid_for", "more than 0 and at most 30 days"));
@@ -212,6 +249,32 @@ impl PolicyDoc {
         Ok(())
     }
 
+    fn check_matchers(&self) -> Result<(), PolicyProblem> {
+        if self.labels.len() > LIST_LEN_MAX {
+            return Err(problem("/labels", format!("more than {LIST_LEN_MAX} entries")));
+        }
+        if matches!(&self.risk, Some(RiskMatch::OneOf(risks)) if risks.is_empty()) {
+            return Err(problem("/risk", "name at least one risk"));
+        }
+        Ok(())
+    }
+
+    /// A policy about high risk alone never lets a link decide for anyone; one that is about others too does for these.
+    fn check_link(&self) -> Result<(), PolicyProblem> {
+        let lower = [Risk::Minimal, Risk::Low, Risk::Medium];
+        let only_high = self
+            .risk
+            .as_ref()
+            .is_some_and(|risk| !lower.into_iter().any(|lower| risk.fits(lower)));
+        if only_high && self.approval.link == Some(LinkMode::Anyone) {
+            return Err(problem(
+                "/approval/link",
+                "a link that decides for anyone is too little at high risk",
+            ));
+        }
+        Ok(())
+    }
+
     fn check_conditions(&self) -> Result<(), PolicyProblem> {
         if self.conditions.len() > LIST_LEN_MAX {
             return Err(problem(
@@ -222,7 +285,7 @@ impl PolicyDoc {
         for (at, condition) in self.conditions.iter().enumerate() {
             condition
                 .compile()
-                .map_err(|why| problem(format!("/conditions/{at}"), why))?;
+                .map_err(|unusable| problem(format!("/conditions/{at}"), unusable.to_string()))?;
         }
         let conditional = self.effect == PolicyEffect::Conditional;
         if conditional && self.conditions.is_empty() {
@@ -270,9 +333,15 @@ impl PolicyDoc {
         }
     }
 
-    /// The feature level whose nodes read it.
+    /// The feature level from which it may be written: a node that does not know a matcher would take it for wider than
+    /// it is.
     pub fn feature_level(&self) -> u32 {
-        self.approval.feature_level()
+        let expression = |condition: &Condition| matches!(condition, Condition::Expression(_));
+        let new = !self.labels.is_empty()
+            || self.risk.is_some()
+            || self.cost_over.is_some()
+            || self.conditions.iter().any(expression);
+        if new { 3 } else { self.approval.feature_level() }
     }
 }
 

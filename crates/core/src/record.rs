@@ -116,6 +116,7 @@ impl Head {
         let mut epochs = self.epochs;
         epochs.policy += u64::from(moves.policy);
         epochs.authority += u64::from(moves.authority);
+        epochs.stop += u64::from(moves.stop);
         Self {
             seq: sealed.record.seq,
             hash: sealed.hash,

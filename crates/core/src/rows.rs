@@ -16,6 +16,7 @@ use crate::{
     payload::Hash32,
     policy::{Escalation, Orphaned, PolicyDoc, PolicyRef, Settings},
     requirement::{Requirement, Role},
+    stop::Stop,
     time::{Micros, Timestamp},
 };
 
@@ -38,6 +39,9 @@ pub struct WorkspaceRow {
     /// What was last cut off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut: Option<LogCut>,
+    /// Nothing that anybody asks for is carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
 }
 
 /// How often a log went on in another place.
@@ -85,6 +89,9 @@ pub struct AgentRow {
     pub registered_by: Option<ApplicationId>,
     /// When.
     pub created_at: Timestamp,
+    /// Nothing that it asks for is carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
 }
 
 /// A key that asks for several agents.

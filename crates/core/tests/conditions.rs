@@ -3,7 +3,9 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use signoff_core::condition::{Condition, Operator, Outcome, Sight};
+use signoff_core::condition::{Comparison, Condition, Operator, Outcome, Sight};
+
+mod support;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,11 +45,11 @@ fn conditions_come_out_as_the_vectors_say() {
     }
     let agent = json!({"name": "bot", "labels": {"team": "ops"}});
     for case in cases {
-        let condition = Condition {
+        let condition = Condition::Comparison(Comparison {
             field: case.field.clone(),
             operator: case.operator,
             value: case.value.clone(),
-        };
+        });
         let compiled = condition
             .compile()
             .unwrap_or_else(|why| panic!("{case:?}: {why}"));
@@ -55,6 +57,7 @@ fn conditions_come_out_as_the_vectors_say() {
             context: &case.context,
             inputs: &case.inputs,
             agent: &agent,
+            ..support::sight(&agent)
         };
         let report = compiled.evaluate(&sight);
         assert_eq!(report.result, case.result, "{case:?}: {report:?}");

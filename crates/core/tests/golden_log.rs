@@ -131,10 +131,16 @@ fn i1_golden_logs_fold_to_the_golden_rows() {
 /// I1: wherever a log is cut, what is left folds from the state at the cut to what the whole folds to.
 #[test]
 fn i1_a_log_folds_the_same_from_the_state_at_its_cut() {
-    let log = golden::log_with_cut();
-    let Some(Event::LogCut(cut)) = log.sealed.last().map(|sealed| &sealed.record.event) else {
-        panic!("the golden log ends with a cut");
-    };
+    let log = golden::log();
+    let mut cuts = log
+        .sealed
+        .iter()
+        .rev()
+        .filter_map(|sealed| match &sealed.record.event {
+            Event::LogCut(cut) => Some(cut),
+            _ => None,
+        });
+    let cut = cuts.next().expect("the golden log has a cut");
     let (before, after) = log.sealed.split_at(usize::try_from(cut.seq).expect("small"));
     let mut rows = Rows::default();
     for sealed in before {

@@ -6,15 +6,18 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use signoff_core::{
-    action::Action,
+    action::{Action, Cost, Risk},
     condition::Outcome,
     id::PolicyId,
     judge::{AgentFacts, PolicySet, Prepared, ReasonCode, Verdict},
     policy::{Effect, PolicyDoc, PolicyRef, Settings, Unmatched},
+    stop::Stops,
 };
 
 mod reference;
 mod support;
+
+use support::NOON;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +37,9 @@ struct Case {
     inputs: Map<String, Value>,
     #[serde(default)]
     require_approval: bool,
+    #[serde(default)]
+    risk: Risk,
+    cost: Option<Cost>,
     expect: Expected,
 }
 
@@ -92,7 +98,8 @@ fn set(docs: &[PolicyDoc], unmatched: Unmatched) -> PolicySet {
         unmatched,
         ..Settings::default()
     };
-    PolicySet::new(docs.iter().enumerate().map(prepare).collect(), settings).expect("checked globs compile")
+    let prepared = docs.iter().enumerate().map(prepare).collect();
+    PolicySet::new(prepared, settings, Stops::default()).expect("checked globs compile")
 }
 
 fn facts(name: &str, labels: &BTreeMap<String, String>) -> AgentFacts {
@@ -116,11 +123,13 @@ fn the_table_of_the_resolution() {
             inputs: case.inputs,
             context: case.context,
             require_approval: case.require_approval,
+            risk: case.risk,
+            cost: case.cost,
             ..Action::named(case.action)
         };
         action.check().expect(name);
         let agent = facts(&case.agent, &case.labels);
-        let verdict = set(&docs, case.settings.unmatched).judge(&action, &agent);
+        let verdict = set(&docs, case.settings.unmatched).judge(&action, &agent, NOON);
         assert_eq!(Expected::from(verdict), case.expect, "{name}");
 
         let agent = json!({"id": support::AGENT, "name": case.agent, "labels": case.labels});
@@ -224,7 +233,7 @@ proptest! {
         for doc in &docs {
             prop_assert_eq!(doc.check(), Ok(()));
         }
-        let verdict = set(&docs, unmatched).judge(&action, &facts(&agent, &BTreeMap::new()));
+        let verdict = set(&docs, unmatched).judge(&action, &facts(&agent, &BTreeMap::new()), NOON);
         let seen: Vec<Outcome> = verdict.conditions.iter().map(|report| report.result).collect();
         let modelled = reference::judge(&docs, unmatched, &action, &json!({"id": support::AGENT, "name": agent, "labels": {}}));
         prop_assert_eq!(&seen, &modelled.conditions);
@@ -251,7 +260,7 @@ proptest! {
             written.into_iter().enumerate().map(named).collect()
         };
         let effect = |condition: Value| {
-            let verdict = set(&docs(condition), unmatched).judge(&action, &facts(&agent, &BTreeMap::new()));
+            let verdict = set(&docs(condition), unmatched).judge(&action, &facts(&agent, &BTreeMap::new()), NOON);
             verdict.effect
         };
         let holds = effect(json!({"field": "agent.name", "operator": "exists", "value": true}));

@@ -7,6 +7,7 @@ use signoff_core::{
     authority::Operation,
     event::{ActionFacts, ApprovalStatus, Event},
     id::ActionId,
+    judge::ReasonCode,
     policy::Effect,
     record::Record,
 };
@@ -16,7 +17,7 @@ use crate::approvals::owns;
 use crate::{
     Engine, EngineError, EngineResult,
     content::Opened,
-    submit::refusal_sentence,
+    submit::{refusal_sentence, stopped_sentence},
     tenant::Tenant,
     view::{ActionView, Caller, Named, Submitted},
 };
@@ -65,7 +66,8 @@ impl Engine {
         }
     }
 
-    /// How a submission stands now, as a submit would answer.
+    /// How a submission stands now, as a submit would answer: where a stop is in force, that it is refused, whatever was
+    /// answered before.
     pub(crate) async fn present(&self, tenant: &Tenant, id: ActionId) -> EngineResult<Submitted> {
         let nobody = Caller {
             workspace: tenant.id,
@@ -75,7 +77,16 @@ impl Engine {
         let submission = self.submission(tenant, &nobody, id).await?;
         let opened = Opened::read(self.store(), tenant, &[submission.record.seq]).await?;
         let conditions = opened.content(submission.record.seq).conditions;
-        self.standing(tenant, id, &submission, conditions).await
+        let mut standing = self.standing(tenant, id, &submission, conditions).await?;
+        let (snapshot, agent) = (tenant.snapshot(), submission.facts.agent);
+        let stopped = stopped_sentence(&snapshot, (agent, &snapshot.agent_name(agent)));
+        if standing.effect != Effect::Deny && stopped.is_some() {
+            standing.effect = Effect::Deny;
+            standing.execution_id = None;
+            standing.code = Some(ReasonCode::Stopped);
+            standing.reason = stopped;
+        }
+        Ok(standing)
     }
 
     async fn standing(

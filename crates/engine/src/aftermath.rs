@@ -21,7 +21,7 @@ pub(crate) struct Nudges {
     pub(crate) clock: Notify,
     /// There is something to tell.
     pub(crate) outbox: Notify,
-    /// Policy or authority changed.
+    /// Policy, authority or a stop changed.
     pub(crate) rejudge: Notify,
     /// Somebody asked.
     pub(crate) asked: Notify,

@@ -18,6 +18,7 @@ use crate::{
     content::Opened,
     request::EventFilter,
     snapshot::Snapshot,
+    stops,
     tenant::Tenant,
     turn::notice,
     view::{Caller, EventView, ExportedRecord, Named, Notice, Page},
@@ -312,6 +313,9 @@ fn summary(snapshot: &Snapshot, record: &Record, action: Option<&str>) -> String
         Event::ExecutionFinished(finished) => format!("the call for {action} ended: {}", finished.state),
         Event::ExecutionSettled(settled) => format!("{who} settled {action}: {}", settled.state),
         Event::ExecutionLapsed(_) => format!("the permission for {action} was not used in time"),
+        Event::ExecutionRevoked(_) if record.actor.id.as_deref() == Some(stops::PART) => {
+            format!("the permission for {action} was taken back because of a stop")
+        }
         Event::ExecutionRevoked(_) => format!("the permission for {action} was taken back"),
         Event::ExecutionReleased(_) => format!("{who} released the permission for {action}"),
         Event::PayloadErased(_) => format!("{who} erased what {action} said"),
@@ -325,6 +329,7 @@ fn ended(who: &str, action: &str, end: &ApprovalEnd) -> String {
         Some("orphaned") => " because no policy covers it any more",
         Some("auto_approve") => " because this server approves by itself",
         Some("agent_disabled") => " because the agent was switched off",
+        Some("stopped") => " because of a stop",
         _ => "",
     };
     match end.status {
@@ -357,6 +362,13 @@ fn governed(snapshot: &Snapshot, record: &Record, who: &str) -> String {
             "records up to {} reached the end of their time and were deleted",
             cut.seq
         ),
+        Event::StopPulled(pulled) => format!("{who} stopped {}", stops::target_text(snapshot, pulled.target)),
+        Event::StopLifted(lifted) => {
+            format!(
+                "{who} lifted the stop of {}",
+                stops::target_text(snapshot, lifted.target)
+            )
+        }
         Event::PolicyPut(put) if put.version == 1 => format!("{who} added the policy {}", put.policy.name),
         Event::PolicyPut(put) => format!(
             "{who} changed the policy {} (version {})",

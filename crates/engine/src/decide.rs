@@ -9,6 +9,7 @@ use signoff_core::{
     event::Ballot,
     fold::RowKey,
     id::ApprovalId,
+    judge::ReasonCode,
     policy::Orphaned,
     rows::ApprovalRow,
 };
@@ -21,6 +22,7 @@ use crate::{
     idempotency::{Once, want},
     request::{Decide, Decision},
     seal::SealedPayload,
+    stops,
     tenant::Tenant,
     turn::{Draft, Turn},
     view::{ApprovalView, Caller},
@@ -353,7 +355,12 @@ pub(crate) fn rejudge(turn: &mut Turn<'_>, id: ApprovalId, pending: &Pending) ->
     let Some(facts) = snapshot.facts(row.agent) else {
         return Ok(false);
     };
-    let verdict = snapshot.policies.judge(&pending.action, facts);
+    let verdict = snapshot.policies.judge(&pending.action, facts, turn.now());
+    let actor = if verdict.code == Some(ReasonCode::Stopped) {
+        Actor::system(stops::PART)
+    } else {
+        actor
+    };
     let orphaned = snapshot
         .rows
         .workspace

@@ -232,7 +232,7 @@ impl Engine {
     /// # Errors
     /// If the store can't be read.
     pub async fn pending(&self) -> EngineResult<u64> {
-        Ok(self.inner.store.pending_count(self.inner.home.id).await?)
+        Ok(self.inner.store.pending_count(self.inner.home.id, None).await?)
     }
 
     /// The present time, by the clock that everything is recorded with.

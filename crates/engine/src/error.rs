@@ -88,6 +88,9 @@ pub enum EngineError {
         /// When to try again.
         retry_after_seconds: u64,
     },
+    /// A stop is in force: one sentence for whoever asked.
+    #[error("{0}")]
+    Stopped(String),
     /// Nodes of an earlier version may still run: what they don't know is not written yet.
     #[error("this needs feature level {0}, to which the installation was not raised yet")]
     FeatureLevel(u32),

@@ -28,6 +28,8 @@ use crate::{
     request::{Report, Settle},
     seal::SealedPayload,
     snapshot::Snapshot,
+    stops,
+    submit::stopped_sentence,
     tenant::Tenant,
     turn::{Draft, Turn},
     view::{Caller, Content, ExecutionView, Named},
@@ -345,10 +347,14 @@ fn still_lets_through(
     action: Option<&Action>,
 ) -> EngineResult<()> {
     let snapshot = turn.snapshot();
-    let refused = EngineError::Execution(Refusal::NotFrom(ExecutionState::Revoked));
+    let mut refused = EngineError::Execution(Refusal::NotFrom(ExecutionState::Revoked));
+    let mut by = Actor::system("policy");
     let stands = match (action, snapshot.facts(agent)) {
         (Some(action), Some(facts)) => {
-            let verdict = snapshot.policies.judge(action, facts);
+            let verdict = snapshot.policies.judge(action, facts, turn.now());
+            if let Some(sentence) = stopped_sentence(&snapshot, (agent, &facts.name)) {
+                (refused, by) = (EngineError::Stopped(sentence), Actor::system(stops::PART));
+            }
             match row.source {
                 ExecutionSource::Allowed => verdict.effect == Effect::Allow,
                 ExecutionSource::Approved => verdict.effect != Effect::Deny || is_spared(&snapshot, &verdict),
@@ -362,7 +368,7 @@ fn still_lets_through(
     }
     if turn.execution(row.id).is_some() {
         let event: Event = transition(row, Command::Revoke, turn.now(), turn.log_epoch(), None)?;
-        turn.emit(Draft::new(event, Actor::system("policy"), row.id).under(row.policy.as_ref()))?;
+        turn.emit(Draft::new(event, by, row.id).under(row.policy.as_ref()))?;
     }
     Err(refused)
 }
@@ -371,7 +377,7 @@ fn still_lets_through(
 /// would be, unless the admin chose to release or keep what such policies leave behind.
 fn is_spared(snapshot: &Snapshot, verdict: &Verdict) -> bool {
     let orphaned = snapshot.rows.workspace.as_ref().map(|row| row.orphaned);
-    verdict.policy.is_none() && matches!(orphaned, Some(Orphaned::Release | Orphaned::Keep))
+    verdict.is_uncovered() && matches!(orphaned, Some(Orphaned::Release | Orphaned::Keep))
 }
 
 /// What was reported with an execution.

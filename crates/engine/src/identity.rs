@@ -84,7 +84,7 @@ pub(crate) fn refused(principal: &Principal, operation: Operation) -> EngineErro
         (_, Operation::Ask | Operation::AnswerInfo) => {
             EngineError::Forbidden("only agents and applications do this, with their own keys".into())
         }
-        (_, Operation::Decide) => {
+        (_, Operation::Decide | Operation::Stop) => {
             EngineError::Forbidden("this needs an operator with the role member or admin".into())
         }
         _ => EngineError::Forbidden("this needs an operator with the role admin".into()),

@@ -27,6 +27,7 @@ mod seal;
 mod sessions;
 mod snapshot;
 mod stats;
+mod stops;
 mod submit;
 mod tenant;
 mod tokens;

@@ -15,6 +15,7 @@ use signoff_core::{
     record::Epochs,
     requirement::{Approver, Role, Roster},
     rows::{AgentRow, ApplicationRow, ChannelRow, GroupRow, LogEpoch, OperatorRow, PolicyRow},
+    stop::Stops,
 };
 use signoff_store::{Authority, PersonRow, SecretKind, StoreError};
 
@@ -287,7 +288,7 @@ fn prepare(rows: &Rows, previous: Option<&Snapshot>) -> Result<(PolicySet, Prepa
         list.push(policy);
     }
     Ok((
-        PolicySet::new(list, settings).map_err(StoreError::Damaged)?,
+        PolicySet::new(list, settings, Stops::of(rows)).map_err(StoreError::Damaged)?,
         prepared,
     ))
 }

@@ -22,6 +22,7 @@ use crate::{
     EngineError, EngineResult,
     seal::{SealedPayload, random},
     snapshot::Snapshot,
+    stops,
     tenant::Tenant,
     view::{Caller, Notice},
 };
@@ -40,7 +41,7 @@ pub(crate) struct Ledger {
     pub(crate) changes: Changes,
     pub(crate) changed: BTreeSet<RowKey>,
     pub(crate) notices: Vec<Notice>,
-    /// Policy or authority changed: nothing after this may run on the present snapshot.
+    /// Policy, authority or a stop changed: nothing after this may run on the present snapshot.
     pub(crate) moved: bool,
     /// Something that can't be happened; the batch must not be committed.
     pub(crate) poisoned: bool,
@@ -214,12 +215,14 @@ impl Turn<'_> {
     /// Appends a record, folds it, and notes what follows from it for the outbox and for those who watch.
     ///
     /// # Errors
+    /// [`EngineError::Stopped`] for what a stop in force keeps from happening, whoever forgot to ask.
     /// [`EngineError::Internal`] for a record that is too large or does not follow: the batch is then rolled back.
     pub(crate) fn emit(&mut self, draft: Draft) -> EngineResult<u64> {
         let ledger = &mut *self.ledger;
         if draft.event.feature_level() > ledger.feature_level {
             return Err(EngineError::FeatureLevel(draft.event.feature_level()));
         }
+        stops::check(ledger, &draft)?;
         let seq = ledger.head.seq + 1;
         let moves = draft.event.moves();
         let record = Record {
@@ -263,7 +266,7 @@ impl Turn<'_> {
         ledger.notices.push(notice(&sealed.record, status));
         ledger.changed.extend(changed);
         ledger.head = ledger.head.after(&sealed);
-        ledger.moved |= moves.policy || moves.authority;
+        ledger.moved |= moves.anything();
         ledger
             .changes
             .payloads

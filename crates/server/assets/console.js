@@ -78,10 +78,17 @@ function put(page, id) {
   return true;
 }
 
-// Marks of the frame that any page brings along: title, number waiting, who is current in the list.
+// Marks of the frame that any page brings along: title, number waiting, what is stopped, who is current in the list.
 function putFrame(page) {
   document.title = page.title;
   put(page, "waiting-count");
+  putChanged(page, "stopped");
+}
+
+// Only if it says something else now: nothing is taken from under a finger or a reader.
+function putChanged(page, id) {
+  const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
+  if (old && fresh && old.textContent !== fresh.textContent) put(page, id);
 }
 
 function markCurrent() {
@@ -206,6 +213,7 @@ async function refresh() {
   putFrame(page);
   refreshList(page);
   refreshApproval(page);
+  for (const part of $$("[data-live-part]", page)) putChanged(page, part.id);
   ready();
 }
 
@@ -364,7 +372,7 @@ function back() {
 }
 
 let prefix = "";
-const places = { i: "/", l: "/audit", f: "/stats" };
+const places = { i: "/", l: "/audit", f: "/stats", s: "/stop" };
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches?.("input, textarea, select");

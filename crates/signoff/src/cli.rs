@@ -3,10 +3,22 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    agents::AgentsCommand, approvals::ApprovalsCommand, audit::AuditCommand, backup::BackupArgs,
-    check::CheckArgs, completions::Shell, demo::DemoArgs, executions::ExecutionsCommand,
-    failover::FailoverCommand, gate::GateArgs, migrate_store::MigrateStoreArgs, operators::OperatorsCommand,
-    policy::PolicyCommand, restore::RestoreArgs, webhooks::WebhooksCommand,
+    agents::AgentsCommand,
+    approvals::ApprovalsCommand,
+    audit::AuditCommand,
+    backup::BackupArgs,
+    check::CheckArgs,
+    completions::Shell,
+    demo::DemoArgs,
+    executions::ExecutionsCommand,
+    failover::FailoverCommand,
+    gate::GateArgs,
+    migrate_store::MigrateStoreArgs,
+    operators::OperatorsCommand,
+    policy::PolicyCommand,
+    restore::RestoreArgs,
+    stop::{ResumeArgs, StopArgs},
+    webhooks::WebhooksCommand,
 };
 use crate::config::ServeArgs;
 use crate::exit::Codes;
@@ -73,6 +85,10 @@ pub(crate) enum Command {
     /// See and decide what agents ask
     #[command(subcommand)]
     Approvals(ApprovalsCommand),
+    /// Stop an agent, or all of them, at once
+    Stop(StopArgs),
+    /// Lift a stop
+    Resume(ResumeArgs),
     /// Read and write the rules
     #[command(subcommand)]
     Policy(PolicyCommand),

@@ -26,7 +26,8 @@ pub use clock::{Clock, SystemClock};
 pub use error::{StoreError, StoreResult};
 pub use model::*;
 use signoff_core::{
-    id::{ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
+    event::ExecutionState,
+    id::{AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
     record::{Epochs, Head},
     rows::{ApprovalRow, ExecutionRow},
     time::Timestamp,
@@ -101,14 +102,27 @@ pub trait Store: Send + Sync + 'static {
     -> StoreResult<Vec<ApprovalRow>>;
     /// One execution that has a row.
     async fn execution(&self, workspace: WorkspaceId, id: ExecutionId) -> StoreResult<Option<ExecutionRow>>;
+    /// A page of executions that are on their way.
+    async fn executions(
+        &self,
+        workspace: WorkspaceId,
+        query: &ExecutionQuery,
+    ) -> StoreResult<Vec<ExecutionRow>>;
+    /// How many executions there are in a state of those on their way.
+    async fn execution_count(
+        &self,
+        workspace: WorkspaceId,
+        state: ExecutionState,
+        agent: Option<AgentId>,
+    ) -> StoreResult<u64>;
     /// What statistics count: what was submitted since, and everything that is still open.
     async fn approval_facts(
         &self,
         workspace: WorkspaceId,
         since: Option<Timestamp>,
     ) -> StoreResult<Vec<ApprovalFact>>;
-    /// Approvals that are not at their end.
-    async fn pending_count(&self, workspace: WorkspaceId) -> StoreResult<u64>;
+    /// Approvals that are not at their end, of one agent or of all.
+    async fn pending_count(&self, workspace: WorkspaceId, agent: Option<AgentId>) -> StoreResult<u64>;
     /// Approvals and executions with something due at `now`, over all workspaces, soonest first.
     async fn due(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Due>>;
     /// When the next thing is due, over all workspaces.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use signoff_core::{
-    condition::{Condition, Operator},
+    condition::{Comparison, Condition, Operator},
     policy::{
         ApproverRule, EscalationTerms, FromContext, Otherwise, PolicyDoc, PolicyEffect, StageTerms,
         TimeoutRule,
@@ -47,11 +47,20 @@ impl PolicyBuilder {
 
     /// A condition; all must hold.
     pub fn when(mut self, field: &str, operator: Operator, value: impl Into<Value>) -> Self {
-        self.0.conditions.push(Condition {
+        let comparison = Comparison {
             field: field.to_owned(),
             operator,
             value: Some(value.into()),
-        });
+        };
+        self.0.conditions.push(comparison.into());
+        self
+    }
+
+    /// A condition in CEL; all must hold.
+    pub fn holds(mut self, expression: &str) -> Self {
+        self.0
+            .conditions
+            .push(Condition::Expression(expression.to_owned()));
         self
     }
 

@@ -205,7 +205,8 @@ pub struct ApprovalEnd {
     /// Why, for every end but approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<ReasonCode>,
-    /// Why the system decided, in a fixed word: `policy_changed`, `orphaned`, `auto_approve`, `agent_disabled`.
+    /// Why the system decided, in a fixed word: `policy_changed`, `orphaned`, `auto_approve`, `agent_disabled`,
+    /// `stopped`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Until when the execution may run, for an approval.

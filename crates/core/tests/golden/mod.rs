@@ -19,6 +19,7 @@ use crate::support::{AGENT, Log, operator, raw};
 
 mod requests;
 mod staged;
+mod stops;
 mod workspace;
 
 const SMALL_REFUNDS: PolicyId = PolicyId(raw(0xb1));
@@ -45,11 +46,6 @@ pub(crate) fn log() -> Log {
     build(3)
 }
 
-/// Up to where it was cut.
-pub(crate) fn log_with_cut() -> Log {
-    build(2)
-}
-
 fn build(version: u32) -> Log {
     let mut builder = Builder {
         log: Log::new(),
@@ -71,6 +67,7 @@ fn build(version: u32) -> Log {
         builder.cut();
     }
     if version >= 3 {
+        builder.stopped();
         builder.staged();
     }
     builder.log

@@ -133,7 +133,12 @@ impl Builder {
         self.push_with(voter, action(number).approval(), event, &content);
     }
 
-    fn end(&self, status: ApprovalStatus, code: Option<ReasonCode>, note: Option<&str>) -> ApprovalEnd {
+    pub(super) fn end(
+        &self,
+        status: ApprovalStatus,
+        code: Option<ReasonCode>,
+        note: Option<&str>,
+    ) -> ApprovalEnd {
         let approved = status == ApprovalStatus::Approved;
         ApprovalEnd {
             status,

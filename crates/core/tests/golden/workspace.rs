@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use signoff_core::{
     actor::{Actor, ActorKind, Auth},
-    condition::{Condition, Operator},
+    condition::{Comparison, Condition, Operator},
     event::{
         AgentPut, ApplicationPut, ChannelPut, Event, GroupPut, KeyOwner, KeySet, Nothing, OperatorPut,
         PasswordSet, PolicyPut, PolicyRemoved, PolicySetApplied, WorkspaceSet,
@@ -190,10 +190,12 @@ impl Builder {
 }
 
 fn small_refunds() -> PolicyDoc {
-    let condition = |field: &str, operator, value| Condition {
-        field: field.into(),
-        operator,
-        value,
+    let condition = |field: &str, operator, value| {
+        Condition::Comparison(Comparison {
+            field: field.into(),
+            operator,
+            value,
+        })
     };
     PolicyDoc {
         description: Some("Up to 50 without asking".into()),

@@ -4,9 +4,9 @@
 use serde_json::Value;
 use signoff_core::{
     action::Action,
-    condition::{Condition, Operator, Outcome},
+    condition::{Condition, Operator, Outcome, Sight},
     judge::ReasonCode,
-    policy::{Effect, Otherwise, PolicyDoc, PolicyEffect, Unmatched},
+    policy::{Effect, Otherwise, PolicyDoc, PolicyEffect, RiskMatch, Unmatched},
 };
 
 /// What the model answers.
@@ -37,6 +37,38 @@ pub(crate) fn judge(policies: &[PolicyDoc], unmatched: Unmatched, action: &Actio
         let Some(agent_rank) = agent_rank(policy, agent["name"].as_str().expect("a name")) else {
             continue;
         };
+        let labelled = !policy.labels.is_empty();
+        if policy
+            .labels
+            .iter()
+            .any(|(key, value)| agent["labels"][key] != **value)
+        {
+            continue;
+        }
+        let agent_rank = if agent_rank == 0 && labelled {
+            1
+        } else {
+            agent_rank
+        };
+        let over = policy
+            .cost_over
+            .as_ref()
+            .map(|over| number(&Value::from(over.as_str())));
+        let cost = action
+            .cost
+            .as_ref()
+            .and_then(|cost| number(&Value::from(cost.as_str())));
+        if over.is_some_and(|over| cost.is_none_or(|cost| Some(cost) <= over)) {
+            continue;
+        }
+        let about = match &policy.risk {
+            Some(RiskMatch::AtLeast(least)) => action.risk as u8 >= *least as u8,
+            Some(RiskMatch::OneOf(risks)) => risks.iter().any(|risk| *risk as u8 == action.risk as u8),
+            None => true,
+        };
+        if !about {
+            continue;
+        }
         if policy.disabled {
             continue;
         }
@@ -48,7 +80,9 @@ pub(crate) fn judge(policies: &[PolicyDoc], unmatched: Unmatched, action: &Actio
         let together = together(&conditions);
         failed |= together == Outcome::Error;
         if let Some(effect) = effect(policy, together) {
-            let others = u8::from(!policy.conditions.is_empty());
+            let others = u8::from(!policy.conditions.is_empty())
+                + u8::from(policy.risk.is_some())
+                + u8::from(policy.cost_over.is_some());
             let age = -i64::try_from(age).expect("few policies");
             let order = (exact, literals, agent_rank, others, strictness(effect), age);
             candidates.push(Candidate {
@@ -190,6 +224,22 @@ fn together(conditions: &[Outcome]) -> Outcome {
 
 /// Only what the tests use: whole numbers of one digit and decimals in quotes, texts, and fields that are not there.
 fn evaluate(condition: &Condition, action: &Action, agent: &Value) -> Outcome {
+    let condition = match condition {
+        Condition::Comparison(comparison) => comparison,
+        // The language itself is the library's; the model has only where an expression stands.
+        Condition::Expression(_) => {
+            let sight = Sight {
+                action: &action.name,
+                context: &action.context,
+                inputs: &action.inputs,
+                cost: action.cost.as_ref().map_or("0", |cost| cost.as_str()),
+                risk: action.risk,
+                priority: action.priority,
+                ..crate::support::sight(agent)
+            };
+            return condition.compile().expect("checked before").outcome(&sight);
+        }
+    };
     let seen = match condition.field.split_once('.') {
         Some(("inputs", rest)) => action.inputs.get(rest),
         Some(("agent", rest)) => rest.split('.').try_fold(agent, |value, step| value.get(step)),

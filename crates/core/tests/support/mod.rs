@@ -249,3 +249,23 @@ impl Log {
         rows
     }
 }
+
+/// Noon in Berlin on a Wednesday: 2026-11-25T11:00:00Z.
+pub(crate) const NOON: Timestamp = Timestamp(1_795_604_400_000_000);
+
+/// What conditions see of an action that says nothing.
+pub(crate) fn sight(agent: &serde_json::Value) -> signoff_core::condition::Sight<'_> {
+    static NOTHING: std::sync::LazyLock<serde_json::Map<String, serde_json::Value>> =
+        std::sync::LazyLock::new(serde_json::Map::new);
+    signoff_core::condition::Sight {
+        action: "stripe.refund",
+        context: &NOTHING,
+        inputs: &NOTHING,
+        agent,
+        http: None,
+        cost: "0",
+        risk: Risk::Medium,
+        priority: Priority::Medium,
+        now: NOON,
+    }
+}

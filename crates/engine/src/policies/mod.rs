@@ -257,7 +257,7 @@ impl Engine {
                 ) else {
                     continue;
                 };
-                let verdict = candidate.judge(&action, facts);
+                let verdict = candidate.judge(&action, facts, self.now());
                 let names = |policy: &Option<PolicyRef>| {
                     policy.as_ref().map(|policy| policy.name.to_ascii_lowercase())
                 };

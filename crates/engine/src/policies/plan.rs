@@ -242,6 +242,7 @@ pub(super) fn candidate(snapshot: &Snapshot, plan: &Plan) -> EngineResult<Policy
         .settings
         .clone()
         .unwrap_or_else(|| snapshot.settings().clone());
-    let set = PolicySet::new(prepared, settings).map_err(|_| EngineError::Internal)?;
+    let stops = snapshot.policies.stops().clone();
+    let set = PolicySet::new(prepared, settings, stops).map_err(|_| EngineError::Internal)?;
     Ok(set.among(Arc::clone(snapshot.policies.people())))
 }

@@ -1,6 +1,6 @@
 //! Dry runs: what policy would say, and why. Memory only, without a trace.
 
-use signoff_core::{actor::Principal, authority::Operation, condition, policy::Effect};
+use signoff_core::{actor::Principal, authority::Operation, condition, judge::ReasonCode, policy::Effect};
 
 use crate::{
     Engine, EngineResult,
@@ -9,7 +9,7 @@ use crate::{
 };
 
 use super::asker::{asker, named_or_unknown};
-use super::{check_form, refusal_sentence, thick_enough};
+use super::{check_form, refusal::refusal, thick_enough};
 
 impl Engine {
     /// What policy would say: memory only, leaves no trace.
@@ -22,11 +22,9 @@ impl Engine {
         let snapshot = tenant.snapshot();
         check_form(&submit.action)?;
         let asker = asker(&snapshot, caller, submit.agent.as_deref(), None)?;
-        let verdict = snapshot.policies.judge(&submit.action, &asker.facts);
+        let verdict = snapshot.policies.judge(&submit.action, &asker.facts, self.now());
         thick_enough(&verdict)?;
-        let reason = verdict
-            .code
-            .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
+        let reason = refusal(&snapshot, (asker.facts.id, &asker.facts.name), &verdict);
         Ok(Judged { verdict, reason })
     }
 
@@ -45,12 +43,13 @@ impl Engine {
             }
             _ => named_or_unknown(&snapshot, submit.agent.as_deref()),
         };
-        let matches = snapshot.policies.matches(&submit.action, &facts);
-        let governing = snapshot.policies.governing(&matches);
-        let verdict = snapshot.policies.verdict(&submit.action, matches.clone());
-        let reason = verdict
-            .code
-            .map(|code| refusal_sentence(code, verdict.policy.as_ref().map(|policy| policy.name.as_str())));
+        let (policies, action, now) = (&snapshot.policies, &submit.action, self.now());
+        let matches = policies.matches(action, &facts, now);
+        let verdict = policies.verdict(action, &facts, now, matches.clone());
+        let stopped = verdict.code == Some(ReasonCode::Stopped);
+        // A stop comes before every policy: none governs.
+        let governing = policies.governing(&matches).filter(|_| !stopped);
+        let reason = refusal(&snapshot, (facts.id, &facts.name), &verdict);
         let mut order: Vec<_> = matches.into_iter().enumerate().collect();
         order.sort_by(|(left_at, left), (right_at, right)| {
             let first = |at: &usize| Some(*at) != governing;
@@ -62,13 +61,17 @@ impl Engine {
         let matches = order
             .into_iter()
             .map(|(at, found)| {
-                let policy = &snapshot.policies.policies()[found.age];
+                let policy = &policies.policies()[found.age];
                 ExplainedMatch {
                     policy: policy.reference.clone(),
                     effect: found.effect,
                     governs: Some(at) == governing,
-                    why: why(Some(at) == governing, found.effect, found.outcome, verdict.effect),
-                    conditions: found.conditions,
+                    why: if stopped {
+                        "a stop is in force, and comes before every policy".into()
+                    } else {
+                        why(Some(at) == governing, found.effect, found.outcome, verdict.effect)
+                    },
+                    conditions: policies.reports(&found, action, &facts, now),
                 }
             })
             .collect();

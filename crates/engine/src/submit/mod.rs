@@ -2,6 +2,7 @@
 
 mod asker;
 mod explain;
+mod refusal;
 
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ use crate::{
 };
 
 use asker::{Asker, asker};
+use refusal::refusal;
+pub(crate) use refusal::{refusal_sentence, stopped_sentence};
 
 /// How many approvals of one agent may be pending.
 pub const PENDING_PER_AGENT_MAX: u64 = 1_000;
@@ -191,7 +194,7 @@ fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> 
     let raw = mint_id(now);
     let asker = asker(&snapshot, caller, submit.agent.as_deref(), Some(mint_id(now)))?;
     let action = &submit.action;
-    let judged = snapshot.policies.judge(action, &asker.facts);
+    let judged = snapshot.policies.judge(action, &asker.facts, now);
     let mut payloads = Vec::with_capacity(4);
     for (name, field, object) in [
         (PayloadName::Inputs, "/inputs", &action.inputs),
@@ -251,7 +254,13 @@ fn take(
     }
     let snapshot = turn.snapshot();
     let (asker, verdict, digest) = if snapshot.epochs == prepared.epochs {
-        (prepared.asker.clone(), prepared.judged.clone(), prepared.digest)
+        let verdict = if snapshot.policies.asks_for_time() {
+            let action = &prepared.submit.action;
+            snapshot.policies.judge(action, &prepared.asker.facts, turn.now())
+        } else {
+            prepared.judged.clone()
+        };
+        (prepared.asker.clone(), verdict, prepared.digest)
     } else {
         // Policy or people changed since it was prepared. Another submit may have registered the agent meanwhile: then
         // the digest would name an agent that does not exist.
@@ -264,7 +273,9 @@ fn take(
         if asker.facts.id != prepared.asker.facts.id {
             return again(turn, caller, prepared, once);
         }
-        let verdict = snapshot.policies.judge(&prepared.submit.action, &asker.facts);
+        let verdict = snapshot
+            .policies
+            .judge(&prepared.submit.action, &asker.facts, turn.now());
         (asker, verdict, prepared.digest)
     };
     thick_enough(&verdict)?;
@@ -358,7 +369,10 @@ fn record(
         turn.emit(Draft::new(event, actor.clone(), replaced))?;
     }
     turn.remember(once, &Remembered { action: id })?;
-    Ok(Came::Now(Box::new(submitted(id, verdict, now, decide_by))))
+    let reason = refusal(&turn.snapshot(), (asker.facts.id, &asker.facts.name), &verdict);
+    Ok(Came::Now(Box::new(submitted(
+        id, verdict, reason, now, decide_by,
+    ))))
 }
 
 /// The end of the request that this one amends.
@@ -434,9 +448,14 @@ fn event(
     }
 }
 
-fn submitted(id: ActionId, verdict: Verdict, now: Timestamp, decide_by: Option<Timestamp>) -> Submitted {
+fn submitted(
+    id: ActionId,
+    verdict: Verdict,
+    reason: Option<String>,
+    now: Timestamp,
+    decide_by: Option<Timestamp>,
+) -> Submitted {
     let asks = verdict.effect == Effect::Ask;
-    let name = verdict.policy.as_ref().map(|policy| policy.name.clone());
     Submitted {
         action_id: id,
         effect: verdict.effect,
@@ -448,25 +467,7 @@ fn submitted(id: ActionId, verdict: Verdict, now: Timestamp, decide_by: Option<T
         policy: verdict.policy,
         conditions: verdict.conditions,
         code: verdict.code,
-        reason: verdict.code.map(|code| refusal_sentence(code, name.as_deref())),
+        reason,
         replayed: false,
-    }
-}
-
-/// One sentence for the agent about a refusal.
-pub(crate) fn refusal_sentence(code: ReasonCode, policy: Option<&str>) -> String {
-    let policy = policy.unwrap_or("a policy that is gone");
-    match code {
-        ReasonCode::PolicyDenied => format!("the policy `{policy}` denies this action"),
-        ReasonCode::ConditionsDenied => {
-            format!("the conditions of the policy `{policy}` do not hold for this action")
-        }
-        ReasonCode::Unmatched => {
-            "no policy covers this action, and the workspace denies what no policy covers".into()
-        }
-        ReasonCode::DeniedByReviewer => "a reviewer denied it".into(),
-        ReasonCode::ApprovalTimeout => "nobody decided in time".into(),
-        ReasonCode::Cancelled => "the request was cancelled".into(),
-        ReasonCode::Superseded => "an amended request took its place".into(),
     }
 }

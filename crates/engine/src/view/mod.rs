@@ -3,6 +3,7 @@
 mod governance;
 mod log;
 mod requests;
+mod stops;
 
 use secrecy::SecretString;
 use signoff_core::{
@@ -16,6 +17,7 @@ pub use signoff_store::DeliveryState;
 pub use governance::*;
 pub use log::*;
 pub use requests::*;
+pub use stops::*;
 
 /// Who calls, and where: established by `Engine::authenticate` or `Engine::session`.
 #[derive(Debug, Clone, PartialEq, Eq)]

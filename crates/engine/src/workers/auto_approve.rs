@@ -7,7 +7,7 @@ use signoff_store::ApprovalQuery;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Engine, EngineResult,
+    Engine, EngineError, EngineResult,
     approvals::PAGE_MAX,
     decide::{by_system, is_clockwork, wants_of},
     tenant::Tenant,
@@ -57,7 +57,8 @@ impl Engine {
                     Ok(()) => approved += 1,
                     // Overdue, or ended by somebody else: the clock sees to it.
                     Err(error)
-                        if is_clockwork(&error) || matches!(error, crate::EngineError::Decision(_)) => {}
+                        if is_clockwork(&error)
+                            || matches!(error, EngineError::Decision(_) | EngineError::Stopped(_)) => {}
                     Err(error) => return Err(error),
                 }
             }

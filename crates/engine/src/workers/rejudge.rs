@@ -1,8 +1,9 @@
-//! Judges what is pending again after policy or authority changed, and once at the start.
+//! Judges what is pending again after policy, authority or a stop changed, and once at the start; what a stop covers is
+//! brought to its end, permissions that nobody took included.
 
 use std::{sync::Arc, time::Duration};
 
-use signoff_core::{id::ApprovalId, policy::Effect, rows::ApprovalRow};
+use signoff_core::{id::ApprovalId, policy::Effect, rows::ApprovalRow, time::Timestamp};
 use signoff_store::ApprovalQuery;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +24,9 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     loop {
         let mut failed = false;
         for tenant in engine.inner.tenants.values() {
-            if let Err(error) = engine.rejudge_pending(tenant).await {
+            let ended = engine.end_what_is_stopped(tenant).await;
+            let judged = engine.rejudge_pending(tenant).await;
+            if let Err(error) = ended.and(judged) {
                 tracing::error!(%error, "what is pending could not be judged again");
                 failed = true;
             }
@@ -37,7 +40,7 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
 }
 
 /// Whether the present policies and people may say something else of a pending approval than what it stands under.
-fn differs(snapshot: &Snapshot, row: &ApprovalRow, pending: &Pending) -> bool {
+fn differs(snapshot: &Snapshot, row: &ApprovalRow, pending: &Pending, now: Timestamp) -> bool {
     let agent = snapshot.rows.agents.get(&row.agent);
     let Some(facts) = snapshot
         .facts(row.agent)
@@ -45,7 +48,7 @@ fn differs(snapshot: &Snapshot, row: &ApprovalRow, pending: &Pending) -> bool {
     else {
         return true;
     };
-    let verdict = snapshot.policies.judge(&pending.action, facts);
+    let verdict = snapshot.policies.judge(&pending.action, facts, now);
     let same_terms = row.policy == verdict.policy
         && row.requirement == verdict.requirement
         && row.valid_for == verdict.valid_for;
@@ -80,7 +83,7 @@ impl Engine {
                     action,
                     requested_by: content.claims.requested_by,
                 };
-                if differs(&snapshot, row, &pending) {
+                if differs(&snapshot, row, &pending, self.now()) {
                     steps.push(self.rejudge_one(tenant, row, Arc::new(pending)));
                 }
             }

@@ -23,6 +23,7 @@ mod problem;
 mod query;
 mod reference;
 mod shape;
+mod stops;
 mod stream;
 mod strict;
 mod webhooks;
@@ -45,6 +46,7 @@ fn described() -> (Router<Doors>, OpenApi) {
         .merge(actions::router())
         .merge(executions::router())
         .merge(approvals::router())
+        .merge(stops::router())
         .merge(policies::router())
         .merge(policy_sets::router())
         .merge(agents::router())

@@ -50,6 +50,8 @@ operations! {
     Cancel => "cancel",
     Decide => "decide",
     Settle => "settle",
+    Stop => "stop",
+    LiftStop => "lift_stop",
     Govern => "govern",
     OwnTokens => "own_tokens",
     WhoAmI => "who_am_i",

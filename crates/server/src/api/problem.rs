@@ -127,6 +127,7 @@ impl From<EngineError> for Refused {
             EngineError::NameTaken { .. } => Code::NameTaken,
             EngineError::StillNeeded(_) => Code::StillNeeded,
             EngineError::TooManyPending { .. } => Code::TooManyPending,
+            EngineError::Stopped(_) => Code::Stopped,
             EngineError::FeatureLevel(_) => Code::FeatureLevel,
             EngineError::Internal => Code::Internal,
         };

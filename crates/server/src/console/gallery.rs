@@ -5,4 +5,5 @@ mod approvals;
 mod pages;
 mod people;
 mod requests;
+mod stops;
 mod tests;

@@ -13,7 +13,7 @@ use signoff_core::requirement::Role;
 use crate::examples;
 use crate::world::{Reply, Who, World};
 
-const OPERATIONS: [(&str, Operation); 11] = [
+const OPERATIONS: [(&str, Operation); 13] = [
     ("ask", Operation::Ask),
     ("answer_info", Operation::AnswerInfo),
     ("see_actions", Operation::SeeActions),
@@ -22,6 +22,8 @@ const OPERATIONS: [(&str, Operation); 11] = [
     ("cancel", Operation::Cancel),
     ("decide", Operation::Decide),
     ("settle", Operation::Settle),
+    ("stop", Operation::Stop),
+    ("lift_stop", Operation::LiftStop),
     ("govern", Operation::Govern),
     ("own_tokens", Operation::OwnTokens),
     ("who_am_i", Operation::WhoAmI),

@@ -36,6 +36,7 @@ pub(crate) async fn of(world: &World, operation: &str, caller: Who, owner: Who) 
         "policy" => policy(world, operation, caller).await?,
         "agent" | "application" => asker(world, operation).await?,
         "operator" | "token" => person(world, operation, caller, owner).await?,
+        "stop" => stop(world, operation).await?,
         "group" | "webhook" | "delivery" => group_or_webhook(world, operation).await?,
         _ => plain(operation)?,
     };
@@ -180,6 +181,23 @@ async fn asker(world: &World, operation: &str) -> Option<Example> {
         "view" => Example::get(made().await),
         "update" => Example::with(made().await, json!({"disabled": true})),
         "rotate_key" => Example::with(format!("{}/rotate-key", made().await), json!({})),
+        _ => return None,
+    })
+}
+
+/// On an agent of its own: nobody else's example may be refused for it.
+async fn stop(world: &World, operation: &str) -> Option<Example> {
+    let agent = fresh("stopped");
+    let create = json!({"name": agent});
+    world.post(Who::Automation, "/v1/agents", create).await.ok();
+    let stop = json!({"target": agent, "reason": "an example"});
+    Some(match operation {
+        "stop_list" => Example::get("/v1/stops"),
+        "stop_create" => Example::with("/v1/stops", stop),
+        "stop_lift" => {
+            world.post(Who::Automation, "/v1/stops", stop).await.ok();
+            Example::with(format!("/v1/stops/{agent}/lift"), json!({"reason": "it was one"}))
+        }
         _ => return None,
     })
 }

@@ -8,6 +8,7 @@ mod document;
 mod examples;
 mod journeys;
 mod layers;
+mod stops;
 mod stream;
 mod terms;
 mod world;

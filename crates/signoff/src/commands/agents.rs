@@ -61,7 +61,11 @@ pub(crate) async fn run(global: &Global, command: AgentsCommand) -> anyhow::Resu
                         [
                             agent.id.clone(),
                             agent.name.clone(),
-                            agent.status.to_string(),
+                            if agent.stopped {
+                                "stopped".to_owned()
+                            } else {
+                                agent.status.to_string()
+                            },
                             owner,
                             created,
                         ]

@@ -18,6 +18,7 @@ pub(crate) mod operators;
 pub(crate) mod policy;
 pub(crate) mod restore;
 pub(crate) mod server;
+pub(crate) mod stop;
 pub(crate) mod webhooks;
 
 use crate::cli::{Cli, Command};
@@ -32,6 +33,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Gate(args) => gate::run(global, *args).await,
         Command::Check(args) => check::run(global, *args).await,
         Command::Approvals(command) => approvals::run(global, command).await,
+        Command::Stop(args) => stop::stop(global, args).await,
+        Command::Resume(args) => stop::resume(global, args).await,
         Command::Policy(command) => policy::run(global, command).await,
         Command::Agents(command) => agents::run(global, command).await,
         Command::Operators(command) => operators::run(global, command).await,

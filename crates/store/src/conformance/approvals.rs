@@ -3,8 +3,8 @@
 use signoff_core::{
     action::{Priority, Risk},
     actor::ActorKind,
-    event::{ApprovalStatus, Ballot, Event, Nothing},
-    id::{ActionId, AgentId},
+    event::{ApprovalStatus, Ballot, Event, ExecutionState, Nothing},
+    id::{ActionId, AgentId, ExecutionId},
     payload::PayloadName,
     policy::PolicyRef,
     rows::ApprovalRow,
@@ -16,7 +16,7 @@ use super::{
     scribe::{START, STEP, Scribe, facts, operator, raw},
     world::{AGENT, ALLOWED, APPROVED, DANA, ERIN, OPEN, OTHER_AGENT, build, policy_ref},
 };
-use crate::{ApprovalFact, ApprovalQuery, Due, RecordQuery, Store};
+use crate::{ApprovalFact, ApprovalQuery, Due, ExecutionQuery, RecordQuery, Store};
 
 /// One row by its id; what only was allowed has no row before it is carried out.
 pub async fn one_is_found_by_its_id(subject: &dyn Subject) {
@@ -276,7 +276,14 @@ pub async fn what_is_open_is_counted(subject: &dyn Subject) {
             .count()
     };
     let count = async |scribe: &Scribe| {
-        usize::try_from(subject.store().pending_count(scribe.workspace).await.unwrap()).unwrap()
+        usize::try_from(
+            subject
+                .store()
+                .pending_count(scribe.workspace, None)
+                .await
+                .unwrap(),
+        )
+        .unwrap()
     };
     assert!(open(&scribe) > 2);
     assert_eq!(count(&scribe).await, open(&scribe));
@@ -370,4 +377,69 @@ pub async fn what_ended_is_never_due(subject: &dyn Subject) {
         store.next_due().await.unwrap(),
         scribe.rows.approvals[&ActionId(raw(0x61)).approval()].next_at()
     );
+}
+
+/// What agents or Signoff have in hand, or may still take: newest first, in pages, of one agent or of all. And what is
+/// open of one agent.
+pub async fn what_is_on_its_way_is_found_by_its_state(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = build(store, 1, "a").await;
+    for n in 0..12_u128 {
+        let id = ActionId(raw(0x2000 + n));
+        let agent = if n % 3 == 0 { OTHER_AGENT } else { AGENT };
+        scribe.ask(id, facts("mail.send", agent));
+        if n % 4 != 1 {
+            scribe.vote(id, DANA, Ballot::Approve);
+        }
+        if n % 4 == 2 {
+            scribe.consume(id);
+        }
+    }
+    scribe.commit(store).await;
+    for agent in [None, Some(AGENT), Some(OTHER_AGENT)] {
+        let of = |row: &AgentId| agent.is_none_or(|agent| agent == *row);
+        for state in [
+            ExecutionState::Ready,
+            ExecutionState::Consumed,
+            ExecutionState::Executing,
+        ] {
+            let rows = scribe.rows.executions.values().rev();
+            let expected: Vec<_> = rows
+                .filter(|row| row.state == state && of(&row.agent))
+                .cloned()
+                .collect();
+            let count = store
+                .execution_count(scribe.workspace, state, agent)
+                .await
+                .unwrap();
+            assert_eq!(count, expected.len() as u64, "{state} {agent:?}");
+            let mut query = ExecutionQuery {
+                state,
+                agent,
+                beyond: None,
+                limit: 2,
+            };
+            let mut found = Vec::new();
+            loop {
+                let page = store.executions(scribe.workspace, &query).await.unwrap();
+                let Some(last) = page.last() else { break };
+                assert!(page.len() <= 2);
+                query.beyond = Some(last.id);
+                found.extend(page);
+            }
+            assert_eq!(found, expected, "{state} {agent:?}");
+            assert!(state == ExecutionState::Executing || !found.is_empty());
+        }
+        let open = scribe.rows.approvals.values();
+        let open = open.filter(|row| !row.status.is_terminal() && of(&row.agent));
+        let counted = store.pending_count(scribe.workspace, agent).await.unwrap();
+        assert_eq!(counted, open.count() as u64, "{agent:?}");
+    }
+    let ended = ExecutionQuery {
+        state: ExecutionState::Reported,
+        agent: None,
+        beyond: Some(ExecutionId(raw(u128::MAX))),
+        limit: 9,
+    };
+    assert_eq!(store.executions(scribe.workspace, &ended).await.unwrap(), []);
 }

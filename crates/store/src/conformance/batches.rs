@@ -52,7 +52,14 @@ pub async fn a_row_written_again_takes_the_place_of_the_first(subject: &dyn Subj
     let state = batch.read(&scribe.wants_all()).await.unwrap();
     assert_eq!(state.rows[&scribe.workspace], scribe.rows);
     drop(batch);
-    assert_eq!(subject.store().pending_count(scribe.workspace).await.unwrap(), 0);
+    assert_eq!(
+        subject
+            .store()
+            .pending_count(scribe.workspace, None)
+            .await
+            .unwrap(),
+        0
+    );
 }
 
 /// A batch without commit never happened, in no table.

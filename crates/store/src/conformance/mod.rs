@@ -108,6 +108,7 @@ macro_rules! conformance {
                 facts_are_those_since_and_all_that_are_open,
                 what_is_due_comes_soonest_first,
                 what_ended_is_never_due,
+                what_is_on_its_way_is_found_by_its_state,
             ],
             verification: [
                 what_is_folded_comes_back_without_faults,

@@ -1,14 +1,26 @@
 //! I11: workspaces are walls. Two workspaces with the same ids and other content, and one that is empty: whatever is
 //! asked of one answers from it alone.
 
-use signoff_core::{event::Event, record::Record, time::Timestamp};
+use signoff_core::{
+    event::{Event, ExecutionState},
+    record::Record,
+    time::Timestamp,
+};
 
 use super::{
     Subject,
     scribe::{START, Scribe, operator},
     world::{AGENT, ALLOWED, APPROVED, CHANNEL, DANA, OPEN, build, idempotency_name, session_hash},
 };
-use crate::{ApprovalQuery, Due, FanOut, RecordQuery, Store, Wants};
+use crate::{ApprovalQuery, Due, ExecutionQuery, FanOut, RecordQuery, Store, Wants};
+
+/// What may still be taken.
+const READY: ExecutionQuery = ExecutionQuery {
+    state: ExecutionState::Ready,
+    agent: None,
+    beyond: None,
+    limit: 100,
+};
 
 /// Neighbours with the same ids, and an empty workspace beside them.
 async fn neighbours(store: &dyn Store) -> ([Scribe; 2], Scribe) {
@@ -45,7 +57,11 @@ pub async fn folded_rows_stay_inside(subject: &dyn Subject) {
             assert_eq!(found.len(), len);
             assert!(found.iter().all(|row| rows.approvals.get(&row.id) == Some(row)));
         }
-        assert_eq!(store.pending_count(at).await.unwrap(), 1);
+        assert_eq!(store.pending_count(at, None).await.unwrap(), 1);
+        assert_eq!(store.pending_count(at, Some(AGENT)).await.unwrap(), 1);
+        let ready = store.executions(at, &READY).await.unwrap();
+        assert_eq!(ready, [rows.executions[&APPROVED.execution()].clone()]);
+        assert_eq!(store.execution_count(at, READY.state, None).await.unwrap(), 1);
         let facts = store.approval_facts(at, None).await.unwrap();
         let mark = &rows.workspace.as_ref().unwrap().settings.name;
         assert_eq!(facts.len(), 2);
@@ -73,7 +89,9 @@ pub async fn folded_rows_stay_inside(subject: &dyn Subject) {
             .unwrap(),
         []
     );
-    assert_eq!(store.pending_count(at).await.unwrap(), 0);
+    assert_eq!(store.pending_count(at, None).await.unwrap(), 0);
+    assert_eq!(store.executions(at, &READY).await.unwrap(), []);
+    assert_eq!(store.execution_count(at, READY.state, None).await.unwrap(), 0);
     assert_eq!(store.approval_facts(at, None).await.unwrap(), []);
     assert_eq!(store.head(at).await.unwrap(), None);
     let due = store.due(Timestamp(i64::MAX), 100).await.unwrap();

@@ -13,7 +13,10 @@ pub use batch::{BatchState, Changes, IdempotencyName, IdempotencyRow, OutboxRow,
 pub use delivery::{DeliveryRow, DeliveryState, FanOut};
 pub use index::{RecordIndex, subject_digits};
 pub use node::{Claim, Health, Heard, Lease};
-pub use query::{ApprovalFact, ApprovalQuery, Due, Folded, RecordQuery, Search, StoredRecord, StoredRequest};
+pub use query::{
+    ApprovalFact, ApprovalQuery, Due, ExecutionQuery, Folded, RecordQuery, Search, StoredRecord,
+    StoredRequest,
+};
 pub use row::Row;
 pub(crate) use row::raw_of;
 pub use side::{Authority, PersonRow, SecretKind, SecretRow, SessionRow};

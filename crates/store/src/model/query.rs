@@ -3,7 +3,7 @@
 use signoff_core::{
     action::{Priority, Risk},
     actor::ActorKind,
-    event::ApprovalStatus,
+    event::{ApprovalStatus, ExecutionState},
     fold::Rows,
     id::{AgentId, ApprovalId, ExecutionId, RawId, WorkspaceId},
     payload::Hash32,
@@ -46,6 +46,19 @@ pub struct Search {
     pub action: String,
     /// Agents whose names hold the words.
     pub agents: Vec<AgentId>,
+}
+
+/// A page of executions that are on their way, newest first.
+#[derive(Debug, Clone, Copy)]
+pub struct ExecutionQuery {
+    /// Ready, consumed or executing; nothing is found of others.
+    pub state: ExecutionState,
+    /// Of this agent; none means any.
+    pub agent: Option<AgentId>,
+    /// Beyond this one, in the direction of reading.
+    pub beyond: Option<ExecutionId>,
+    /// How many.
+    pub limit: u32,
 }
 
 /// What statistics count of one approval.

@@ -10,6 +10,7 @@ mod batch;
 mod connect;
 mod cut;
 mod deliveries;
+mod executions;
 mod leases;
 mod notices;
 mod partitions;

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use signoff_core::{
-    id::{ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
+    event::ExecutionState,
+    id::{AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
     record::{Epochs, Head},
     rows::{ApprovalRow, ExecutionRow},
     time::Timestamp,
@@ -12,8 +13,9 @@ use signoff_core::{
 
 use super::PostgresStore;
 use crate::{
-    ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, FanOut, Folded, Health,
-    Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload, StoredRecord, StoredRequest,
+    ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, ExecutionQuery, FanOut,
+    Folded, Health, Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload,
+    StoredRecord, StoredRequest,
 };
 
 /// How long closing waits for what is under way.
@@ -104,8 +106,28 @@ impl Store for PostgresStore {
         self.read_facts(workspace, since).await
     }
 
-    async fn pending_count(&self, workspace: WorkspaceId) -> StoreResult<u64> {
-        self.count_open(workspace).await
+    async fn executions(
+        &self,
+        workspace: WorkspaceId,
+        query: &ExecutionQuery,
+    ) -> StoreResult<Vec<ExecutionRow>> {
+        self.read_executions(workspace, query).await
+    }
+
+    async fn execution_count(
+        &self,
+        workspace: WorkspaceId,
+        state: ExecutionState,
+        agent: Option<AgentId>,
+    ) -> StoreResult<u64> {
+        self.count_executions(workspace, state, agent).await
+    }
+
+    async fn pending_count(&self, workspace: WorkspaceId, agent: Option<AgentId>) -> StoreResult<u64> {
+        match agent {
+            Some(agent) => self.count_open_of(workspace, agent).await,
+            None => self.count_open(workspace).await,
+        }
     }
 
     async fn due(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Due>> {

@@ -6,6 +6,7 @@ mod batch;
 mod cells;
 mod cut;
 mod deliveries;
+mod executions;
 mod files;
 mod leases;
 mod records;

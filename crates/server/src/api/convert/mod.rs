@@ -7,6 +7,8 @@ mod execution;
 mod policy;
 mod principal;
 mod stats;
+mod stop;
+mod terms;
 mod words;
 
 pub(crate) use action::{submit, submit_answer};
@@ -15,6 +17,7 @@ pub(crate) use audit::{event_filter, since};
 pub(crate) use execution::{report, settle};
 pub(crate) use policy::{apply, policy_doc, settings};
 pub(crate) use principal::{operator_create, operator_update, secret, webhook_create};
+pub(crate) use stop::check_reason;
 
 use signoff_api::limits::TEXT_CHARS_MAX;
 use signoff_api::{Actor, Code, NamedRef};

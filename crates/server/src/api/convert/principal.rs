@@ -85,6 +85,7 @@ impl ToWire for AgentView {
             owner: self.owner.to_wire(),
             disabled: self.row.disabled,
             status: standing(self.row.disabled),
+            stopped: self.row.stop.is_some(),
             application: self.application.to_wire(),
             created_at: self.row.created_at.to_wire(),
             key_created_at: self.key_created_at.to_wire(),

@@ -55,7 +55,7 @@ to_wire! {
     judge::ReasonCode => action::VerdictCode {
         PolicyDenied => PolicyDenied, ConditionsDenied => ConditionsDenied, Unmatched => Unmatched,
         DeniedByReviewer => DeniedByReviewer, ApprovalTimeout => ApprovalTimeout, Cancelled => Cancelled,
-        Superseded => Superseded,
+        Superseded => Superseded, Stopped => Stopped,
     }
     event::ApprovalStatus => approval::ApprovalStatus {
         Pending => Pending, InfoRequested => InfoRequested, Approved => Approved, Answered => Answered,

@@ -22,6 +22,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
     let mut pages = super::approvals::all();
     pages.extend(lists());
     pages.extend(gates());
+    pages.extend(super::stops::all());
     pages
 }
 
@@ -37,6 +38,7 @@ pub(super) fn shell(title: &str, part: &'static str) -> Shell {
         workspace: "default".to_owned(),
         waiting: 4,
         banner: None,
+        stopped: None,
         now: shown::moment(NOW, NOW).iso,
     }
 }

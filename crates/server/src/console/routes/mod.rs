@@ -22,6 +22,7 @@ mod origin;
 mod page;
 mod session;
 mod stats;
+mod stop;
 mod stream;
 mod trouble;
 mod visitor;
@@ -40,6 +41,8 @@ pub fn router() -> Router<Doors> {
         .route("/audit", get(audit::list))
         .route("/audit/{sequence}", get(audit::record))
         .route("/stats", get(stats::show))
+        .route("/stop", get(stop::show).post(stop::pull))
+        .route("/stop/lift", get(stop::back).post(stop::lift))
         .route("/keys", get(keys::show))
         .route("/setup", get(session::setup_form).post(session::set_up))
         .route("/sign-in", get(session::sign_in_form).post(session::sign_in))

@@ -32,6 +32,7 @@ fn shell(title: &str) -> Shell {
         workspace: String::new(),
         waiting: 0,
         banner: None,
+        stopped: None,
         now: String::new(),
     }
 }

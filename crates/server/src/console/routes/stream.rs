@@ -93,7 +93,7 @@ impl Feed {
 
 /// Whether a page may look otherwise after it.
 fn concerns_pages(notice: &Notice) -> bool {
-    ["approval.", "execution.", "payload."]
+    ["approval.", "execution.", "payload.", "stop."]
         .iter()
         .any(|kind| notice.event_type.starts_with(kind))
 }

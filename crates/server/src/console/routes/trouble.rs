@@ -10,6 +10,7 @@ use super::page::page;
 use crate::api::Refused;
 use crate::console::inert::Inert;
 use crate::console::view::problem::ProblemPage;
+use crate::console::view::stop::StoppedNote;
 use crate::console::view::{Shell, Viewer};
 
 /// A refused request.
@@ -26,6 +27,7 @@ pub(super) enum Trouble {
 pub(super) struct Explained {
     refused: Refused,
     viewer: Option<Viewer>,
+    stopped: Option<StoppedNote>,
     /// What was typed, for the person to keep.
     pub(super) typed: Option<String>,
     links: Vec<(String, String)>,
@@ -49,15 +51,17 @@ impl Trouble {
         Self::Page(Box::new(Explained {
             refused,
             viewer: None,
+            stopped: None,
             typed: None,
             links,
         }))
     }
 
     /// The same for somebody who is signed in.
-    pub(super) fn seen_by(mut self, seen_by: Viewer) -> Self {
+    pub(super) fn seen_by(mut self, seen_by: Viewer, stopped: Option<StoppedNote>) -> Self {
         if let Self::Page(explained) = &mut self {
             explained.viewer = Some(seen_by);
+            explained.stopped = stopped;
         }
         self
     }
@@ -127,6 +131,7 @@ impl IntoResponse for Explained {
                 workspace: String::new(),
                 waiting: 0,
                 banner: None,
+                stopped: self.stopped,
                 now: String::new(),
             },
             status: problem.status,

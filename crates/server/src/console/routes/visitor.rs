@@ -21,6 +21,7 @@ use crate::Doors;
 use crate::api::Refused;
 use crate::console::inert::Inert;
 use crate::console::shown;
+use crate::console::view::stop::StoppedNote;
 use crate::console::view::{Shell, Viewer};
 
 /// Somebody who is signed in.
@@ -54,6 +55,7 @@ impl Visitor {
             workspace: signoff_core::sentence::tame(&self.me.workspace.name),
             waiting: usize::try_from(waiting).unwrap_or(usize::MAX),
             banner: self.engine().auto_approves().then(|| automatic.to_owned()),
+            stopped: self.stopped(),
             now: shown::moment(self.now(), self.now()).iso,
         })
     }
@@ -67,9 +69,15 @@ impl Visitor {
         }
     }
 
+    /// What is stopped, for the top of the page.
+    fn stopped(&self) -> Option<StoppedNote> {
+        let stops = self.engine().stops_at_a_glance(&self.caller);
+        shown::stop::note(&stops.unwrap_or_default(), self.now())
+    }
+
     /// A refusal as a page for this person.
     pub(super) fn trouble(&self, refused: impl Into<Refused>) -> Trouble {
-        Trouble::for_people(refused).seen_by(self.viewer())
+        Trouble::for_people(refused).seen_by(self.viewer(), self.stopped())
     }
 }
 

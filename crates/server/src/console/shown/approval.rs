@@ -133,6 +133,7 @@ pub fn end_text(view: &ApprovalView) -> String {
         (Some("auto_approve"), _) => "Signoff itself, without a person (--auto-approve)".to_owned(),
         (Some("policy_changed" | "orphaned"), _) => "a change of policy".to_owned(),
         (Some("agent_disabled"), _) => "Signoff, because the agent was turned off".to_owned(),
+        (Some("stopped"), _) => "Signoff, because of a stop".to_owned(),
         (_, Some(actor)) => who_text(actor),
         (_, None) => "policy".to_owned(),
     };

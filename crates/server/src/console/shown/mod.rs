@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod people;
 pub mod record;
 pub mod stats;
+pub mod stop;
 
 /// A time of the engine's as the pages' own; what lies outside of calendars shows as 1970.
 pub fn instant(at: Timestamp) -> jiff::Timestamp {

@@ -14,13 +14,14 @@ pub mod matter;
 pub mod problem;
 pub mod session;
 pub mod stats;
+pub mod stop;
 
 /// What surrounds every page of someone who is signed in.
 #[derive(Debug, Clone)]
 pub struct Shell {
     /// The page's title.
     pub title: String,
-    /// Which part of the console the page belongs to: "inbox", "log", "stats" or "".
+    /// Which part of the console the page belongs to: "inbox", "log", "stats", "stop" or "".
     pub part: &'static str,
     /// Who is signed in; absent on the pages before that.
     pub viewer: Option<Viewer>,
@@ -30,6 +31,8 @@ pub struct Shell {
     pub waiting: usize,
     /// What the page wants said everywhere, such as that approvals are given automatically.
     pub banner: Option<String>,
+    /// What is stopped, while anything is.
+    pub stopped: Option<stop::StoppedNote>,
     /// The server's time, for counting down by its clock.
     pub now: String,
 }

@@ -138,6 +138,8 @@ impl Ending {
         let mut text = self.outcome.map_or("not decided", Outcome::words).to_owned();
         if let Some(by) = &self.decided_by {
             let _ = write!(text, " by {}", by.name.as_deref().unwrap_or(&by.id));
+        } else if self.code == Some(VerdictCode::Stopped) {
+            text.push_str(": stopped");
         } else if self.outcome == Some(Outcome::Allowed) || self.approval_id.is_none() {
             let policy = self.policy.as_ref().map(|policy| format!(" by policy {policy}"));
             text.push_str(policy.as_deref().unwrap_or(": no policy matches"));

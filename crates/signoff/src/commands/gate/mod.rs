@@ -384,6 +384,7 @@ fn is_used_up(error: &signoff_client::Error) -> bool {
         Code::NotReady,
         Code::Lapsed,
         Code::Revoked,
+        Code::Stopped,
     ]
     .iter()
     .any(|code| error.is(*code))

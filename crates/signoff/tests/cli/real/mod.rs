@@ -9,6 +9,7 @@ mod questions;
 mod record;
 mod restart;
 mod setup;
+mod stops;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -131,6 +132,19 @@ impl Server {
             std::thread::sleep(std::time::Duration::from_millis(25));
         }
         panic!("nothing is pending");
+    }
+
+    /// What the first record of this type is about, once there is one.
+    #[track_caller]
+    fn logged(&self, kind: &str) -> String {
+        for _ in 0..400 {
+            let page = self.admin(&["audit", "list", "--type", kind]);
+            if let Some(subject) = page["items"][0]["subject"].as_str() {
+                return subject.to_owned();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(25));
+        }
+        panic!("no {kind} is in the log");
     }
 
     #[track_caller]

@@ -2,18 +2,18 @@
 
 use signoff_core::{
     action::{Priority, Risk},
-    event::ApprovalStatus,
+    event::{ApprovalStatus, ExecutionState},
 };
 use sqlx::{AssertSqlSafe, Execute as _, PgConnection, Postgres, QueryBuilder, Row as _, postgres::PgRow};
 
 use super::{Fixture, open};
 use crate::{
-    ApprovalQuery, RecordQuery, Search,
+    ApprovalQuery, ExecutionQuery, RecordQuery, Search,
     conformance::{
         scribe::{START, Scribe},
         world::{AGENT, DANA, OPEN},
     },
-    postgres::{approvals, batch, cut, deliveries, leases, records, side, verify, write},
+    postgres::{approvals, batch, cut, deliveries, executions, leases, records, side, verify, write},
 };
 
 /// One large workspace, in which naming the workspace narrows nothing, over two months.
@@ -31,7 +31,8 @@ INSERT INTO approvals SELECT decode(lpad('1', 32, '0'), 'hex'), decode(md5(n::te
     CASE WHEN n % 200 = 0 THEN 'pending' ELSE 'approved' END, decode(md5((n % 20)::text), 'hex'), 'stripe.refund.' || n % 200,
     (ARRAY['low', 'medium', 'high'])[n % 3 + 1], (ARRAY['low', 'medium', 'high'])[n % 3 + 1], 'refunds', n * 2, n, n, 'operator',
     CASE WHEN n % 200 = 0 THEN n END FROM generate_series(1, 30000) AS n;
-INSERT INTO executions SELECT workspace, id, row, 'approved', agent, next_at FROM approvals;
+INSERT INTO executions SELECT workspace, id, row, CASE WHEN next_at IS NULL THEN 'reported' ELSE 'ready' END, agent, next_at
+    FROM approvals;
 INSERT INTO idempotency SELECT decode(lpad('1', 32, '0'), 'hex'), 'agt_' || n % 20, 'submit', n::text, '', '{}',
     CASE WHEN n % 20 = 0 THEN n END FROM generate_series(1, 30000) AS n;
 INSERT INTO sessions SELECT decode(md5(n::text), 'hex'), decode(lpad('1', 32, '0'), 'hex'), '', 0, n
@@ -218,6 +219,24 @@ async fn check_approvals(connection: &mut PgConnection) {
     }
 }
 
+async fn check_executions(connection: &mut PgConnection) {
+    let workspace = Scribe::new(1).workspace;
+    for agent in [None, Some(AGENT)] {
+        for beyond in [None, Some(OPEN.execution())] {
+            let query = ExecutionQuery {
+                state: ExecutionState::Ready,
+                agent,
+                beyond,
+                limit: 200,
+            };
+            let sql = executions::page(workspace, &query);
+            check_page(connection, sql, "executions_open", false).await;
+        }
+        let sql = executions::count(workspace, ExecutionState::Consumed, agent);
+        check_page(connection, sql, "executions_open", false).await;
+    }
+}
+
 /// In one test, because filling the tables takes a while.
 #[tokio::test]
 async fn no_question_goes_through_a_whole_table() {
@@ -225,6 +244,7 @@ async fn no_question_goes_through_a_whole_table() {
     let connection = &mut connect(&fixture).await;
     check_records(connection).await;
     check_approvals(connection).await;
+    check_executions(connection).await;
     check(connection, deliveries::DUE, "deliveries_due", false).await;
     check(connection, deliveries::NEXT, "deliveries_due", true).await;
     check(connection, deliveries::OF_CHANNEL, "deliveries_pkey", true).await;

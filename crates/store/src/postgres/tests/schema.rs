@@ -61,7 +61,8 @@ async fn two_opens_at_once_migrate_once() {
     assert_eq!(two.workspaces().await.unwrap().len(), 1);
     assert_eq!(three.workspaces().await.unwrap().len(), 1);
     let applied = "SELECT description FROM _sqlx_migrations";
-    assert_eq!(names(&mut database.connect().await, applied).await.len(), 1);
+    let applied = names(&mut database.connect().await, applied).await;
+    assert_eq!(applied.len(), crate::postgres::MIGRATIONS.iter().count());
 }
 
 /// A database that a newer version wrote is refused, not guessed at, directly and through a pooler.

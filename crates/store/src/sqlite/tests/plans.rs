@@ -2,7 +2,7 @@
 
 use signoff_core::{
     action::{Priority, Risk},
-    event::ApprovalStatus,
+    event::{ApprovalStatus, ExecutionState},
     fold::RowKey,
     id::{ActionId, AgentId},
 };
@@ -10,14 +10,14 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::open;
 use crate::{
-    ApprovalQuery, RecordQuery, Search,
+    ApprovalQuery, ExecutionQuery, RecordQuery, Search,
     cells::Table,
     conformance::{
         scribe::{START, Scribe, raw},
         world::{AGENT, DANA, OPEN, idempotency_name},
     },
     model::raw_of,
-    sqlite::{approvals, batch, deliveries, records, side},
+    sqlite::{approvals, batch, deliveries, executions, records, side},
 };
 
 async fn plan(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
@@ -253,6 +253,28 @@ async fn approvals_are_found_by_index() {
     check(&mut connection, approvals::FACTS, "approvals_open", true).await;
     for index in ["sqlite_autoindex_approvals", "events_by_subject", "payloads"] {
         check(&mut connection, approvals::REQUEST, index, false).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_is_looked_at_alone() {
+    let fixture = open().await;
+    let mut connection = fixture.connect().await;
+    let workspace = Scribe::new(1).workspace;
+    for agent in [None, Some(AGENT)] {
+        for beyond in [None, Some(OPEN.execution())] {
+            let query = ExecutionQuery {
+                state: ExecutionState::Ready,
+                agent,
+                beyond,
+                limit: 200,
+            };
+            let sql = executions::page(workspace, &query);
+            check(&mut connection, sql.sql().as_str(), "executions_open", true).await;
+        }
+        let sql = executions::count(workspace, ExecutionState::Consumed, agent);
+        let index = "COVERING INDEX executions_open";
+        check(&mut connection, sql.sql().as_str(), index, true).await;
     }
 }
 

@@ -1,11 +1,10 @@
-//! Structured conditions `{field, operator, value}` and how they combine. Vectors: `spec/conditions.json`.
-//!
-//! Expressions (CEL) will join them as another variant of [`Condition`]; what a condition answers stays the same.
+//! Structured conditions `{field, operator, value}`, as dashboards and other products write them.
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::{Outcome, Report, Sight};
 use crate::{action::text_enum, decimal::Decimal};
 
 /// How a field is compared with a value.
@@ -41,10 +40,10 @@ text_enum!(Operator {
     Contains => "contains", Matches => "matches", Exists => "exists",
 });
 
-/// One condition, as written.
+/// A field compared with a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Condition {
+pub struct Comparison {
     /// A dotted path under `context` unless it starts with `inputs.`, `context.`, `http.` or `agent.`.
     pub field: String,
     /// How to compare.
@@ -59,8 +58,8 @@ const REGEX_BYTES_MAX: usize = 256 * 1024;
 
 /// A condition that is ready to be evaluated.
 #[derive(Debug, Clone)]
-pub struct Compiled {
-    source: Condition,
+pub(super) struct Compiled {
+    source: Comparison,
     /// The source as people read it.
     text: String,
     /// The value to compare with, where it is a number.
@@ -75,60 +74,12 @@ enum Root {
     Context,
     Inputs,
     Agent,
+    Http,
 }
 
-/// What conditions can see.
-#[derive(Debug, Clone, Copy)]
-pub struct Sight<'a> {
-    /// The action's context.
-    pub context: &'a Map<String, Value>,
-    /// The action's inputs.
-    pub inputs: &'a Map<String, Value>,
-    /// The agent as `{id, name, labels, owner}`.
-    pub agent: &'a Value,
-}
-
-/// How one condition came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It holds.
-    True,
-    /// It does not.
-    False,
-    /// It could not be evaluated, which never opens the gate.
-    Error,
-}
-
-/// One condition with what it saw.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Report {
-    /// The condition as text.
-    pub expression: String,
-    /// How it came out.
-    pub result: Outcome,
-    /// The value it saw, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub saw: Option<Value>,
-    /// What went wrong, for [`Outcome::Error`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-/// All conditions together, as `&&` combines them: a false one settles it, an error counts only where none is false.
-pub fn combine(reports: &[Report]) -> Outcome {
-    if reports.iter().any(|report| report.result == Outcome::False) {
-        Outcome::False
-    } else if reports.iter().any(|report| report.result == Outcome::Error) {
-        Outcome::Error
-    } else {
-        Outcome::True
-    }
-}
-
-impl Condition {
+impl Comparison {
     /// The condition as people read it: `amount lte 50`.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match &self.value {
             Some(value) => format!("{} {} {value}", self.field, self.operator),
             None => format!("{} {}", self.field, self.operator),
@@ -139,16 +90,12 @@ impl Condition {
     ///
     /// # Errors
     /// A sentence that says what can't work.
-    pub fn compile(&self) -> Result<Compiled, String> {
+    pub(super) fn compile(&self) -> Result<Compiled, String> {
         let (root, path) = match self.field.split_once('.') {
             Some(("inputs", rest)) => (Root::Inputs, rest),
             Some(("context", rest)) => (Root::Context, rest),
             Some(("agent", rest)) => (Root::Agent, rest),
-            Some(("http", _)) => {
-                return Err(
-                    "conditions over `http` belong to proxied calls, which this version does not make".into(),
-                );
-            }
+            Some(("http", rest)) => (Root::Http, rest),
             _ => (Root::Context, self.field.as_str()),
         };
         let path: Vec<String> = path.split('.').map(str::to_owned).collect();
@@ -196,7 +143,7 @@ impl Condition {
     }
 }
 
-fn compile_regex(pattern: &str) -> Result<Regex, String> {
+pub(super) fn compile_regex(pattern: &str) -> Result<Regex, String> {
     regex::RegexBuilder::new(pattern)
         .size_limit(REGEX_BYTES_MAX)
         .dfa_size_limit(REGEX_BYTES_MAX)
@@ -206,9 +153,9 @@ fn compile_regex(pattern: &str) -> Result<Regex, String> {
 
 impl Compiled {
     /// Evaluates; never fails, an error is an outcome.
-    pub fn evaluate(&self, sight: &Sight<'_>) -> Report {
+    pub(super) fn evaluate(&self, sight: &Sight<'_>) -> Report {
         let seen = self.look_up(sight);
-        let (result, error) = match self.test(seen) {
+        let (result, error) = match self.compare(seen) {
             Ok(true) => (Outcome::True, None),
             Ok(false) => (Outcome::False, None),
             Err(error) => (Outcome::Error, Some(error)),
@@ -228,6 +175,7 @@ impl Compiled {
             Root::Context => sight.context.get(first),
             Root::Inputs => sight.inputs.get(first),
             Root::Agent => sight.agent.get(first),
+            Root::Http => sight.http?.get(first),
         }?;
         for step in path {
             value = match value {
@@ -238,7 +186,11 @@ impl Compiled {
         Some(value)
     }
 
-    fn test(&self, seen: Option<&Value>) -> Result<bool, String> {
+    pub(super) fn test(&self, sight: &Sight<'_>) -> Result<bool, String> {
+        self.compare(self.look_up(sight))
+    }
+
+    fn compare(&self, seen: Option<&Value>) -> Result<bool, String> {
         let source = &self.source;
         if source.operator == Operator::Exists {
             return Ok(seen.is_some() != (source.value == Some(Value::Bool(false))));
@@ -341,7 +293,7 @@ fn kind(value: &Value) -> &'static str {
 }
 
 /// What a report carries of a large value.
-fn shortened(value: &Value) -> Value {
+pub(super) fn shortened(value: &Value) -> Value {
     match value {
         Value::String(text) if text.chars().count() > 200 => {
             Value::String(text.chars().take(200).chain(['…']).collect())
@@ -355,24 +307,5 @@ fn shortened(value: &Value) -> Value {
             }
         }
         other => other.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_false_one_settles_and_an_error_counts_where_none_is_false() {
-        use Outcome::{Error, False, True};
-        let report = |result| Report {
-            expression: String::new(),
-            result,
-            saw: None,
-            error: None,
-        };
-        assert_eq!(combine(&[]), True);
-        assert_eq!(combine(&[report(True), report(Error)]), Error);
-        assert_eq!(combine(&[report(Error), report(False)]), False);
     }
 }

@@ -1,0 +1,123 @@
+//! What a stop covers comes to its end: what is pending is denied, and permissions that nobody took are taken back. What was
+//! asked is not read for it, so that nothing that was erased or damaged stays.
+
+use futures_util::future::join_all;
+use signoff_core::{
+    action::Action,
+    actor::Actor,
+    approval,
+    event::ExecutionState,
+    execution::{Command, transition},
+    fold::RowKey,
+    id::{AgentId, ApprovalId, ExecutionId},
+    policy::Orphaned,
+    stop::StopTarget,
+};
+use signoff_store::{ApprovalQuery, ExecutionQuery, Wants};
+
+use super::{PART, agent_of};
+use crate::{
+    Engine, EngineResult,
+    approvals::PAGE_MAX,
+    decide::{step, wants_of},
+    policies::open_statuses,
+    tenant::Tenant,
+    turn::{Draft, Turn},
+};
+
+impl Engine {
+    /// Ends everything on its way that a stop in force covers, page by page.
+    pub(crate) async fn end_what_is_stopped(&self, tenant: &Tenant) -> EngineResult<()> {
+        let snapshot = tenant.snapshot();
+        for (target, _) in snapshot.policies.stops().iter() {
+            self.deny_pending(tenant, agent_of(target)).await?;
+            self.revoke_ready(tenant, agent_of(target)).await?;
+            if target == StopTarget::Workspace {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn deny_pending(&self, tenant: &Tenant, agent: Option<AgentId>) -> EngineResult<()> {
+        let mut query = ApprovalQuery {
+            statuses: open_statuses(),
+            agents: agent.map(|agent| vec![agent]),
+            oldest_first: true,
+            limit: PAGE_MAX,
+            ..ApprovalQuery::default()
+        };
+        loop {
+            let rows = self.store().approvals(tenant.id, &query).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            query.beyond = Some(last.submitted_seq);
+            let steps = rows.iter().map(|row| {
+                let id = row.id;
+                self.write(tenant, wants_of(tenant, row, None), move |turn| deny(turn, id))
+            });
+            for done in join_all(steps).await {
+                done?;
+            }
+        }
+    }
+
+    async fn revoke_ready(&self, tenant: &Tenant, agent: Option<AgentId>) -> EngineResult<()> {
+        let mut query = ExecutionQuery {
+            state: ExecutionState::Ready,
+            agent,
+            beyond: None,
+            limit: PAGE_MAX,
+        };
+        loop {
+            let rows = self.store().executions(tenant.id, &query).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            query.beyond = Some(last.id);
+            let steps = rows.iter().map(|row| {
+                let id = row.id;
+                let mut wants = Wants::default();
+                wants.rows.insert((tenant.id, RowKey::Execution(id)));
+                self.write(tenant, wants, move |turn| revoke(turn, id))
+            });
+            for done in join_all(steps).await {
+                done?;
+            }
+        }
+    }
+}
+
+/// Denies an approval if it is still open and still covered.
+fn deny(turn: &mut Turn<'_>, id: ApprovalId) -> EngineResult<()> {
+    let snapshot = turn.snapshot();
+    let row = turn.approval(id)?;
+    let covered = snapshot.policies.stops().over(row.agent).is_some();
+    let Some(facts) = snapshot.facts(row.agent).filter(|_| covered) else {
+        return Ok(());
+    };
+    if row.status.is_terminal() {
+        return Ok(());
+    }
+    // A stop asks for no more than whose it is.
+    let verdict = snapshot
+        .policies
+        .judge(&Action::named(&row.action), facts, turn.now());
+    let command = approval::Command::Rejudge {
+        verdict: &verdict,
+        orphaned: Orphaned::Judge,
+    };
+    step(turn, id, &command, &Actor::system(PART), None, None)
+}
+
+/// Takes a permission back if it is still there and still covered.
+fn revoke(turn: &mut Turn<'_>, id: ExecutionId) -> EngineResult<()> {
+    let snapshot = turn.snapshot();
+    let covered = |agent| snapshot.policies.stops().over(agent).is_some();
+    let Some(row) = turn.execution(id) else {
+        return Ok(());
+    };
+    if row.state != ExecutionState::Ready || !covered(row.agent) {
+        return Ok(());
+    }
+    let event = transition(row, Command::Revoke, turn.now(), turn.log_epoch(), None)?;
+    let draft = Draft::new(event, Actor::system(PART), id).under(row.policy.as_ref());
+    turn.emit(draft).map(drop)
+}

@@ -1,0 +1,83 @@
+//! Questions about executions that are on their way.
+
+use signoff_core::{
+    event::ExecutionState,
+    id::{AgentId, WorkspaceId},
+    rows::{CounterRow, ExecutionRow},
+};
+use sqlx::{Postgres, QueryBuilder};
+
+use super::PostgresStore;
+use crate::{
+    ExecutionQuery, StoreResult,
+    cells::{blob, unsigned},
+    fields::{Fields as _, all, whole},
+};
+
+/// The condition of the partial index over what is on its way.
+const OPEN: &str = " AND state IN ('ready', 'consumed', 'executing')";
+const COUNTER: &str = "SELECT row FROM counters WHERE workspace = $1 AND id = $2";
+
+impl PostgresStore {
+    pub(super) async fn read_executions(
+        &self,
+        workspace: WorkspaceId,
+        query: &ExecutionQuery,
+    ) -> StoreResult<Vec<ExecutionRow>> {
+        let rows = self.all(page(workspace, query).build().persistent(false)).await?;
+        all(&rows, whole)
+    }
+
+    pub(super) async fn count_executions(
+        &self,
+        workspace: WorkspaceId,
+        state: ExecutionState,
+        agent: Option<AgentId>,
+    ) -> StoreResult<u64> {
+        let mut sql = count(workspace, state, agent);
+        let row = self.one(sql.build().persistent(false)).await?;
+        unsigned(row.map(|row| row.int("open")).transpose()?.unwrap_or_default())
+    }
+
+    /// Approvals of one agent that are not at their end, as they are counted with each of them.
+    pub(super) async fn count_open_of(&self, workspace: WorkspaceId, agent: AgentId) -> StoreResult<u64> {
+        let query = sqlx::query(COUNTER).bind(blob(workspace));
+        let row = self.one(query.bind(agent.0.0.to_vec())).await?;
+        let row: Option<CounterRow> = row.as_ref().map(whole).transpose()?;
+        Ok(row.map_or(0, |row| row.pending))
+    }
+}
+
+pub(super) fn page(workspace: WorkspaceId, query: &ExecutionQuery) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new("SELECT row FROM executions WHERE workspace = ");
+    push_which(&mut sql, workspace, query.state, query.agent);
+    if let Some(beyond) = query.beyond {
+        sql.push(" AND id < ").push_bind(beyond.0.0.to_vec());
+    }
+    sql.push(" ORDER BY id DESC LIMIT ")
+        .push_bind(i64::from(query.limit));
+    sql
+}
+
+pub(super) fn count(
+    workspace: WorkspaceId,
+    state: ExecutionState,
+    agent: Option<AgentId>,
+) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new("SELECT count(*) AS open FROM executions WHERE workspace = ");
+    push_which(&mut sql, workspace, state, agent);
+    sql
+}
+
+fn push_which(
+    sql: &mut QueryBuilder<Postgres>,
+    workspace: WorkspaceId,
+    state: ExecutionState,
+    agent: Option<AgentId>,
+) {
+    sql.push_bind(blob(workspace)).push(OPEN);
+    sql.push(" AND state = ").push_bind(state.as_str());
+    if let Some(agent) = agent {
+        sql.push(" AND agent = ").push_bind(agent.0.0.to_vec());
+    }
+}
