@@ -395,8 +395,8 @@ mod tests {
                 "valu",
             ),
             (
-                r#"{"name":"a","effect":"deny","conditions":["context.amount > 5"]}"#,
-                "not supported yet",
+                r#"{"name":"a","effect":"deny","conditions":[5]}"#,
+                "an expression in quotes",
             ),
         ];
         for (json, expected) in cases {
@@ -408,7 +408,8 @@ mod tests {
     #[test]
     fn a_policy_reads_back_what_it_wrote() {
         let json = r#"{"id":"pol_1","version":2,"created_at":"t","updated_at":"t","name":"a","effect":"conditional",
-            "conditions":[{"field":"amount","operator":"lte","value":50}],"approval":{"timeout":"30m"}}"#;
+            "labels":{"team":"ops"},"risk":["low","high"],"cost_over":"10.50",
+            "conditions":["context.amount > 5",{"field":"amount","operator":"lte","value":50}],"approval":{"timeout":"30m"}}"#;
         let policy: Policy = serde_json::from_str(json).unwrap();
         assert_eq!(
             policy.body.approval.as_ref().and_then(|a| a.timeout),

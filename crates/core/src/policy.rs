@@ -303,6 +303,17 @@ impl PolicyDoc {
         Ok(())
     }
 
+    /// The feature level from which it may be written: a node that does not know a matcher would take it for wider than
+    /// it is.
+    pub fn feature_level(&self) -> u32 {
+        let expression = |condition: &Condition| matches!(condition, Condition::Expression(_));
+        let new = !self.labels.is_empty()
+            || self.risk.is_some()
+            || self.cost_over.is_some()
+            || self.conditions.iter().any(expression);
+        if new { 3 } else { self.approval.feature_level() }
+    }
+
     /// The normal form of the effect: what it says where its conditions hold, do not hold, or fail.
     pub fn normal_form(&self) -> NormalForm {
         let otherwise = match self.otherwise {
@@ -331,17 +342,6 @@ impl PolicyDoc {
                 on_error: Some(otherwise),
             },
         }
-    }
-
-    /// The feature level from which it may be written: a node that does not know a matcher would take it for wider than
-    /// it is.
-    pub fn feature_level(&self) -> u32 {
-        let expression = |condition: &Condition| matches!(condition, Condition::Expression(_));
-        let new = !self.labels.is_empty()
-            || self.risk.is_some()
-            || self.cost_over.is_some()
-            || self.conditions.iter().any(expression);
-        if new { 3 } else { self.approval.feature_level() }
     }
 }
 

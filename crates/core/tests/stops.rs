@@ -287,8 +287,8 @@ fn what_lets_an_action_go_on_is_known() {
             digest: signoff_core::payload::Hash32([0; 32]),
             view: None,
             not_counted: Vec::new(),
-            stage: None,
             end,
+            stage: None,
         })
     };
     let settled = |state| Event::ExecutionSettled(ExecutionSettled { state });
