@@ -9,6 +9,7 @@ use crate::{
     condition::{self, Condition},
     id::PolicyId,
     name::{self, Specificity},
+    requirement::LinkMode,
     time::Micros,
 };
 
@@ -229,6 +230,7 @@ impl PolicyDoc {
         self.check_matchers()?;
         self.check_conditions()?;
         self.approval.check()?;
+        self.check_link()?;
         match self.valid_for {
             Some(span) if span.0 <= 0 || span > TIMEOUT_MAX => {
                 return Err(problem("/valid_for", "more than 0 and at most 30 days"));
@@ -253,6 +255,22 @@ impl PolicyDoc {
         }
         if matches!(&self.risk, Some(RiskMatch::OneOf(risks)) if risks.is_empty()) {
             return Err(problem("/risk", "name at least one risk"));
+        }
+        Ok(())
+    }
+
+    /// A policy about high risk alone never lets a link decide for anyone; one that is about others too does for these.
+    fn check_link(&self) -> Result<(), PolicyProblem> {
+        let lower = [Risk::Minimal, Risk::Low, Risk::Medium];
+        let only_high = self
+            .risk
+            .as_ref()
+            .is_some_and(|risk| !lower.into_iter().any(|lower| risk.fits(lower)));
+        if only_high && self.approval.link == Some(LinkMode::Anyone) {
+            return Err(problem(
+                "/approval/link",
+                "a link that decides for anyone is too little at high risk",
+            ));
         }
         Ok(())
     }

@@ -75,10 +75,8 @@ fn who_may_vote() {
         for word in requirement.split(' ') {
             match word {
                 "2" => {
-                    (
-                        row.requirement.stages[0].quorum,
-                        row.requirement.stages[0].deny_quorum,
-                    ) = (2, 2)
+                    let stage = &mut row.requirement.stages[0];
+                    (stage.quorum, stage.deny_quorum) = (2, 2);
                 }
                 "self" => row.requirement.self_approval = true,
                 approver => row.requirement.stages[0]

@@ -12,14 +12,15 @@ use signoff_core::{
     event::{ApprovalStatus, Ballot, Event},
     id::{AgentId, OperatorId, PolicyId},
     judge::{AgentFacts, PolicySet, Prepared},
-    policy::{ApprovalTerms, Effect, Orphaned, PolicyDoc, PolicyEffect, PolicyRef, Settings},
+    policy::{ApprovalTerms, Effect, Orphaned, PolicyDoc, PolicyEffect, PolicyRef, RiskMatch, Settings},
     requirement::{Approver, LinkMode, Requirement, Role, Stage, Unresolved},
+    stop::Stops,
 };
 
 mod machine;
 mod support;
 use machine::{Start, folded, pending, vote};
-use support::{People, Person, automation, operator, person};
+use support::{People, Person, automation, operator, person, seconds};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -265,6 +266,7 @@ fn i8_the_fold_refuses_votes_that_leave_stages_out() {
 struct Terms {
     name: String,
     approval: ApprovalTerms,
+    matches_risk: Option<RiskMatch>,
     #[serde(default)]
     people: Vec<String>,
     #[serde(default)]
@@ -299,6 +301,7 @@ fn terms_come_to_what_the_table_says() {
     for case in cases {
         let doc = PolicyDoc {
             approval: case.approval,
+            risk: case.matches_risk,
             ..PolicyDoc::new("terms", PolicyEffect::RequireApproval)
         };
         let refused = doc.check().err().map(|problem| problem.pointer);
@@ -316,17 +319,13 @@ fn terms_come_to_what_the_table_says() {
             version: 1,
         };
         let prepared = Prepared::new(reference, doc).expect("it was checked");
-        let set = PolicySet::new(
-            vec![Arc::new(prepared)],
-            Settings::default(),
-            signoff_core::stop::Stops::default(),
-        )
-        .expect("a set")
-        .among(Arc::new(known));
+        let set = PolicySet::new(vec![Arc::new(prepared)], Settings::default(), Stops::default())
+            .expect("a set")
+            .among(Arc::new(known));
         let mut action = Action::named("stripe.refund");
         (action.context, action.priority, action.risk) = (case.context, case.priority, case.risk);
         let agent = AgentFacts::new(AgentId(support::raw(2)), "bot", &BTreeMap::new(), None);
-        let verdict = set.judge(&action, &agent, support::NOON);
+        let verdict = set.judge(&action, &agent, seconds(1));
         let say = |approver: &Approver| match approver {
             Approver::Operator(id) => format!("person:{}", people[id]),
             other => other.to_string(),

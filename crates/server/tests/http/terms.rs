@@ -98,13 +98,13 @@ async fn an_approval_says_which_stage_is_open_and_what_is_needed() {
     );
     let done = vote(&world, Who::Admin, &id, json!({})).await.ok().json();
     assert_eq!(done["status"], "approved");
-    let states: Vec<&Value> = done["requirement"]["stages"]
+    let at_the_end: Vec<&Value> = done["requirement"]["stages"]
         .as_array()
         .unwrap()
         .iter()
         .map(|stage| &stage["state"])
         .collect();
-    assert_eq!(states, ["done", "done"]);
+    assert_eq!(at_the_end, ["done", "done"]);
     let events = world.get(Who::Viewer, "/v1/audit/events?limit=5").await.ok().text;
     assert!(events.contains("stage 1 is done"), "{events}");
 }

@@ -176,17 +176,17 @@ impl ToWire for requirement::Requirement {
 }
 
 /// A stage without votes.
-pub(super) fn stage_of(stage: &requirement::Stage, number: u32, state: StageState) -> Stage {
+pub(super) fn stage_of(asked: &requirement::Stage, number: u32, state: StageState) -> Stage {
     Stage {
         number,
-        name: stage.name.clone(),
+        name: asked.name.clone(),
         state,
-        approvers: stage.approvers.iter().map(ToString::to_string).collect(),
-        quorum: stage.quorum,
-        deny_quorum: stage.deny_quorum,
+        approvers: asked.approvers.iter().map(ToString::to_string).collect(),
+        quorum: asked.quorum,
+        deny_quorum: asked.deny_quorum,
         approved_by: Vec::new(),
         denied_by: Vec::new(),
-        needed: stage.quorum,
+        needed: asked.quorum,
     }
 }
 

@@ -8,6 +8,7 @@ mod policy;
 mod principal;
 mod stats;
 mod stop;
+mod terms;
 mod words;
 
 pub(crate) use action::{submit, submit_answer};
