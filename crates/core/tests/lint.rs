@@ -26,6 +26,9 @@ struct Table {
     cases: Vec<Case>,
 }
 
+/// Severity, code, policy, place, the other policy.
+type Expected = (Severity, LintCode, Option<String>, String, Option<String>);
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
@@ -34,7 +37,7 @@ struct Case {
     known: CaseKnown,
     default_approvers: Option<Vec<Approver>>,
     policies: Vec<PolicyDoc>,
-    expect: Vec<(Severity, LintCode, Option<String>, String, Option<String>)>,
+    expect: Vec<Expected>,
 }
 
 /// Operators as `name role`, perhaps `disabled`, with the address `name@example.com`.

@@ -203,9 +203,10 @@ mod tests {
     fn a_bomb_is_refused() {
         let mut bomb = String::from("agents:\n");
         bomb.push_str("  - &a0 {name: x, labels: {a: b}}\n");
-        let lines: String = (1..12)
+        let lines: Vec<String> = (1..12)
             .map(|n| format!("x{n}: &a{n} [{}]\n", format!("*a{},", n - 1).repeat(20)))
             .collect();
+        let lines = lines.concat();
         let laughs = format!("x0: &a0 [x, x]\n{lines}policies: *a11\n");
         assert!(parse::<serde_json::Value>(Language::Yaml, &laughs).is_err());
         let deep = format!("policies: {}{}", "[".repeat(100_000), "]".repeat(100_000));

@@ -7,7 +7,7 @@ use cel::{
 };
 use serde_json::Value;
 
-use super::{Sight, expression::STEPS_MAX};
+use super::{Sight, expression::STEPS_MAX, names};
 
 /// How many bytes of text an expression may touch in all its rounds.
 const TOUCHED_MAX: usize = 64 * 1024 * 1024;
@@ -71,7 +71,9 @@ fn length(range: &IdedExpr, sight: &Sight<'_>) -> usize {
         Expr::Map(map) => map.entries.len(),
         Expr::Comprehension(comprehension) => length(&comprehension.iter_range, sight),
         _ => match path(range) {
-            Some(path) if sight.knows(path[0]) => sight.look_up(&path).map_or(0, |found| entries(&found)),
+            Some(path) if names::VARIABLES.contains(&path[0]) => {
+                sight.look_up(&path).map_or(0, |found| entries(&found))
+            }
             // What a loop's own variable leads to, or what was computed: as long as the longest there is.
             _ => of_all(sight, longest_list),
         },

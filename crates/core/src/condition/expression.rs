@@ -16,7 +16,6 @@ use serde_json::{Map, Value, json};
 use super::{
     Outcome, Report, Sight, Unusable, cost,
     functions::env,
-    names,
     reader::{Reader, no_truth},
     structured::shortened,
     values,
@@ -172,8 +171,7 @@ pub(super) fn said(error: &ExecutionError) -> String {
         ExecutionError::IndexOutOfBounds(_) => "the list is shorter than that".into(),
         ExecutionError::NoSuchOverload(overload) => overload.to_string(),
         ExecutionError::UnsupportedBinaryOperator(operator, ..) => format!(
-            "`{}` can't join values of these types; a decimal and a whole number need money(…) or double(…)",
-            operator
+            "`{operator}` can't join values of these types; a decimal and a whole number need money(…) or double(…)"
         ),
         other => other.to_string().chars().take(200).collect(),
     }
@@ -220,11 +218,6 @@ fn number<'a>(decimal: &str) -> Box<dyn Val + 'a> {
 }
 
 impl Sight<'_> {
-    /// Whether the name is one of those that expressions start from.
-    pub(super) fn knows(&self, name: &str) -> bool {
-        names::VARIABLES.contains(&name)
-    }
-
     /// What stands at the end of a chain of fields.
     pub(super) fn look_up<S: AsRef<str>>(&self, path: &[S]) -> Option<std::borrow::Cow<'_, Value>> {
         use std::borrow::Cow;

@@ -65,7 +65,9 @@ fn declare() -> Env {
         )
         .expect("declared once");
     };
-    member("matches", STRING_TYPE, vec![STRING_TYPE], matches);
+    member("matches", STRING_TYPE, vec![STRING_TYPE], |arguments| {
+        matches(&arguments)
+    });
     member("lowerAscii", STRING_TYPE, vec![], |arguments| {
         Ok(text_value(text(&arguments, 0)?.to_ascii_lowercase()))
     });
@@ -98,7 +100,7 @@ fn declare() -> Env {
         "between",
         TIMESTAMP_TYPE,
         vec![STRING_TYPE, STRING_TYPE, STRING_TYPE],
-        between,
+        |arguments| between(&arguments),
     );
     env
 }
@@ -131,11 +133,11 @@ fn holds(list: &[Box<dyn Val + '_>], wanted: &dyn Val) -> bool {
 
 /// Searches; anchors are the author's. The pattern was checked when the policy was saved, and compiled patterns are kept by
 /// thread, so that nothing is waited for.
-fn matches<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Answer<'b, 'v> {
+fn matches<'b, 'v>(arguments: &[CowVal<'b, 'v>]) -> Answer<'b, 'v> {
     thread_local! {
         static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default();
     }
-    let (subject, pattern) = (text(&arguments, 0)?, text(&arguments, 1)?);
+    let (subject, pattern) = (text(arguments, 0)?, text(arguments, 1)?);
     COMPILED.with_borrow_mut(|compiled| {
         if !compiled.contains_key(pattern) {
             let regex =
@@ -181,9 +183,9 @@ pub(super) fn clock(written: &str) -> Result<NaiveTime, ExecutionError> {
 }
 
 /// From the first time of day on, up to the second; over midnight where the second is the earlier.
-fn between<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Answer<'b, 'v> {
-    let (from, until) = (clock(text(&arguments, 1)?)?, clock(text(&arguments, 2)?)?);
-    let time = local(&arguments)?.time();
+fn between<'b, 'v>(arguments: &[CowVal<'b, 'v>]) -> Answer<'b, 'v> {
+    let (from, until) = (clock(text(arguments, 1)?)?, clock(text(arguments, 2)?)?);
+    let time = local(arguments)?.time();
     Ok(truth(if from <= until {
         from <= time && time < until
     } else {

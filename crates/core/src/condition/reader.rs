@@ -234,7 +234,6 @@ fn is_amount(node: &IdedExpr) -> bool {
 /// What an expression gives, where that can't be true or false.
 pub(super) fn no_truth(node: &IdedExpr) -> Option<&'static str> {
     match &node.expr {
-        Expr::Literal(LiteralValue::Boolean(_)) => None,
         Expr::Literal(LiteralValue::String(_)) => Some("text"),
         Expr::Literal(LiteralValue::Null) => Some("null"),
         Expr::Literal(LiteralValue::Int(_) | LiteralValue::UInt(_) | LiteralValue::Double(_)) => {

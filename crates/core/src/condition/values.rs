@@ -46,7 +46,7 @@ pub(super) fn map(object: &Map<String, Value>) -> CelMap<'_> {
     CelMap::from(entries)
 }
 
-fn text_of<'a>(key: &'a dyn Val) -> Result<&'a str, ExecutionError> {
+fn text_of(key: &dyn Val) -> Result<&str, ExecutionError> {
     key.downcast_ref::<CelString>()
         .map(CelString::inner)
         .ok_or_else(|| ExecutionError::UnexpectedType {

@@ -189,7 +189,7 @@ fn left_alone(policy: &PolicyDoc, named: &Named, quorum: usize, known: &Known) -
     let by_labels = written(policy)
         .get(NOT_ABOUT_AGENTS)
         .is_some_and(|labels| !labels.is_null());
-    if policy.approval.self_approval || by_labels || automation(named, quorum) != "" {
+    if policy.approval.self_approval || by_labels || !automation(named, quorum).is_empty() {
         return None;
     }
     let matching = Agents::of(&policy.agents)?;

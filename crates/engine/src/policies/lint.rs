@@ -25,15 +25,12 @@ impl Engine {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::SeeWorkspace)?;
         let snapshot = tenant.snapshot();
-        let policies = match policies {
-            Some(policies) => {
-                check_policies(&policies)?;
-                policies
-            }
-            None => {
-                let present = set_view(0, snapshot.settings().clone(), &snapshot.rows);
-                present.policies.into_iter().map(|row| row.doc).collect()
-            }
+        let policies = if let Some(policies) = policies {
+            check_policies(&policies)?;
+            policies
+        } else {
+            let present = set_view(0, snapshot.settings().clone(), &snapshot.rows);
+            present.policies.into_iter().map(|row| row.doc).collect()
         };
         let approvers = default_approvers.unwrap_or_else(|| snapshot.settings().default_approvers.clone());
         Ok(lint(&policies, Some(&approvers), &known(&snapshot)))

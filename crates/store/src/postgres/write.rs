@@ -79,13 +79,16 @@ pub(super) static TOGETHER: LazyLock<BTreeMap<Vec<Table>, &'static str>> = LazyL
 });
 
 fn together(tables: &[Table]) -> String {
-    let (mut text, mut parameter) = (LOG.to_owned(), FIRST_OF_ROWS);
-    for table in tables {
-        let rows = insert_into(*table, parameter);
-        text.push_str(&format!(", {}_put AS ({rows})", table.name()));
+    let mut parameter = FIRST_OF_ROWS;
+    let rows = tables.iter().map(|table| {
+        let part = format!(", {}_put AS ({})", table.name(), insert_into(*table, parameter));
         parameter += table.columns().len();
-    }
-    text + MOVED
+        part
+    });
+    std::iter::once(LOG.to_owned())
+        .chain(rows)
+        .chain([MOVED.to_owned()])
+        .collect()
 }
 
 /// How rows of a folded table are put in, and taken away by their ids; made once, so that the texts stay the same.

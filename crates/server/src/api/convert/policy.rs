@@ -57,8 +57,11 @@ pub(crate) fn apply(given: wire::PolicyApply) -> Result<ApplyPolicies, Refused> 
     })
 }
 
-/// A set to look through: its policies, if any are given, and its default approvers.
-pub(crate) fn to_lint(given: PolicyLint) -> Result<(Option<Vec<PolicyDoc>>, Option<Vec<Approver>>), Refused> {
+/// The policies and the default approvers of a set to look through, where they are given.
+pub(crate) type ToLint = (Option<Vec<PolicyDoc>>, Option<Vec<Approver>>);
+
+/// A set to look through.
+pub(crate) fn to_lint(given: PolicyLint) -> Result<ToLint, Refused> {
     let given_any = given.policies.is_some();
     let set = apply(wire::PolicyApply {
         policies: given.policies.unwrap_or_default(),

@@ -164,7 +164,7 @@ impl Report<'_> {
     fn json(&self, dry_run: bool, applied: bool) -> Value {
         let count = |what: &[What]| {
             let changes = self.plan.changes.iter();
-            changes.filter(|change| what.contains(&change.change)).count()
+            changes.filter(|change| what.contains(&change.what)).count()
         };
         json!({
             "dry_run": dry_run,
@@ -202,10 +202,10 @@ async fn plan_of(
         let switched_off = change
             .fields
             .iter()
-            .any(|field| field.field == "disabled" && field.new == true);
-        change.kind == Kind::Agent && (change.change == What::Disable || switched_off)
+            .any(|field| field.path == "disabled" && field.new == true);
+        change.kind == Kind::Agent && (change.what == What::Disable || switched_off)
     });
-    for agent in disabled.filter(|change| change.change != What::Create) {
+    for agent in disabled.filter(|change| change.what != What::Create) {
         plan.withdrawn += pending_of(client, &agent.name).await?;
     }
     let mut findings = Vec::new();
@@ -242,7 +242,7 @@ async fn plan_of(
     }
     // A group can go only when no policy names it any more.
     plan.changes.sort_by_key(|change| {
-        let is_late = change.kind == Kind::Group && change.change == What::Remove;
+        let is_late = change.kind == Kind::Group && change.what == What::Remove;
         (is_late, change.kind)
     });
     Ok((plan, findings))
@@ -387,7 +387,11 @@ fn channel_field(field: String, found: &signoff_api::webhook::Webhook, update: &
         "events" => (json!(found.events), json!(update.events)),
         _ => (json!("(hidden)"), json!("(another one)")),
     };
-    Field { field, old, new }
+    Field {
+        path: field,
+        old,
+        new,
+    }
 }
 
 fn from_environment(channel: &str, named: &FromEnvironment) -> anyhow::Result<Secret> {

@@ -29,7 +29,8 @@ pub(crate) struct Plan {
 pub(crate) struct Change {
     pub(crate) kind: Kind,
     pub(crate) name: String,
-    pub(crate) change: What,
+    #[serde(rename = "change")]
+    pub(crate) what: What,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) fields: Vec<Field>,
     /// How; nothing for what the policy set as a whole brings.
@@ -85,7 +86,8 @@ impl What {
 /// One field, before and after.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Field {
-    pub(crate) field: String,
+    #[serde(rename = "field")]
+    pub(crate) path: String,
     pub(crate) old: Value,
     pub(crate) new: Value,
 }
@@ -109,7 +111,7 @@ impl Change {
         Self {
             kind,
             name: name.to_owned(),
-            change,
+            what: change,
             fields,
             step,
         }
@@ -126,7 +128,7 @@ pub(crate) fn differences(old: &Value, new: &Value) -> Vec<Field> {
     names
         .into_iter()
         .map(|name| Field {
-            field: name.clone(),
+            path: name.clone(),
             old: value(&old, name),
             new: value(&new, name),
         })
@@ -308,15 +310,15 @@ fn agents(wanted: &[AgentEntry], present: &Present) -> Vec<Change> {
         let owner = found.owner.as_ref().map(|owner| owner.id.as_str());
         let fields = differences(&said(&found.labels, owner, found.disabled), &new);
         if !fields.is_empty() {
-            let changed = |name: &str| {
+            let differs = |name: &str| {
                 fields
                     .iter()
-                    .any(|field| field.field.split('.').next() == Some(name))
+                    .any(|field| field.path.split('.').next() == Some(name))
             };
             let update = AgentUpdate {
-                labels: changed("labels").then_some(labels),
-                owner: changed("owner").then(|| entry.owner.clone().unwrap_or_default()),
-                disabled: changed("disabled").then_some(disabled),
+                labels: differs("labels").then_some(labels),
+                owner: differs("owner").then(|| entry.owner.clone().unwrap_or_default()),
+                disabled: differs("disabled").then_some(disabled),
             };
             let step = Some(Step::AgentUpdate(found.id.clone(), update));
             changes.push(Change::new(Kind::Agent, &found.name, What::Update, fields, step));
@@ -352,7 +354,7 @@ pub(crate) fn policy_changes(
         let fields = differences(&settings(&present.set.settings), &settings(new));
         let fields = fields.into_iter().filter(|field| !field.new.is_null());
         changes.extend(fields.map(|field| {
-            let name = field.field.clone();
+            let name = field.path.clone();
             Change::new(Kind::Setting, &name, What::Update, vec![field], None)
         }));
     }

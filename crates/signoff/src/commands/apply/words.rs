@@ -30,8 +30,8 @@ pub(super) fn plan(plan: &Plan, version: u64) -> String {
 }
 
 fn push(text: &mut String, change: &Change) {
-    let sign = change.change.sign();
-    let disabled = if change.change == What::Disable {
+    let sign = change.what.sign();
+    let disabled = if change.what == What::Disable {
         " (disabled)"
     } else {
         ""
@@ -40,15 +40,15 @@ fn push(text: &mut String, change: &Change) {
     if change.kind == Kind::Setting {
         for field in &change.fields {
             let (old, new) = (shown(&field.old), shown(&field.new));
-            let _ = writeln!(text, "  {sign} {}: {old} → {new}", inert::line(&field.field));
+            let _ = writeln!(text, "  {sign} {}: {old} → {new}", inert::line(&field.path));
         }
         return;
     }
     let _ = writeln!(text, "  {sign} {}{disabled}", inert::line(&change.name));
     for field in &change.fields {
-        let name = inert::line(&field.field);
+        let name = inert::line(&field.path);
         let (old, new) = (shown(&field.old), shown(&field.new));
-        let _ = match change.change {
+        let _ = match change.what {
             What::Create => writeln!(text, "      {name}: {new}"),
             _ => writeln!(text, "      {name}: {old} → {new}"),
         };
@@ -71,7 +71,7 @@ fn shown(value: &Value) -> String {
 }
 
 fn summary(plan: &Plan) -> String {
-    let count = |what: What| plan.changes.iter().filter(|change| change.change == what).count();
+    let count = |what: What| plan.changes.iter().filter(|change| change.what == what).count();
     let mut parts = vec![
         format!("{} to create", count(What::Create)),
         format!("{} to change", count(What::Update)),
@@ -146,7 +146,7 @@ pub(super) fn done(plan: &Plan, version: Option<u64>) {
 
 /// What people still have to do; secrets are theirs to make.
 pub(super) fn next_steps(plan: &Plan) -> Vec<String> {
-    let created = plan.changes.iter().filter(|change| change.change == What::Create);
+    let created = plan.changes.iter().filter(|change| change.what == What::Create);
     created
         .filter_map(|change| {
             let name = inert::line(&change.name);
@@ -167,7 +167,7 @@ pub(super) fn next_steps(plan: &Plan) -> Vec<String> {
 pub(super) fn broken_off(plan: &Plan, count: usize) {
     let line = |change: &Change| {
         let kind = change.kind.heading();
-        format!("  {} {kind}: {}", change.change.sign(), inert::line(&change.name))
+        format!("  {} {kind}: {}", change.what.sign(), inert::line(&change.name))
     };
     let (done, left) = plan.changes.split_at(count);
     output::talk(if done.is_empty() {
