@@ -127,6 +127,10 @@ const MESSAGE_FIELDS: &str =
 const DETAIL_FIELDS: &str = "version service environment env branch commit target table path file command url host customer \
     customer_id user user_id email name id";
 
+/// What stands before `send` where it is messages that are sent; anything else there is itself what is sent: a payout, say.
+const MESSENGERS: &str = "slack discord teams telegram whatsapp signal twilio sendgrid mailgun postmark intercom zendesk \
+    chat message messages messaging comms support crm";
+
 /// Keys whose own name says nothing about the thing.
 const NAMELESS_KEYS: &str = "target object resource resource_id record record_id name id email path url to";
 
@@ -246,9 +250,7 @@ impl Draft {
             .map(str::to_ascii_lowercase)
             .unwrap_or_default();
         let noun = match (rest, before.as_str()) {
-            ("", "email" | "mail" | "gmail" | "sms" | "invoice" | "notification" | "newsletter") => {
-                before.as_str()
-            }
+            ("", before) if verb == "send" && !before.is_empty() && !has(MESSENGERS, before) => before,
             ("", _) => "message",
             (rest, _) => rest,
         };
