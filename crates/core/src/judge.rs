@@ -204,7 +204,8 @@ impl Prepared {
         fits.then(|| count.into_iter().map(u8::from).sum())
     }
 
-    /// How its conditions come out together: a false one settles it.
+    /// How its conditions come out together, as `&&` combines them: a false one settles it, an error counts only where
+    /// none is false.
     fn outcome(&self, sight: &Sight<'_>) -> Outcome {
         let mut together = Outcome::True;
         for condition in &self.conditions {

@@ -21,6 +21,7 @@ use crate::{
 
 pub use expression::{SOURCE_BYTES_MAX, STEPS_MAX};
 pub use structured::{Comparison, Operator};
+pub(crate) use structured::{compile_regex, decimal};
 
 /// One condition, as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,17 +116,6 @@ impl From<String> for Unusable {
     }
 }
 
-/// All conditions together, as `&&` combines them: a false one settles it, an error counts only where none is false.
-pub fn combine(reports: &[Report]) -> Outcome {
-    if reports.iter().any(|report| report.result == Outcome::False) {
-        Outcome::False
-    } else if reports.iter().any(|report| report.result == Outcome::Error) {
-        Outcome::Error
-    } else {
-        Outcome::True
-    }
-}
-
 impl Condition {
     /// The condition as people read it: `amount lte 50`, or the expression itself.
     pub fn text(&self) -> String {
@@ -181,24 +171,5 @@ impl Compiled {
             Form::Expression(expression) => expression.asks_for_time(),
             Form::Comparison(_) => false,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_false_one_settles_and_an_error_counts_where_none_is_false() {
-        use Outcome::{Error, False, True};
-        let report = |result| Report {
-            expression: String::new(),
-            result,
-            saw: None,
-            error: None,
-        };
-        assert_eq!(combine(&[]), True);
-        assert_eq!(combine(&[report(True), report(Error)]), Error);
-        assert_eq!(combine(&[report(Error), report(False)]), False);
     }
 }

@@ -143,7 +143,8 @@ impl Comparison {
     }
 }
 
-pub(super) fn compile_regex(pattern: &str) -> Result<Regex, String> {
+/// A regular expression of bounded size.
+pub(crate) fn compile_regex(pattern: &str) -> Result<Regex, String> {
     regex::RegexBuilder::new(pattern)
         .size_limit(REGEX_BYTES_MAX)
         .dfa_size_limit(REGEX_BYTES_MAX)
@@ -233,7 +234,7 @@ impl Compiled {
 }
 
 /// The exact decimal of a number or of a decimal in quotes.
-fn decimal(value: &Value) -> Option<Decimal> {
+pub(crate) fn decimal(value: &Value) -> Option<Decimal> {
     match value {
         Value::Number(number) => Decimal::parse(&number.to_string()),
         Value::String(text) => Decimal::parse(text),

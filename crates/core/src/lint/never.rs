@@ -4,13 +4,11 @@ use serde_json::Value;
 
 use super::{Finding, LintCode, Severity};
 use crate::{
-    condition::{Condition, Operator},
+    condition::{Condition, Operator, compile_regex, decimal},
     decimal::Decimal,
     policy::{PolicyDoc, PolicyEffect},
 };
 
-/// The largest regular expression that is tried on a value, compiled, in bytes.
-const REGEX_BYTES_MAX: usize = 256 * 1024;
 /// What conditions see of an agent.
 const AGENT_FIELDS: [&str; 4] = ["id", "name", "labels", "owner"];
 
@@ -168,22 +166,10 @@ fn excludes(other: &Said<'_>, value: &Value) -> bool {
             other => matches!(other, Value::Null | Value::Bool(_) | Value::Object(_)),
         },
         (Operator::Matches, Value::String(pattern)) => match value {
-            Value::String(text) => regex::RegexBuilder::new(pattern)
-                .size_limit(REGEX_BYTES_MAX)
-                .build()
-                .is_ok_and(|regex| !regex.is_match(text)),
+            Value::String(text) => compile_regex(pattern).is_ok_and(|regex| !regex.is_match(text)),
             other => !other.is_number(),
         },
         _ => false,
-    }
-}
-
-/// The exact decimal of a number or of a decimal in quotes.
-fn decimal(value: &Value) -> Option<Decimal> {
-    match value {
-        Value::Number(number) => Decimal::parse(&number.to_string()),
-        Value::String(text) => Decimal::parse(text),
-        _ => None,
     }
 }
 
