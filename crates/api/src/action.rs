@@ -218,6 +218,9 @@ pub struct SubmitAnswer {
     /// The same in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// `sta_…`, the standing approval that answered in place of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing_approval_id: Option<String>,
     /// The approval as it stands; present when the call waited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,

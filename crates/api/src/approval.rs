@@ -1,15 +1,19 @@
 //! Approvals: requests for a human decision, their votes, their questions and their end.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::action::{Accepts, ConditionReport, PolicyRef, Trace, VerdictCode};
 use crate::common::{Actor, ActorKind, Decimal, NamedRef, Priority, Risk};
 
+mod always;
 mod requirement;
+mod standing;
 
+pub use always::*;
 pub use requirement::*;
+pub use standing::*;
 
 /// Where an approval stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -95,6 +99,9 @@ pub struct Approval {
     /// Where it belongs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
+    /// How approvers changed what was asked, oldest first; `inputs` and `context` are as they stand now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edited>,
     /// Digest of exactly what is shown here; an approve names it, and only these bytes run.
     pub digest: String,
     /// Its page in the console.
@@ -251,9 +258,43 @@ pub struct Decide {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 4000)]
     pub question: Option<String>,
+    /// Approves the request as changed, where the policy lets approvers change it. Votes before it are void; policy judges it anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
+    /// Approves this request, and further ones of the same agent and action for a while, without asking again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<StandingTerms>,
+    /// Approves this request, and by a new version of policy all further ones: admins only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub always: Option<AlwaysScope>,
     /// What the operator was looking at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<View>,
+}
+
+/// What an approver makes of a request; what is absent stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// All inputs, in place of those asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub inputs: Option<Map<String, Value>>,
+    /// The whole context, in place of the one given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub context: Option<Map<String, Value>>,
+}
+
+/// One change by an approver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Edited {
+    /// Who.
+    pub by: Actor,
+    /// When, RFC 3339.
+    pub at: String,
+    /// The digest before it.
+    pub digest_before: String,
 }
 
 /// What an operator was looking at when deciding; recorded with the decision.

@@ -178,6 +178,13 @@ codes! {
     Revoked "revoked" 409 "the permission was revoked" Some("submit the action again");
     /// This client said that it can't answer questions.
     NotAskable "not_askable" 409 "the asker can't answer" Some("approve or deny; the asker did not accept `info_requests`");
+    /// Nothing of this request may be changed by approvers.
+    NotEditable "not_editable" 409 "the request can't be changed"
+        Some("approve or deny it as it is; a policy allows changes by `allow_edit`, a client by `accepts: [\"edits\"]`");
+    /// What came out of an approver's changes is denied by policy.
+    EditDenied "edit_denied" 409 "policy denies the request as changed" Some("change it otherwise, or deny it");
+    /// This can't be answered ahead.
+    NotStanding "not_standing" 409 "this can't be answered ahead" Some("approve this request alone");
     /// The same key came with another request.
     IdempotencyMismatch "idempotency_mismatch" 422 "idempotency key used for something else"
         Some("use a new key for a new request");

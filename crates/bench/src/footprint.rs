@@ -173,6 +173,7 @@ async fn approve(house: &House, id: ApprovalId) -> anyhow::Result<()> {
         decision: Decision::Approve {
             digest,
             comment: None,
+            scope: signoff_engine::request::Scope::Once,
         },
         view: None,
     };

@@ -12,6 +12,7 @@ mod error;
 mod policies;
 mod principals;
 mod retry;
+mod standing;
 mod stops;
 mod transport;
 mod wait;

@@ -15,8 +15,10 @@ use crate::{
     time::Timestamp,
 };
 
+mod edits;
 mod stages;
 
+pub use edits::{grant_standing, may_stand};
 pub use stages::{StageStanding, StageState, Voice, has_voted, is_counted, may_vote, standing};
 
 use stages::{replay, suffices};
@@ -33,6 +35,17 @@ pub enum Command<'a> {
         /// What the voter looked at.
         view: Option<View>,
         /// Whether a comment or reason comes with the vote.
+        commented: bool,
+    },
+    /// An approver changes what is asked; their vote on it follows.
+    Edit {
+        /// The digest they saw.
+        seen: Hash32,
+        /// The digest of what they made of it.
+        digest: Hash32,
+        /// What policy says of that.
+        verdict: &'a Verdict,
+        /// Whether a comment comes with the vote.
         commented: bool,
     },
     /// An approver asks back.
@@ -126,6 +139,24 @@ pub enum Refusal {
     /// The client can't answer questions.
     #[error("the agent's client can't answer questions")]
     NotAskable,
+    /// The client can't take a changed action.
+    #[error("the agent's client can't take changes; deny, and say what should be asked instead")]
+    NotEditable,
+    /// The policy lets approvers change nothing.
+    #[error("the policy that asks lets approvers change nothing")]
+    EditForbidden,
+    /// What came out of the changes is denied.
+    #[error("policy denies the request as it would be ({0}); it was left as it is")]
+    EditDenied(ReasonCode),
+    /// The policy wants a person to look each time.
+    #[error("the policy that asks wants a person to look at each request")]
+    StandingForbidden,
+    /// One person can't answer for several.
+    #[error("a standing approval is one person's answer, and this request takes more than that")]
+    StandingOfOne,
+    /// There is no question of a policy that could be answered ahead.
+    #[error("no policy asks here, or the agent itself asked for a person: that can't be answered ahead")]
+    NothingStanding,
     /// A question is open already.
     #[error("a question is waiting for the agent's answer")]
     AlreadyAsked,
@@ -149,7 +180,11 @@ pub fn transition(
     let overdue = row.decide_by.is_some_and(|at| around.now >= at);
     let by_people = matches!(
         command,
-        Command::Vote { .. } | Command::RequestInfo | Command::Answer | Command::AutoApprove | Command::Tally
+        Command::Vote { .. }
+            | Command::Edit { .. }
+            | Command::RequestInfo
+            | Command::Answer
+            | Command::AutoApprove | Command::Tally
     );
     if by_people && overdue {
         return Err(Refusal::DeadlinePassed);
@@ -161,6 +196,12 @@ pub fn transition(
             view,
             commented,
         } => vote(row, *ballot, *digest, view.clone(), *commented, around).map(Some),
+        Command::Edit {
+            seen,
+            digest,
+            verdict,
+            commented,
+        } => edits::edit(row, (*seen, *digest), verdict, *commented, around).map(Some),
         Command::RequestInfo => request_info(row, around).map(Some),
         Command::Answer if row.open_question().is_some() => Ok(Some(Event::InfoAnswered(Nothing {}))),
         Command::Answer => Err(Refusal::NothingAsked),

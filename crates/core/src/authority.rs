@@ -20,6 +20,8 @@ pub enum Operation {
     Cancel,
     /// Vote and ask back, where the requirement names the voter.
     Decide,
+    /// Take a standing approval back.
+    RevokeStanding,
     /// Settle an execution whose end is unknown.
     Settle,
     /// Pull the kill switch.
@@ -53,7 +55,7 @@ pub fn permit(principal: &Principal, operation: Operation) -> Permit {
         (None, Op::Ask | Op::AnswerInfo | Op::SeeActions | Op::Cancel | Op::Explain) if asks => Permit::Own,
         (_, Op::WhoAmI)
         | (Some(_), Op::SeeActions | Op::SeeWorkspace | Op::Explain)
-        | (Some(Role::Member | Role::Admin), Op::Decide | Op::Stop)
+        | (Some(Role::Member | Role::Admin), Op::Decide | Op::RevokeStanding | Op::Stop)
         | (Some(Role::Admin), Op::Cancel | Op::Settle | Op::LiftStop | Op::Govern | Op::OwnTokens) => {
             Permit::All
         }
@@ -79,6 +81,7 @@ mod tests {
         ] {
             for operation in [
                 Operation::Decide,
+                Operation::RevokeStanding,
                 Operation::Settle,
                 Operation::Stop,
                 Operation::LiftStop,

@@ -5,11 +5,13 @@ use serde::{Deserialize, Serialize};
 
 mod log;
 mod request;
+mod standing;
 mod stop;
 mod workspace;
 
 pub use log::*;
 pub use request::*;
+pub use standing::*;
 pub use stop::*;
 pub use workspace::*;
 
@@ -64,6 +66,8 @@ pub enum Event {
     ApprovalRejudged(Box<ApprovalRejudged>),
     #[serde(rename = "approval.voted.v1")]
     ApprovalVoted(ApprovalVoted),
+    #[serde(rename = "approval.edited.v1")]
+    ApprovalEdited(Box<ApprovalEdited>),
     #[serde(rename = "approval.info_requested.v1")]
     InfoRequested(Nothing),
     #[serde(rename = "approval.info_answered.v1")]
@@ -98,12 +102,16 @@ pub enum Event {
     StopPulled(StopPulled),
     #[serde(rename = "stop.lifted.v1")]
     StopLifted(StopLifted),
+    #[serde(rename = "standing_approval.granted.v1")]
+    StandingGranted(Box<StandingGranted>),
+    #[serde(rename = "standing_approval.revoked.v1")]
+    StandingRevoked(Nothing),
 }
 
 /// The feature level that this build reads and writes. Each release that brings new kinds of events raises it by one;
 /// they are written only once the store was raised to their level, so that nodes of the release before understand all
 /// they meet until the last of them is gone.
-pub const FEATURE_LEVEL: u32 = 3;
+pub const FEATURE_LEVEL: u32 = 4;
 
 impl Event {
     /// The versioned name, as in the record.
@@ -132,6 +140,7 @@ impl Event {
             Self::ApprovalRequested(_) => "approval.requested.v1",
             Self::ApprovalRejudged(_) => "approval.rejudged.v1",
             Self::ApprovalVoted(_) => "approval.voted.v1",
+            Self::ApprovalEdited(_) => "approval.edited.v1",
             Self::InfoRequested(_) => "approval.info_requested.v1",
             Self::InfoAnswered(_) => "approval.info_answered.v1",
             Self::ApprovalEscalated(_) => "approval.escalated.v1",
@@ -149,6 +158,8 @@ impl Event {
             Self::LogCut(_) => "log.cut.v1",
             Self::StopPulled(_) => "stop.pulled.v1",
             Self::StopLifted(_) => "stop.lifted.v1",
+            Self::StandingGranted(_) => "standing_approval.granted.v1",
+            Self::StandingRevoked(_) => "standing_approval.revoked.v1",
         }
     }
 
@@ -158,6 +169,8 @@ impl Event {
         match self {
             Self::ExecutionReleased(_) | Self::EpochRaised(_) | Self::LogCut(_) => 2,
             Self::StopPulled(_) | Self::StopLifted(_) => 3,
+            Self::ApprovalEdited(_) | Self::StandingGranted(_) | Self::StandingRevoked(_) => 4,
+            Self::ActionAllowed(allowed) if allowed.standing.is_some() => 4,
             Self::PolicyPut(put) => put.policy.feature_level(),
             Self::ApprovalRequested(requested) => requested.requirement.feature_level(),
             Self::ApprovalRejudged(rejudged) => rejudged.requirement.feature_level(),
@@ -174,7 +187,12 @@ impl Event {
                 authority: true,
                 stop: false,
             },
-            Self::PolicyPut(_) | Self::PolicyRemoved(_) | Self::PolicySetApplied(_) => Moves {
+            Self::PolicyPut(_)
+            | Self::PolicyRemoved(_)
+            | Self::PolicySetApplied(_)
+            // What is asked next may be answered already.
+            | Self::StandingGranted(_)
+            | Self::StandingRevoked(_) => Moves {
                 policy: true,
                 ..Moves::NOTHING
             },

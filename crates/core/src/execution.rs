@@ -117,6 +117,8 @@ mod tests {
             policy: None,
             state,
             submitted_seq: 1,
+            edited_seq: None,
+            standing: None,
             created_at: Timestamp(0),
             run_by: Timestamp(100),
             consumed_at: None,

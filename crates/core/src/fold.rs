@@ -9,12 +9,12 @@ use crate::{
     event::Event,
     id::{
         AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, InvalidId, KeyId, OperatorId,
-        PolicyId,
+        PolicyId, StandingId,
     },
     record::Record,
     rows::{
         AgentRow, ApplicationRow, ApprovalRow, ChannelRow, CounterRow, ExecutionRow, GroupRow, KeyRow,
-        OperatorRow, PolicyRow, WorkspaceRow,
+        OperatorRow, PolicyRow, StandingRow, WorkspaceRow,
     },
 };
 
@@ -31,6 +31,7 @@ macro_rules! row_mut {
 
 mod log;
 mod request;
+mod standing;
 mod stop;
 
 pub use request::{allowed_execution, origin_of};
@@ -50,6 +51,7 @@ pub enum RowKey {
     Approval(ApprovalId),
     Execution(ExecutionId),
     Counter(AgentId),
+    Standing(StandingId),
 }
 
 /// Folded rows of one workspace: all of them, or those that a batch touches.
@@ -67,6 +69,8 @@ pub struct Rows {
     pub approvals: BTreeMap<ApprovalId, ApprovalRow>,
     pub executions: BTreeMap<ExecutionId, ExecutionRow>,
     pub counters: BTreeMap<AgentId, CounterRow>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub standing: BTreeMap<StandingId, StandingRow>,
 }
 
 /// A record that does not follow from the rows: a bug, or a log that was not written by Signoff.
@@ -161,6 +165,7 @@ impl Fold<'_> {
             Event::ApprovalRequested(_)
             | Event::ApprovalRejudged(_)
             | Event::ApprovalVoted(_)
+            | Event::ApprovalEdited(_)
             | Event::InfoRequested(_)
             | Event::InfoAnswered(_)
             | Event::ApprovalEscalated(_)
@@ -175,9 +180,10 @@ impl Fold<'_> {
             | Event::ExecutionRevoked(_) => self.apply_execution(),
             Event::EpochRaised(_) | Event::LogCut(_) => self.apply_log(),
             Event::StopPulled(_) | Event::StopLifted(_) => self.apply_stop(),
+            Event::StandingGranted(_) | Event::StandingRevoked(_) => self.apply_standing(),
             // An allowed or denied action leaves its record and nothing else until somebody carries it out.
-            Event::ActionAllowed(_)
-            | Event::ActionDenied(_)
+            Event::ActionAllowed(allowed) => self.use_standing(allowed),
+            Event::ActionDenied(_)
             | Event::SignedIn(_)
             | Event::SignInFailed(_)
             | Event::SignedOut(_)

@@ -129,6 +129,9 @@ typed_id!(
     /// A channel through which people or machines are told.
     ChannelId, "chn_");
 typed_id!(
+    /// A standing approval.
+    StandingId, "sta_");
+typed_id!(
     /// One record of the log.
     EventId, "evt_");
 

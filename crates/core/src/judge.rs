@@ -15,7 +15,9 @@ use crate::{
     condition::{self, Compiled, Outcome, Report, Sight},
     id::{AgentId, OperatorId},
     name::{GlobIndex, Specificity, is_glob},
-    policy::{Effect, Escalation, People, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule},
+    policy::{
+        EditRule, Effect, Escalation, People, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule,
+    },
     requirement::Requirement,
     stop::Stops,
     time::{Micros, Timestamp},
@@ -136,6 +138,7 @@ pub struct Prepared {
     pub doc: PolicyDoc,
     conditions: Vec<Compiled>,
     agent_globs: GlobIndex,
+    edits: EditRule,
 }
 
 impl Prepared {
@@ -156,12 +159,22 @@ impl Prepared {
                 .filter(|agent| is_glob(agent))
                 .map(String::as_str),
         )?;
+        let edits = match &doc.approval.allow_edit {
+            Some(terms) => EditRule::of(terms)?,
+            None => EditRule::Nothing,
+        };
         Ok(Self {
             reference,
             doc,
             conditions,
             agent_globs,
+            edits,
         })
+    }
+
+    /// What approvers may change where this policy asks.
+    pub fn edits(&self) -> &EditRule {
+        &self.edits
     }
 
     /// 3 named, 2 by glob, 1 by labels, 0 any, none if the policy is about other agents.
@@ -462,6 +475,11 @@ impl PolicySet {
                     .is_none_or(|reason| reason.trim().is_empty()),
         }
     }
+}
+
+/// Whether a condition holds of an action; an error does not.
+pub fn holds(condition: &Compiled, action: &Action, agent: &AgentFacts, now: Timestamp) -> bool {
+    condition.outcome(&sight(action, agent, now)) == Outcome::True
 }
 
 /// What conditions see of an action.

@@ -22,6 +22,8 @@ pub mod payload;
 pub mod policy;
 pub mod record;
 pub mod requirement;
+pub mod schema;
+pub mod standing;
 pub mod rows;
 pub mod sentence;
 pub mod stop;

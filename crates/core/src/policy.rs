@@ -15,11 +15,13 @@ use crate::{
 
 mod approvers;
 mod contacts;
+mod edits;
 mod settings;
 mod terms;
 
 pub use approvers::{ApproverRule, FromContext, People};
 pub use contacts::{Contacts, Escalation, EscalationTerms};
+pub use edits::{EditRule, EditTerms};
 pub use settings::{RETENTION_DAYS_MAX, RETENTION_DAYS_MIN, Settings};
 pub use terms::{ApprovalTerms, StageTerms};
 

@@ -178,6 +178,10 @@ pub struct Requirement {
     pub link: LinkMode,
     /// Approvers that the context should have named.
     pub unresolved: Vec<Unresolved>,
+    /// Whether an approver may change the request and approve it so, within what the policy says.
+    pub allow_edit: bool,
+    /// Whether an approver may answer for further requests of the same kind by a standing approval.
+    pub allow_standing: bool,
 }
 
 impl Requirement {
@@ -194,7 +198,14 @@ impl Requirement {
             require_decision_reason: false,
             link: LinkMode::Operator,
             unresolved: Vec::new(),
+            allow_edit: false,
+            allow_standing: true,
         }
+    }
+
+    /// Whether one person's yes is all it takes.
+    pub fn takes_one_person(&self) -> bool {
+        matches!(self.stages.as_slice(), [one] if one.quorum <= 1)
     }
 
     /// Whether one stage follows another.
@@ -205,7 +216,11 @@ impl Requirement {
     /// The feature level whose nodes read it: what has one plain stage is written as it always was.
     pub fn feature_level(&self) -> u32 {
         let plain = self.as_flat().is_some() && self.link == LinkMode::Operator && self.unresolved.is_empty();
-        if plain { 1 } else { 3 }
+        match (self.allow_edit || !self.allow_standing, plain) {
+            (true, _) => 4,
+            (false, false) => 3,
+            (false, true) => 1,
+        }
     }
 
     fn as_flat(&self) -> Option<&Stage> {
@@ -233,6 +248,14 @@ struct Written {
     link: LinkMode,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unresolved: Vec<Unresolved>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    allow_edit: bool,
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    allow_standing: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -257,6 +280,8 @@ impl From<Requirement> for Written {
             require_decision_reason: requirement.require_decision_reason,
             link: requirement.link,
             unresolved: requirement.unresolved,
+            allow_edit: requirement.allow_edit,
+            allow_standing: requirement.allow_standing,
         }
     }
 }
@@ -281,6 +306,8 @@ impl TryFrom<Written> for Requirement {
             require_decision_reason: written.require_decision_reason,
             link: written.link,
             unresolved: written.unresolved,
+            allow_edit: written.allow_edit,
+            allow_standing: written.allow_standing,
         })
     }
 }

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     action::{Accepts, Cost, Priority, Risk},
     actor::Actor,
+    condition::Condition,
     event::{ApprovalStatus, Ballot, ExecutionSource, ExecutionState, KeyOwner, LogCut, ReportOutcome},
     id::{
         AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, KeyId, OperatorId, PolicyId,
-        WorkspaceId,
+        StandingId, WorkspaceId,
     },
     judge::ReasonCode,
     payload::Hash32,
@@ -205,6 +206,19 @@ pub struct StageDone {
     pub by: Vec<Actor>,
 }
 
+/// One change of what is asked, by an approver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// Who.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// The record, where inputs and context are as they were from then on.
+    pub seq: u64,
+    /// The digest before it.
+    pub before: Hash32,
+}
+
 /// One question of an approver to the agent, and its answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InfoRequest {
@@ -233,6 +247,9 @@ pub struct ApprovalRow {
     pub action: String,
     /// What is seen is what runs.
     pub digest: Hash32,
+    /// How approvers changed it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
     /// As claimed.
     pub priority: Priority,
     /// As claimed.
@@ -313,6 +330,17 @@ impl ApprovalRow {
             .min(self.requirement.stages.len().saturating_sub(1))
     }
 
+    /// The records that hold what is asked: claims as submitted, inputs and context as they are now.
+    pub fn content_seqs(&self) -> impl Iterator<Item = u64> {
+        let edited = self.edits.last().map(|edit| edit.seq);
+        std::iter::once(self.submitted_seq).chain(edited)
+    }
+
+    /// The record where inputs and context are as they are now.
+    pub fn content_seq(&self) -> u64 {
+        self.edits.last().map_or(self.submitted_seq, |edit| edit.seq)
+    }
+
     /// Whether a vote was cast while the open stage was open.
     pub fn is_of_open_stage(&self, vote: &Vote) -> bool {
         self.stages_done.last().is_none_or(|done| vote.seq > done.seq)
@@ -350,6 +378,12 @@ pub struct ExecutionRow {
     pub state: ExecutionState,
     /// The record of the submission, where inputs and context are.
     pub submitted_seq: u64,
+    /// The record of the last change by an approver, where inputs and context are then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_seq: Option<u64>,
+    /// The standing approval that answered in place of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<StandingId>,
     /// When it became possible.
     pub created_at: Timestamp,
     /// Until when it may be taken.
@@ -383,6 +417,47 @@ impl ExecutionRow {
         (self.state == ExecutionState::Ready && self.source == ExecutionSource::Approved)
             .then_some(self.run_by)
     }
+}
+
+/// One person's answer for further requests of the same kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StandingRow {
+    /// Which.
+    pub id: StandingId,
+    /// Whose requests.
+    pub agent: AgentId,
+    /// The action's exact name.
+    pub action: String,
+    /// The version of the policy whose question it answers.
+    pub policy: PolicyRef,
+    /// The approval with which it was given.
+    pub approval: ApprovalId,
+    /// By whom.
+    pub granted_by: Actor,
+    /// When.
+    pub created_at: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// How often it may answer; none means any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses_max: Option<u32>,
+    /// How often it has.
+    pub uses: u32,
+    /// Only for requests of which this holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
+    /// Who took it back, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Revoked>,
+}
+
+/// Somebody took something back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// Who.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What is counted per agent.

@@ -108,10 +108,12 @@ impl Engine {
             conditions,
             code: None,
             reason: None,
+            standing: None,
             replayed: false,
         };
         match &submission.record.event {
-            Event::ActionAllowed(_) => {
+            Event::ActionAllowed(allowed) => {
+                standing.standing = allowed.standing;
                 standing.effect = Effect::Allow;
                 standing.execution_id = Some(id.execution());
             }

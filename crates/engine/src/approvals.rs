@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use signoff_core::{
     actor::Principal,
-    approval::{Refusal, has_voted, is_counted, may_vote, standing},
+    approval::{Refusal, has_voted, may_stand, is_counted, may_vote, standing},
     authority::{Operation, Permit},
     event::Ballot,
     id::{AgentId, ApplicationId, ApprovalId},
@@ -230,6 +230,9 @@ impl Engine {
         let Ok(tenant) = self.tenant(caller) else {
             return May {
                 approve: Err(Refusal::NotNamed),
+                edit: Err(Refusal::NotNamed),
+                standing: Err(Refusal::NotNamed),
+                always: false,
                 deny: Err(Refusal::NotNamed),
                 request_info: Err(Refusal::NotNamed),
                 cancel: false,
@@ -267,8 +270,21 @@ impl Engine {
         } else {
             Ok(())
         };
+        let editable = match (row.requirement.allow_edit, row.accepts.edits) {
+            (false, _) => Err(Refusal::EditForbidden),
+            (true, false) => Err(Refusal::NotEditable),
+            (true, true) => Ok(()),
+        };
+        let approve = vote(Ballot::Approve).and_then(|()| again(Ballot::Approve));
+        let always = self.permit(caller, Operation::Govern).is_ok()
+            && row.policy.is_some()
+            && !row.require_approval
+            && approve.is_ok();
         May {
-            approve: vote(Ballot::Approve).and_then(|()| again(Ballot::Approve)),
+            edit: vote(Ballot::Approve).and(editable),
+            standing: approve.clone().and_then(|()| may_stand(row, &actor)),
+            always,
+            approve,
             deny: vote(Ballot::Deny).and_then(|()| again(Ballot::Deny)),
             request_info: vote(Ballot::Deny).and(askable).and(asked),
             cancel,
@@ -330,7 +346,8 @@ fn sequences(row: &ApprovalRow) -> Vec<u64> {
         .info
         .iter()
         .flat_map(|info| [Some(info.asked_seq), info.answered_seq].into_iter().flatten());
-    let mut all: Vec<u64> = std::iter::once(row.submitted_seq)
+    let mut all: Vec<u64> = [row.submitted_seq, row.content_seq()]
+        .into_iter()
         .chain(votes)
         .chain(info)
         .chain(row.decided_seq)
@@ -341,7 +358,7 @@ fn sequences(row: &ApprovalRow) -> Vec<u64> {
 }
 
 fn view(snapshot: &Snapshot, row: ApprovalRow, opened: &Opened, now: Timestamp) -> ApprovalView {
-    let content = Arc::new(opened.content(row.submitted_seq));
+    let content = Arc::new(opened.asked_content(&row));
     let agent = Named {
         id: row.agent,
         name: snapshot.agent_name(row.agent),
@@ -390,6 +407,7 @@ fn view(snapshot: &Snapshot, row: ApprovalRow, opened: &Opened, now: Timestamp) 
         decided_by: row.decided_by.as_ref().map(|actor| snapshot.named(actor)),
         decision_reason: row.decided_seq.and_then(|seq| opened.text(seq)),
         stages,
+        editors: row.edits.iter().map(|edit| snapshot.named(&edit.by)).collect(),
         votes,
         info,
         owner,

@@ -74,6 +74,23 @@ impl Opened {
         serde_json::from_slice(self.bytes(seq, name)?).ok()
     }
 
+    /// What an approval asks for as it stands: as it was submitted, or as approvers changed it.
+    pub(crate) fn asked_content(&self, row: &ApprovalRow) -> Content {
+        self.changed_content(row.submitted_seq, row.edits.last().map(|edit| edit.seq))
+    }
+
+    /// What a submission carried, with what an edit put in its place.
+    pub(crate) fn changed_content(&self, submitted_seq: u64, edited_seq: Option<u64>) -> Content {
+        let submitted = self.content(submitted_seq);
+        match edited_seq {
+            None => submitted,
+            Some(seq) => Content {
+                claims: submitted.claims,
+                ..self.content(seq)
+            },
+        }
+    }
+
     /// What a submission carried. Inputs are always kept, so their absence means erasure.
     pub(crate) fn content(&self, submitted_seq: u64) -> Content {
         Content {

@@ -1,17 +1,22 @@
 //! People decide, agents answer and withdraw; and what is pending is judged again.
 
+mod always;
+mod edits;
+mod standing;
+
 use serde::Serialize;
 use signoff_core::{
     action::{Action, check_text},
     actor::Actor,
     approval::{Command, Refusal, Surroundings, transition},
     authority::Operation,
-    event::Ballot,
+    event::{Ballot, Event},
     fold::RowKey,
-    id::ApprovalId,
+    id::{ApprovalId, StandingId},
     judge::ReasonCode,
     policy::Orphaned,
     rows::ApprovalRow,
+    standing::StandingTerms,
 };
 use signoff_store::{StoredRequest, Wants};
 
@@ -20,11 +25,11 @@ use crate::{
     approvals::owns,
     content::{Opened, asked, seal_text},
     idempotency::{Once, want},
-    request::{Decide, Decision},
+    request::{Always, Decide, Decision, Scope},
     seal::SealedPayload,
     stops,
     tenant::Tenant,
-    turn::{Draft, Turn},
+    turn::{Draft, Turn, mint_id},
     view::{ApprovalView, Caller},
 };
 
@@ -49,15 +54,32 @@ pub(crate) fn wants_of(tenant: &Tenant, row: &ApprovalRow, once: Option<&Once>) 
     wants
 }
 
+/// What the turn of a decision needs beside the command.
+enum Reach {
+    Once,
+    Edited(edits::Change),
+    Standing(StandingId, StandingTerms),
+    Always(Always),
+}
+
 #[derive(Serialize)]
 struct SameDecision<'a> {
     approval: ApprovalId,
     decision: &'static str,
     digest: Option<signoff_core::payload::Hash32>,
     text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
 }
 
 impl Decision {
+    fn scope(&self) -> &Scope {
+        match self {
+            Self::Approve { scope, .. } => scope,
+            _ => &Scope::Once,
+        }
+    }
+
     fn text(&self) -> Option<&str> {
         match self {
             Self::Approve { comment, .. } => comment.as_deref(),
@@ -124,10 +146,12 @@ impl Engine {
             decision: decision.name(),
             digest,
             text: decision.text(),
+            scope: (*decision.scope() != Scope::Once).then(|| format!("{:?}", decision.scope())),
         };
         let once = Once::of(&tenant, caller, "decide", key, &same)?;
         let words = seal_text(&tenant.key, id.0, decision.text());
         let wants = wants_of(&tenant, row, once.as_ref());
+        let reach = self.reach(&tenant, caller, decision, &request)?;
         let pending = pending_request(&tenant, request)?;
         let caller_then = caller.clone();
         self.write(&tenant, wants, move |turn| {
@@ -138,28 +162,61 @@ impl Engine {
             if let Some(pending) = &pending {
                 rejudge(turn, id, pending)?;
             }
-            let command = match &decide.decision {
-                Decision::RequestInfo { .. } => Command::RequestInfo,
-                Decision::Approve { digest, .. } => {
-                    vote(Ballot::Approve, Some(*digest), &decide, words.is_some())
-                }
-                Decision::Deny { digest, .. } => vote(Ballot::Deny, *digest, &decide, words.is_some()),
-            };
             let requested_by = pending
                 .as_ref()
                 .and_then(|pending| pending.requested_by.as_deref());
-            step(
-                turn,
+            let (actor, commented) = (principal.actor(), words.is_some());
+            let command = match &decide.decision {
+                Decision::RequestInfo { .. } => Command::RequestInfo,
+                Decision::Approve { digest, .. } => vote(Ballot::Approve, Some(*digest), &decide, commented),
+                Decision::Deny { digest, .. } => vote(Ballot::Deny, *digest, &decide, commented),
+            };
+            let voting = Voting {
                 id,
-                &command,
-                &principal.actor(),
+                actor: &actor,
                 requested_by,
-                words.clone(),
-            )?;
+                words: words.clone(),
+            };
+            match (&reach, &pending) {
+                (Reach::Edited(change), Some(_)) => edits::edit_and_vote(turn, &voting, change, &decide)?,
+                (Reach::Standing(standing, terms), _) => {
+                    standing::vote_and_grant(turn, &voting, &command, *standing, terms)?;
+                }
+                (Reach::Always(always), Some(pending)) => {
+                    always::vote_and_put(turn, &voting, &command, (&caller_then, *always), pending)?;
+                }
+                _ => voting.cast(turn, &command)?,
+            }
             turn.remember(once.as_ref(), &())
         })
         .await?;
         self.approval(caller, id).await
+    }
+
+    /// What a decision needs to have prepared before its turn.
+    fn reach(
+        &self,
+        tenant: &Tenant,
+        caller: &Caller,
+        decision: &Decision,
+        request: &StoredRequest,
+    ) -> EngineResult<Reach> {
+        Ok(match decision.scope() {
+            Scope::Once => Reach::Once,
+            // What has ended is told so by the machine.
+            Scope::Edited(_) if request.approval.status.is_terminal() => Reach::Once,
+            Scope::Edited(edit) => Reach::Edited(edits::prepare(tenant, request, edit)?),
+            Scope::Standing(terms) => {
+                terms
+                    .check()
+                    .map_err(|(field, why)| EngineError::invalid(format!("/standing{field}"), why))?;
+                Reach::Standing(StandingId(mint_id(self.now())), terms.clone())
+            }
+            Scope::Always(always) => {
+                self.permit(caller, Operation::Govern)?;
+                Reach::Always(*always)
+            }
+        })
     }
 
     /// The agent answers what was asked.
@@ -243,6 +300,7 @@ impl Engine {
                 decision: name,
                 digest: None,
                 text,
+                scope: None,
             },
         )?;
         let words = seal_text(&tenant.key, id.0, text);
@@ -274,14 +332,14 @@ fn pending_request(tenant: &Tenant, request: StoredRequest) -> EngineResult<Opti
     if row.status.is_terminal() {
         return Ok(None);
     }
-    let content = Opened::open(tenant, request.payloads)?.content(row.submitted_seq);
+    let content = Opened::open(tenant, request.payloads)?.asked_content(&row);
     Ok(Some(Pending {
         action: asked(&row, &content)?,
         requested_by: content.claims.requested_by,
     }))
 }
 
-fn vote(
+pub(crate) fn vote(
     ballot: Ballot,
     digest: Option<signoff_core::payload::Hash32>,
     decide: &Decide,
@@ -295,6 +353,41 @@ fn vote(
     }
 }
 
+/// Somebody's vote, on its way.
+pub(crate) struct Voting<'a> {
+    pub(crate) id: ApprovalId,
+    pub(crate) actor: &'a Actor,
+    pub(crate) requested_by: Option<&'a str>,
+    /// Comment, reason or question.
+    pub(crate) words: Option<SealedPayload>,
+}
+
+impl Voting<'_> {
+    pub(crate) fn cast(&self, turn: &mut Turn<'_>, command: &Command<'_>) -> EngineResult<()> {
+        step(
+            turn,
+            self.id,
+            command,
+            self.actor,
+            self.requested_by,
+            self.words.clone(),
+        )
+    }
+
+    /// What the machine says of a command, nothing being written.
+    pub(crate) fn try_out(&self, turn: &Turn<'_>, command: &Command<'_>) -> EngineResult<Option<Event>> {
+        let snapshot = turn.snapshot();
+        let row = turn.approval(self.id)?;
+        let around = Surroundings {
+            now: turn.now(),
+            actor: self.actor,
+            roster: &*snapshot,
+            selves: snapshot.selves(row.agent, self.requested_by),
+        };
+        transition(row, command, &around).map_err(|refusal| ended(turn, row, refusal))
+    }
+}
+
 /// One step of the decision machine in the batch.
 pub(crate) fn step(
     turn: &mut Turn<'_>,
@@ -304,22 +397,19 @@ pub(crate) fn step(
     requested_by: Option<&str>,
     words: Option<SealedPayload>,
 ) -> EngineResult<()> {
-    let snapshot = turn.snapshot();
-    let row = turn.approval(id)?;
-    let selves = snapshot.selves(row.agent, requested_by);
-    let around = Surroundings {
-        now: turn.now(),
+    let voting = Voting {
+        id,
         actor,
-        roster: &*snapshot,
-        selves,
+        requested_by,
+        words,
     };
-    let event = transition(row, command, &around).map_err(|refusal| ended(turn, row, refusal))?;
-    let policy = row.policy.clone();
+    let event = voting.try_out(turn, command)?;
+    let policy = turn.approval(id)?.policy.clone();
     if let Some(event) = event {
         turn.emit(
             Draft::new(event, actor.clone(), id)
                 .under(policy.as_ref())
-                .with(words),
+                .with(voting.words),
         )?;
     }
     Ok(())

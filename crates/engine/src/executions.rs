@@ -268,7 +268,17 @@ impl Engine {
                 other => other,
             })?;
         let seq = submission.record.seq;
-        let content = Opened::read(self.store(), tenant, &[seq]).await?.content(seq);
+        // Only what a client can take may have been changed by an approver.
+        let edited_seq = match &submission.record.event {
+            Event::ApprovalRequested(_) if submission.facts.accepts.edits => {
+                let row = self.store().execution(tenant.id, id).await?;
+                row.and_then(|row| row.edited_seq)
+            }
+            _ => None,
+        };
+        let sequences: Vec<u64> = std::iter::once(seq).chain(edited_seq).collect();
+        let opened = Opened::read(self.store(), tenant, &sequences).await?;
+        let content = opened.changed_content(seq, edited_seq);
         Ok(Task { submission, content })
     }
 
@@ -294,6 +304,12 @@ impl Engine {
         want(&mut wants, once.as_ref());
         wants.rows.insert((tenant.id, RowKey::Execution(id)));
         wants.submissions.insert((tenant.id, id.action()));
+        if let Event::ActionAllowed(allowed) = &task.submission.record.event {
+            let standing = allowed.standing.iter();
+            wants
+                .rows
+                .extend(standing.map(|id| (tenant.id, RowKey::Standing(*id))));
+        }
         let action = task.action();
         let agent = task.submission.facts.agent;
         let caller_then = caller.clone();
@@ -356,6 +372,12 @@ fn still_lets_through(
                 (refused, by) = (EngineError::Stopped(sentence), Actor::system(stops::PART));
             }
             match row.source {
+                // A person answered ahead: as good as an approval while it was not taken back.
+                ExecutionSource::Allowed if row.standing.is_some() => {
+                    let standing = row.standing.and_then(|id| turn.ledger.rows.standing.get(&id));
+                    standing.is_some_and(|standing| standing.revoked.is_none())
+                        && (verdict.effect != Effect::Deny || is_spared(&snapshot, &verdict))
+                }
                 ExecutionSource::Allowed => verdict.effect == Effect::Allow,
                 ExecutionSource::Approved => verdict.effect != Effect::Deny || is_spared(&snapshot, &verdict),
             }

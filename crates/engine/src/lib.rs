@@ -26,6 +26,7 @@ pub mod request;
 mod seal;
 mod sessions;
 mod snapshot;
+mod standing;
 mod stats;
 mod stops;
 mod submit;

@@ -11,6 +11,7 @@ use signoff_core::{
     payload::Hash32,
     policy::{Orphaned, PolicyDoc, Unmatched},
     requirement::{Approver, Role},
+    standing::StandingTerms,
     time::Timestamp,
 };
 
@@ -45,6 +46,8 @@ pub enum Decision {
         digest: Hash32,
         /// For the record and the agent.
         comment: Option<String>,
+        /// What it holds for.
+        scope: Scope,
     },
     /// Refuse it.
     Deny {
@@ -58,6 +61,38 @@ pub enum Decision {
         /// The question.
         question: String,
     },
+}
+
+/// What an approval holds for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Scope {
+    /// This request, as it is.
+    #[default]
+    Once,
+    /// This request, changed.
+    Edited(Edit),
+    /// This request, and further ones of the same kind for a while.
+    Standing(StandingTerms),
+    /// From now on: an admin's word.
+    Always(Always),
+}
+
+/// What an approver makes of a request; what is absent stays.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
+pub struct Edit {
+    /// All inputs.
+    pub inputs: Option<Map<String, Value>>,
+    /// The whole context.
+    pub context: Option<Map<String, Value>>,
+}
+
+/// What is let through from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Always {
+    /// Whatever the governing policy asks for.
+    Policy,
+    /// This action of this agent.
+    Action,
 }
 
 /// A decision with what the voter looked at.

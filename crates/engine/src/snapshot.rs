@@ -7,19 +7,21 @@ use std::{
 };
 
 use signoff_core::{
+    action::Action,
     event::KeyOwner,
     fold::Rows,
-    id::{AgentId, ChannelId, KeyId, OperatorId, PolicyId, WorkspaceId},
-    judge::{AgentFacts, PolicySet, Prepared},
-    policy::{People, PolicyRef, Settings},
+    id::{AgentId, ChannelId, KeyId, OperatorId, PolicyId, StandingId, WorkspaceId},
+    judge::{AgentFacts, PolicySet, Prepared, Verdict},
+    policy::{Effect, People, PolicyRef, Settings},
     record::Epochs,
     requirement::{Approver, Role, Roster},
     rows::{AgentRow, ApplicationRow, ChannelRow, GroupRow, LogEpoch, OperatorRow, PolicyRow},
     stop::Stops,
+    time::Timestamp,
 };
 use signoff_store::{Authority, PersonRow, SecretKind, StoreError};
 
-use crate::seal::WorkspaceKey;
+use crate::{seal::WorkspaceKey, standing::Standing};
 
 /// One workspace as of some epochs.
 pub(crate) struct Snapshot {
@@ -35,6 +37,7 @@ pub(crate) struct Snapshot {
     by_email: HashMap<String, OperatorId>,
     agents_by_name: HashMap<String, AgentId>,
     facts: HashMap<AgentId, AgentFacts>,
+    standing: Standing,
 }
 
 impl Snapshot {
@@ -68,6 +71,7 @@ impl Snapshot {
                 .map(|row| (row.name.to_ascii_lowercase(), row.id))
                 .collect(),
             facts: rows.agents.values().map(|row| (row.id, facts(row))).collect(),
+            standing: Standing::of(&rows),
             rows,
         };
         for secret in authority.secrets {
@@ -217,6 +221,28 @@ impl Snapshot {
         found.filter(|row| !row.removed)
     }
 
+    /// Standing approvals that may answer in place of a person, soonest to expire first. Whether they still do is known in
+    /// the batch alone.
+    pub(crate) fn standing(
+        &self,
+        action: &Action,
+        agent: &AgentFacts,
+        verdict: &Verdict,
+        now: Timestamp,
+    ) -> Vec<StandingId> {
+        match &verdict.policy {
+            Some(policy) if verdict.effect == Effect::Ask && !action.require_approval => {
+                self.standing.for_request(action, agent, policy, now)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// This very version of a policy, ready to judge, while it is in force.
+    pub(crate) fn prepared(&self, policy: &PolicyRef) -> Option<&Arc<Prepared>> {
+        self.prepared.get(&(policy.id, policy.version))
+    }
+
     /// What policies see of an agent.
     pub(crate) fn facts(&self, agent: AgentId) -> Option<&AgentFacts> {
         self.facts.get(&agent)
@@ -230,7 +256,7 @@ impl Snapshot {
     }
 
     /// When the live key of an owner was made.
-    pub(crate) fn key_created_at(&self, owner: KeyOwner) -> Option<signoff_core::time::Timestamp> {
+    pub(crate) fn key_created_at(&self, owner: KeyOwner) -> Option<Timestamp> {
         self.rows
             .keys
             .values()

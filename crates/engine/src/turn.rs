@@ -321,6 +321,7 @@ fn told_as(event: &Event) -> Option<&'static str> {
         Event::InfoRequested(_) => Some("approval.info_requested"),
         Event::InfoAnswered(_) => Some("approval.info_answered"),
         Event::ApprovalEscalated(_) => Some("approval.escalated"),
+        Event::ApprovalEdited(_) => Some("approval.edited"),
         Event::ExecutionConsumed(_) => Some("execution.consumed"),
         Event::ExecutionReported(_) => Some("execution.reported"),
         Event::ExecutionFinished(_) => Some("execution.finished"),

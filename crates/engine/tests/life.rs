@@ -134,6 +134,7 @@ async fn i6_an_agents_key_never_decides() {
         decision: Decision::Approve {
             digest,
             comment: None,
+            scope: signoff_engine::request::Scope::Once,
         },
         view: None,
     };

@@ -419,6 +419,7 @@ mod on_postgres {
                 decision: signoff_engine::request::Decision::Approve {
                     digest,
                     comment: None,
+                    scope: signoff_engine::request::Scope::Once,
                 },
                 view: None,
             };

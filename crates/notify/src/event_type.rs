@@ -6,6 +6,7 @@ pub const EVENT_TYPES: &[&str] = &[
     "approval.info_requested",
     "approval.info_answered",
     "approval.escalated",
+    "approval.edited",
     "approval.decided",
     "approval.expired",
     "approval.cancelled",

@@ -18,6 +18,7 @@ use crate::commands::{
     operators::OperatorsCommand,
     policy::PolicyCommand,
     restore::RestoreArgs,
+    standing::StandingCommand,
     stop::{ResumeArgs, StopArgs},
     webhooks::WebhooksCommand,
 };
@@ -86,6 +87,9 @@ pub(crate) enum Command {
     /// See and decide what agents ask
     #[command(subcommand)]
     Approvals(ApprovalsCommand),
+    /// What people approved for a while, without being asked each time
+    #[command(subcommand)]
+    Standing(StandingCommand),
     /// Stop an agent, or all of them, at once
     Stop(StopArgs),
     /// Lift a stop

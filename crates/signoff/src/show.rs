@@ -28,6 +28,10 @@ pub(crate) fn approval(approval: &Approval) -> String {
     text.field("policy", &policy(approval.policy.as_ref()));
     text.conditions(&approval.conditions);
     requirement(&approval.requirement, &mut text);
+    for edit in &approval.edits {
+        let by = edit.by.name.as_deref().unwrap_or(&edit.by.id);
+        text.field("changed", &format!("by {by}, {}", time::ago(&edit.at)));
+    }
     text.object("inputs", &approval.inputs);
     text.object("context", &approval.context);
     claims(approval, &mut text);

@@ -312,6 +312,9 @@ mod on_postgres {
                 comment: None,
                 reason: reason.map(str::to_owned),
                 question: None,
+                edit: None,
+                standing: None,
+                always: None,
                 view: None,
             };
             let (yes, no) = (

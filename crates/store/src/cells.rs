@@ -29,13 +29,14 @@ pub(crate) enum Table {
     Groups,
     Keys,
     Channels,
+    StandingApprovals,
     Counters,
     Approvals,
     Executions,
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Workspaces,
         Self::Policies,
         Self::Agents,
@@ -44,6 +45,7 @@ impl Table {
         Self::Groups,
         Self::Keys,
         Self::Channels,
+        Self::StandingApprovals,
         Self::Counters,
         Self::Approvals,
         Self::Executions,
@@ -59,6 +61,7 @@ impl Table {
             Self::Groups => "groups",
             Self::Keys => "keys",
             Self::Channels => "channels",
+            Self::StandingApprovals => "standing_approvals",
             Self::Counters => "counters",
             Self::Approvals => "approvals",
             Self::Executions => "executions",
@@ -98,6 +101,7 @@ impl Table {
             RowKey::Group(_) => Self::Groups,
             RowKey::Key(_) => Self::Keys,
             RowKey::Channel(_) => Self::Channels,
+            RowKey::Standing(_) => Self::StandingApprovals,
             RowKey::Counter(_) => Self::Counters,
             RowKey::Approval(_) => Self::Approvals,
             RowKey::Execution(_) => Self::Executions,
@@ -134,6 +138,7 @@ impl Table {
             Self::Groups => Row::Group(parse(bytes)?),
             Self::Keys => Row::Key(parse(bytes)?),
             Self::Channels => Row::Channel(parse(bytes)?),
+            Self::StandingApprovals => Row::Standing(Box::new(parse(bytes)?)),
             Self::Counters => Row::Counter(parse(bytes)?),
             Self::Approvals => Row::Approval(parse(bytes)?),
             Self::Executions => Row::Execution(parse(bytes)?),
@@ -168,6 +173,7 @@ pub(crate) fn cells(row: &Row) -> StoreResult<(Table, Vec<Cell>)> {
         Row::Group(row) => (Table::Groups, vec![id(row.id.0), json(row)?]),
         Row::Key(row) => (Table::Keys, vec![id(row.id.0), json(row)?]),
         Row::Channel(row) => (Table::Channels, vec![id(row.id.0), json(row)?]),
+        Row::Standing(row) => (Table::StandingApprovals, vec![id(row.id.0), json(row)?]),
         Row::Counter(row) => (Table::Counters, vec![id(row.agent.0), json(row)?]),
         Row::Approval(row) => (Table::Approvals, approval(row)?),
         Row::Execution(row) => (Table::Executions, execution(row)?),

@@ -29,7 +29,7 @@ use signoff_core::{
     event::ExecutionState,
     id::{AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
     record::{Epochs, Head},
-    rows::{ApprovalRow, ExecutionRow},
+    rows::{ApprovalRow, ExecutionRow, StandingRow},
     time::Timestamp,
 };
 
@@ -108,6 +108,8 @@ pub trait Store: Send + Sync + 'static {
         workspace: WorkspaceId,
         query: &ExecutionQuery,
     ) -> StoreResult<Vec<ExecutionRow>>;
+    /// Standing approvals, newest first, at most `limit`.
+    async fn standing_approvals(&self, workspace: WorkspaceId, limit: u32) -> StoreResult<Vec<StandingRow>>;
     /// How many executions there are in a state of those on their way.
     async fn execution_count(
         &self,

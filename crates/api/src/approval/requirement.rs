@@ -25,6 +25,12 @@ pub struct Requirement {
     /// Whose link may decide.
     #[serde(default)]
     pub link: LinkMode,
+    /// Whether an approver may change the request and approve it so (`edit`); the policy says what of it.
+    #[serde(default)]
+    pub allow_edit: bool,
+    /// Whether an approver may answer for further requests (`standing`).
+    #[serde(default = "yes")]
+    pub allow_standing: bool,
     /// Approvers that the policy wanted from the context and did not get.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unresolved: Vec<Unresolved>,
@@ -119,3 +125,7 @@ pub enum UnresolvedWhy {
 crate::common::level_text!(UnresolvedWhy {
     Missing => "missing", NotAnAddress => "not_an_address", OtherDomain => "other_domain", Unknown => "unknown",
 });
+
+fn yes() -> bool {
+    true
+}

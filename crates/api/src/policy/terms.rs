@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::approval::LinkMode;
@@ -44,6 +45,24 @@ pub struct ApprovalRule {
     /// Channels to tell, `channel:NAME`; none: all that listen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<Vec<Contacts>>,
+    /// What approvers may change of inputs and context before they approve (default false).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_edit: Option<EditRule>,
+    /// Whether approvers may answer for further requests of the same agent and action (default true).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_standing: Option<bool>,
+}
+
+/// What approvers may change: anything or nothing, or what a JSON Schema of `{inputs, context}` says. Where that lists
+/// `properties`, only these may be changed, and what comes out must be valid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum EditRule {
+    /// Anything, or nothing.
+    Any(bool),
+    /// What the schema names, to what it allows.
+    #[schema(value_type = Object)]
+    Within(Map<String, Value>),
 }
 
 /// One stage: who may vote in it, and how many of them it takes.
@@ -153,6 +172,16 @@ impl<'de> Deserialize<'de> for Contacts {
             text: Self::Always,
             object: Self::From,
         })
+    }
+}
+
+impl<'de> Deserialize<'de> for EditRule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Bool(any) => Ok(Self::Any(any)),
+            Value::Object(schema) => Ok(Self::Within(schema)),
+            _ => Err(de::Error::custom("expected true, false, or a JSON Schema of {inputs, context}")),
+        }
     }
 }
 

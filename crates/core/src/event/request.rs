@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     action::{Accepts, Cost, Priority, Risk, text_enum},
     actor::Actor,
-    id::{AgentId, ApplicationId, ApprovalId},
+    id::{AgentId, ApplicationId, ApprovalId, StandingId},
     judge::ReasonCode,
     payload::Hash32,
     policy::{Escalation, PolicyRef},
@@ -21,6 +21,9 @@ pub struct ActionAllowed {
     pub action: ActionFacts,
     /// Until when it may be consumed.
     pub run_by: Timestamp,
+    /// The standing approval that answered in place of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<StandingId>,
 }
 
 /// Policy refused an action.
@@ -102,6 +105,23 @@ pub struct ApprovalRejudged {
     /// The stages of it that the votes cast so far have completed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages_done: Vec<StageDone>,
+    /// How long an approval may be used.
+    pub valid_for: Micros,
+}
+
+/// An approver changed what is asked. Inputs and context as they are now are payloads of the record; all votes before it are
+/// void.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalEdited {
+    /// What is seen, and runs, from now on.
+    pub digest: Hash32,
+    /// What was asked before.
+    pub before: Hash32,
+    /// The policy that governs now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyRef>,
+    /// Who must decide now.
+    pub requirement: Requirement,
     /// How long an approval may be used.
     pub valid_for: Micros,
 }
@@ -258,6 +278,9 @@ pub struct ExecutionOrigin {
     pub created_at: Timestamp,
     /// Until when it may be consumed.
     pub run_by: Timestamp,
+    /// The standing approval that answered in place of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<StandingId>,
 }
 
 /// The agent took the execution: once.

@@ -2,13 +2,13 @@
 
 use crate::{
     event::{
-        ActionFacts, ApprovalEnd, ApprovalRequested, ApprovalStatus, ApprovalVoted, Event, ExecutionOrigin,
+        ActionFacts, ApprovalEdited, ApprovalEnd, ApprovalRequested, ApprovalStatus, ApprovalVoted, Event, ExecutionOrigin,
         ExecutionSource, ExecutionState,
     },
     fold::{Fold, FoldError, RowKey},
     id::{ActionId, AgentId, ApprovalId, ExecutionId},
     record::Record,
-    rows::{ApprovalRow, CounterRow, ExecutionRow, InfoRequest, StageDone, Vote},
+    rows::{ApprovalRow, CounterRow, Edit, ExecutionRow, InfoRequest, StageDone, Vote},
     time::Timestamp,
 };
 
@@ -37,6 +37,12 @@ impl Fold<'_> {
                     return Err(self.impossible(status.as_str()));
                 }
                 take_stages(row, &rejudged.stages_done);
+            }
+            Event::ApprovalEdited(edited) => {
+                if edited.before != row.digest {
+                    return Err(self.impossible(status.as_str()));
+                }
+                take_edit(row, edited, record);
             }
             Event::ApprovalVoted(voted) => {
                 if !fits_the_stage(row, voted) {
@@ -218,6 +224,22 @@ fn take_vote(row: &mut ApprovalRow, voted: &ApprovalVoted, record: &Record) {
     }
 }
 
+/// What is asked is another thing now: nobody has said anything about it yet.
+fn take_edit(row: &mut ApprovalRow, edited: &ApprovalEdited, record: &Record) {
+    row.digest = edited.digest;
+    row.policy.clone_from(&edited.policy);
+    row.requirement.clone_from(&edited.requirement);
+    row.valid_for = edited.valid_for;
+    row.votes.clear();
+    row.stages_done.clear();
+    row.edits.push(Edit {
+        by: record.actor.clone(),
+        at: record.time,
+        seq: record.seq,
+        before: edited.before,
+    });
+}
+
 /// The stages that votes cast before complete under another requirement; such votes count for these or for nothing.
 fn take_stages(row: &mut ApprovalRow, done: &[StageDone]) {
     row.stages_done = done.to_vec();
@@ -267,6 +289,8 @@ fn approved_execution(row: &ApprovalRow, approved_at: Timestamp, run_by: Timesta
         policy: row.policy.clone(),
         state: ExecutionState::Ready,
         submitted_seq: row.submitted_seq,
+        edited_seq: row.edits.last().map(|edit| edit.seq),
+        standing: None,
         created_at: approved_at,
         run_by,
         consumed_at: None,
@@ -288,6 +312,8 @@ pub fn allowed_execution(id: ExecutionId, origin: &ExecutionOrigin) -> Execution
         policy: origin.policy.clone(),
         state: ExecutionState::Ready,
         submitted_seq: origin.submitted_seq,
+        edited_seq: None,
+        standing: origin.standing,
         created_at: origin.created_at,
         run_by: origin.run_by,
         consumed_at: None,
@@ -318,6 +344,7 @@ pub fn origin_of(record: &Record) -> Option<(ActionId, ExecutionOrigin)> {
         submitted_seq: record.seq,
         created_at: record.time,
         run_by: allowed.run_by,
+        standing: allowed.standing,
     };
     Some((record.subject.parse().ok()?, origin))
 }
@@ -330,6 +357,7 @@ fn requested_row(id: ApprovalId, requested: &ApprovalRequested, seq: u64, time: 
         application: facts.application,
         action: facts.name.clone(),
         digest: facts.digest,
+        edits: Vec::new(),
         priority: facts.priority,
         risk: facts.risk,
         cost: facts.cost.clone(),

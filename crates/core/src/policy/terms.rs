@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApproverRule, Contacts, Escalation, EscalationTerms, LIST_LEN_MAX, People, PolicyProblem, TimeoutRule,
+    ApproverRule, Contacts, EditRule, EditTerms, Escalation, EscalationTerms, LIST_LEN_MAX, People, PolicyProblem, TimeoutRule,
     contacts::{self, effective},
     problem,
 };
@@ -61,6 +61,12 @@ pub struct ApprovalTerms {
     /// Whom to tell at once, beside those who may decide.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Contacts>,
+    /// What approvers may change before they approve; nothing unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_edit: Option<EditTerms>,
+    /// Whether approvers may answer for further requests of the same kind; yes unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_standing: Option<bool>,
 }
 
 /// What is said of one stage, wherever it stands.
@@ -121,7 +127,11 @@ impl ApprovalTerms {
             || from_context(&self.approvers)
             || chooses(&self.notify)
             || escalates;
-        if new { 3 } else { 1 }
+        match (self.allow_edit.is_some() || self.allow_standing.is_some(), new) {
+            (true, _) => 4,
+            (false, true) => 3,
+            (false, false) => 1,
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), PolicyProblem> {
@@ -145,6 +155,9 @@ impl ApprovalTerms {
             contacts::check("/approval/escalate/to", &escalate.to)?;
         }
         contacts::check("/approval/notify", &self.notify)?;
+        if let Some(terms) = &self.allow_edit {
+            EditRule::of(terms).map_err(|why| problem("/approval/allow_edit", why))?;
+        }
         self.check_link()
     }
 
@@ -234,6 +247,8 @@ impl ApprovalTerms {
             require_decision_reason,
             link: self.link_for(action.risk),
             unresolved,
+            allow_edit: self.allow_edit.as_ref().is_some_and(EditTerms::allows_any),
+            allow_standing: self.allow_standing.unwrap_or(true),
         }
     }
 

@@ -4,7 +4,7 @@ mod history;
 mod lint;
 mod plan;
 
-pub(crate) use plan::{carry_out, plan_of_nothing};
+pub(crate) use plan::{carry_out, plan_of_nothing, put_one, with_policy};
 
 use serde::Serialize;
 use signoff_core::{
@@ -27,7 +27,7 @@ use crate::{
     view::{Caller, PendingChange, PoliciesApplied, PolicySetView},
 };
 
-use plan::{Plan, candidate, check_one, plan, put_one};
+use plan::{Plan, candidate, check_one, plan, plan_of_one};
 
 pub use plan::check_set as check_policies;
 
@@ -239,6 +239,17 @@ impl Engine {
         .await
     }
 
+    /// How many pending approvals are judged otherwise where one policy is added or changed.
+    pub(crate) async fn pending_under(
+        &self,
+        tenant: &Tenant,
+        snapshot: &Snapshot,
+        doc: &PolicyDoc,
+    ) -> EngineResult<PendingChange> {
+        let plan = plan_of_one(snapshot, doc, self.now())?;
+        self.affected(tenant, snapshot, &plan, None).await
+    }
+
     /// How many pending approvals are judged otherwise under a plan, and how.
     async fn affected(
         &self,
@@ -260,11 +271,11 @@ impl Engine {
                 ..ApprovalQuery::default()
             };
             let rows = self.store().approvals(tenant.id, &query).await?;
-            let sequences: Vec<u64> = rows.iter().map(|row| row.submitted_seq).collect();
+            let sequences: Vec<u64> = rows.iter().flat_map(ApprovalRow::content_seqs).collect();
             let opened = Opened::read(self.store(), tenant, &sequences).await?;
             for row in &rows {
                 let (Ok(action), Some(facts)) = (
-                    asked(row, &opened.content(row.submitted_seq)),
+                    asked(row, &opened.asked_content(row)),
                     snapshot.facts(row.agent),
                 ) else {
                     continue;

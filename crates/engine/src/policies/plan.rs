@@ -141,14 +141,32 @@ pub(crate) fn plan_of_nothing(snapshot: &Snapshot) -> EngineResult<Plan> {
     })
 }
 
-pub(super) fn put_one(turn: &mut Turn<'_>, caller: &Caller, doc: &PolicyDoc) -> EngineResult<()> {
-    let snapshot = turn.snapshot();
-    let mut plan = plan_of_nothing(&snapshot)?;
+pub(crate) fn put_one(turn: &mut Turn<'_>, caller: &Caller, doc: &PolicyDoc) -> EngineResult<()> {
+    let plan = plan_of_one(&turn.snapshot(), doc, turn.now())?;
+    carry_out(turn, caller, &plan, None).map(drop)
+}
+
+/// The set in force with one policy added or changed, for judging in advance.
+pub(crate) fn with_policy(
+    snapshot: &Snapshot,
+    doc: &PolicyDoc,
+    now: signoff_core::time::Timestamp,
+) -> EngineResult<PolicySet> {
+    candidate(snapshot, &plan_of_one(snapshot, doc, now)?)
+}
+
+/// What changes where one policy is added or changed.
+pub(super) fn plan_of_one(
+    snapshot: &Snapshot,
+    doc: &PolicyDoc,
+    now: signoff_core::time::Timestamp,
+) -> EngineResult<Plan> {
+    let mut plan = plan_of_nothing(snapshot)?;
     match snapshot.find_policy(&doc.name) {
         Some(row) if row.doc == *doc => {}
         Some(row) => plan.puts.push((row.id, row.version + 1, row.age, doc.clone())),
         None => {
-            let count = in_force(&snapshot).count();
+            let count = in_force(snapshot).count();
             if count >= POLICIES_MAX {
                 return Err(EngineError::invalid(
                     "",
@@ -157,10 +175,10 @@ pub(super) fn put_one(turn: &mut Turn<'_>, caller: &Caller, doc: &PolicyDoc) -> 
             }
             let age = snapshot.rows.workspace.as_ref().map_or(1, |row| row.next_age);
             plan.puts
-                .push((PolicyId(mint_id(turn.now())), 1, age, doc.clone()));
+                .push((PolicyId(mint_id(now)), 1, age, doc.clone()));
         }
     }
-    carry_out(turn, caller, &plan, None).map(drop)
+    Ok(plan)
 }
 
 /// Writes a plan as one version of the set.
@@ -236,7 +254,10 @@ pub(super) fn candidate(snapshot: &Snapshot, plan: &Plan) -> EngineResult<Policy
             name: doc.name.clone(),
             version,
         };
-        Prepared::new(reference, doc.clone()).map(Arc::new)
+        match snapshot.prepared(&reference) {
+            Some(known) => Ok(Arc::clone(known)),
+            None => Prepared::new(reference, doc.clone()).map(Arc::new),
+        }
     });
     let prepared = prepared
         .collect::<Result<Vec<_>, _>>()

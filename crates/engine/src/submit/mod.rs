@@ -17,7 +17,7 @@ use signoff_core::{
     digest::{DigestFields, action_digest},
     event::{ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApprovalRequested, Event},
     fold::RowKey,
-    id::{ActionId, ApprovalId},
+    id::{ActionId, ApprovalId, StandingId},
     json,
     judge::{ReasonCode, Verdict},
     payload::{Hash32, PayloadName},
@@ -53,6 +53,8 @@ struct Prepared {
     payloads: Vec<SealedPayload>,
     digest: Hash32,
     judged: Verdict,
+    /// Standing approvals that may answer where a person would be asked.
+    standing: Vec<StandingId>,
     epochs: Epochs,
 }
 
@@ -93,6 +95,10 @@ impl Engine {
         wants
             .rows
             .insert((tenant.id, RowKey::Counter(prepared.asker.facts.id)));
+        let standing = prepared.standing.iter();
+        wants
+            .rows
+            .extend(standing.map(|id| (tenant.id, RowKey::Standing(*id))));
         if let Some(replaced) = prepared.submit.replaces {
             wants.rows.insert((tenant.id, RowKey::Approval(replaced)));
         }
@@ -159,7 +165,7 @@ fn check_form(action: &Action) -> EngineResult<()> {
 }
 
 /// The canonical bytes of an object, if it is not too large.
-fn bounded(field: &str, object: &serde_json::Map<String, serde_json::Value>) -> EngineResult<Vec<u8>> {
+pub(crate) fn bounded(field: &str, object: &serde_json::Map<String, serde_json::Value>) -> EngineResult<Vec<u8>> {
     if object.is_empty() {
         return Ok(b"{}".to_vec());
     }
@@ -197,6 +203,7 @@ fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> 
     let asker = asker(&snapshot, caller, submit.agent.as_deref(), Some(mint_id(now)))?;
     let action = &submit.action;
     let judged = snapshot.policies.judge(action, &asker.facts, now);
+    let standing = snapshot.standing(action, &asker.facts, &judged, now);
     let mut payloads = Vec::with_capacity(4);
     for (name, field, object) in [
         (PayloadName::Inputs, "/inputs", &action.inputs),
@@ -238,6 +245,7 @@ fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> 
         payloads,
         digest,
         judged,
+        standing,
         epochs: snapshot.epochs,
         submit,
     })
@@ -304,12 +312,16 @@ fn record(
     actor: &Actor,
     prepared: &Prepared,
     asker: &Asker,
-    verdict: Verdict,
+    mut verdict: Verdict,
     digest: Hash32,
     once: Option<&Once>,
 ) -> EngineResult<Came> {
     let (id, now) = (prepared.id, turn.now());
     let action = &prepared.submit.action;
+    let standing = standing(turn, prepared, asker, &verdict);
+    if standing.is_some() {
+        verdict.effect = Effect::Allow;
+    }
     let superseded = superseded(turn, actor, prepared, asker)?;
     if verdict.effect == Effect::Ask && superseded.is_none() {
         let pending = turn
@@ -356,7 +368,7 @@ fn record(
         )?);
     }
     let decide_by = verdict.decide_within.map(|span| now.plus(span));
-    let (event, subject) = event(id, facts, &verdict, &prepared.submit, now, decide_by);
+    let (event, subject) = event(id, facts, (&verdict, standing), &prepared.submit, now, decide_by);
     turn.emit(
         Draft::new(event, actor.clone(), subject)
             .under(verdict.policy.as_ref())
@@ -372,9 +384,19 @@ fn record(
     }
     turn.remember(once, &Remembered { action: id })?;
     let reason = refusal(&turn.snapshot(), (asker.facts.id, &asker.facts.name), &verdict);
-    Ok(Came::Now(Box::new(submitted(
-        id, verdict, reason, now, decide_by,
-    ))))
+    let submitted = submitted(id, verdict, reason, now, decide_by);
+    Ok(Came::Now(Box::new(Submitted { standing, ..submitted })))
+}
+
+/// The standing approval that answers in place of a person: one that was read under the lock, and answers as of now.
+fn standing(turn: &Turn<'_>, prepared: &Prepared, asker: &Asker, verdict: &Verdict) -> Option<StandingId> {
+    let (snapshot, action, now) = (turn.snapshot(), &prepared.submit.action, turn.now());
+    let policy = verdict.policy.as_ref()?;
+    let candidates = snapshot.standing(action, &asker.facts, verdict, now);
+    candidates.into_iter().find(|id| {
+        let row = turn.ledger.rows.standing.get(id);
+        row.is_some_and(|row| row.answers(asker.facts.id, &action.name, policy, now))
+    })
 }
 
 /// The end of the request that this one amends.
@@ -408,7 +430,7 @@ fn superseded(
 fn event(
     id: ActionId,
     facts: ActionFacts,
-    verdict: &Verdict,
+    (verdict, standing): (&Verdict, Option<StandingId>),
     submit: &Submit,
     now: Timestamp,
     decide_by: Option<Timestamp>,
@@ -418,6 +440,7 @@ fn event(
             Event::ActionAllowed(ActionAllowed {
                 action: facts,
                 run_by: now.plus(verdict.valid_for),
+                standing,
             }),
             id.to_string(),
         ),
@@ -470,6 +493,7 @@ fn submitted(
         conditions: verdict.conditions,
         code: verdict.code,
         reason,
+        standing: None,
         replayed: false,
     }
 }

@@ -10,12 +10,13 @@ use signoff_core::{
     approval::{StageStanding, StageState},
     condition,
     event::{ExecutionState, ReportOutcome},
-    id::{ActionId, AgentId, ApprovalId, ChannelId, ExecutionId},
+    id::{ActionId, AgentId, ApprovalId, ChannelId, ExecutionId, StandingId},
     judge::{ReasonCode, Verdict},
-    policy::{Effect, PolicyRef},
+    policy::{Effect, PolicyDoc, PolicyRef},
     requirement::Stage,
-    rows::{ApprovalRow, ExecutionRow},
+    rows::{ApprovalRow, ExecutionRow, StandingRow},
     sentence::Sentence,
+    standing::StandingState,
     time::{Micros, Timestamp},
 };
 use signoff_store::DeliveryState;
@@ -60,6 +61,8 @@ pub struct Submitted {
     pub code: Option<ReasonCode>,
     /// For [`Effect::Deny`]: one sentence for the agent.
     pub reason: Option<String>,
+    /// The standing approval that answered in place of a person.
+    pub standing: Option<StandingId>,
     /// It was submitted before, under the same idempotency key.
     pub replayed: bool,
 }
@@ -187,6 +190,8 @@ pub struct ApprovalView {
     pub sentence: Sentence,
     /// The stages, and how far they are.
     pub stages: Vec<StageView>,
+    /// Who changed what is asked, one for each edit.
+    pub editors: Vec<ActorView>,
     /// Votes with their words.
     pub votes: Vec<VoteView>,
     /// Questions and answers.
@@ -205,11 +210,60 @@ pub struct ApprovalView {
     pub now: Timestamp,
 }
 
+/// A standing approval.
+#[derive(Debug, Clone)]
+pub struct StandingView {
+    /// What it answers, and how often it has.
+    pub row: StandingRow,
+    /// Whose requests.
+    pub agent: Named<AgentId>,
+    /// Who gave it.
+    pub granted_by: ActorView,
+    /// Who took it back.
+    pub revoked_by: Option<ActorView>,
+    /// Where it stands.
+    pub state: StandingState,
+    /// The version of the policy whose question it answers is not in force any more: it answers nothing.
+    pub policy_changed: bool,
+}
+
+/// What approving for ever would come to.
+#[derive(Debug, Clone)]
+pub struct AlwaysView {
+    /// The policy as it would be written.
+    pub policy: PolicyDoc,
+    /// It takes the place of the policy that asks now.
+    pub replaces: bool,
+    /// Requests of the last 30 days that it would have covered.
+    pub covered: Covered,
+    /// Pending approvals that it would let through.
+    pub pending: u64,
+}
+
+/// Requests by their end.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Covered {
+    /// Approved by people.
+    pub approved: u64,
+    /// Denied by people.
+    pub denied: u64,
+    /// Nobody decided in time.
+    pub expired: u64,
+    /// Any other end, or none yet.
+    pub other: u64,
+}
+
 /// What a caller may do with an approval right now.
 #[derive(Debug, Clone)]
 pub struct May {
     /// Approve; else why not.
     pub approve: Result<(), signoff_core::approval::Refusal>,
+    /// Approve with changes; else why not.
+    pub edit: Result<(), signoff_core::approval::Refusal>,
+    /// Approve further requests ahead; else why not.
+    pub standing: Result<(), signoff_core::approval::Refusal>,
+    /// Approve for ever.
+    pub always: bool,
     /// Deny; else why not.
     pub deny: Result<(), signoff_core::approval::Refusal>,
     /// Ask the agent; else why not.

@@ -70,12 +70,12 @@ impl Engine {
             let rows = self.store().approvals(tenant.id, &query).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             beyond = Some(last.submitted_seq);
-            let sequences: Vec<u64> = rows.iter().map(|row| row.submitted_seq).collect();
+            let sequences: Vec<u64> = rows.iter().flat_map(ApprovalRow::content_seqs).collect();
             let opened = Opened::read(self.store(), tenant, &sequences).await?;
             let snapshot = tenant.snapshot();
             let mut steps = Vec::new();
             for row in &rows {
-                let content = opened.content(row.submitted_seq);
+                let content = opened.asked_content(row);
                 let Ok(action) = asked(row, &content) else {
                     continue;
                 };

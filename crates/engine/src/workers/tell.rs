@@ -19,7 +19,7 @@ impl Engine {
         let record: Record = serde_json::from_slice(&stored.bytes).map_err(|_| EngineError::Internal)?;
         let id: ApprovalId = record.subject.parse().map_err(|_| EngineError::Internal)?;
         let row = self.as_of(tenant, id, record.seq).await?;
-        let sequences = [Some(row.submitted_seq), row.decided_seq, Some(record.seq)];
+        let sequences = [Some(row.submitted_seq), Some(row.content_seq()), row.decided_seq, Some(record.seq)];
         let opened = Opened::read(
             self.store(),
             tenant,
@@ -28,7 +28,7 @@ impl Engine {
         .await?;
         let snapshot = tenant.snapshot();
         let agent = snapshot.agent_name(row.agent);
-        let content = opened.content(row.submitted_seq);
+        let content = opened.asked_content(&row);
         let cost = row.cost.as_ref().map(signoff_core::action::Cost::as_str);
         let question = matches!(record.event, Event::InfoRequested(_))
             .then(|| opened.text(record.seq))

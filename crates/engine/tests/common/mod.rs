@@ -153,6 +153,7 @@ impl House {
             decision: Decision::Approve {
                 digest,
                 comment: None,
+                scope: signoff_engine::request::Scope::Once,
             },
             view: None,
         };

@@ -39,6 +39,7 @@ const PROBLEM: &str = "Problem";
         (name = "actions", description = "What an agent is about to do, and how it went."),
         (name = "executions", description = "One carrying-out of an allowed or approved action."),
         (name = "approvals", description = "Requests for a human decision."),
+        (name = "standing approvals", description = "Answers that people gave ahead: for a while, for so many uses."),
         (name = "stops", description = "The kill switch, for one agent or for all."),
         (name = "policies", description = "The rules, their versions, and why one of them governs."),
         (name = "agents", description = "The principals that ask."),

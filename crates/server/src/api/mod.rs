@@ -23,6 +23,7 @@ mod problem;
 mod query;
 mod reference;
 mod shape;
+mod standing;
 mod stops;
 mod stream;
 mod strict;
@@ -46,6 +47,7 @@ fn described() -> (Router<Doors>, OpenApi) {
         .merge(actions::router())
         .merge(executions::router())
         .merge(approvals::router())
+        .merge(standing::router())
         .merge(stops::router())
         .merge(policies::router())
         .merge(policy_sets::router())

@@ -49,6 +49,7 @@ operations! {
     Explain => "explain",
     Cancel => "cancel",
     Decide => "decide",
+    RevokeStanding => "revoke_standing",
     Settle => "settle",
     Stop => "stop",
     LiftStop => "lift_stop",

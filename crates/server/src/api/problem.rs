@@ -159,6 +159,9 @@ fn decision(refusal: &approval::Refusal) -> Refused {
         R::NotNamed | R::NotYet(_) | R::SelfApproval | R::NotAPerson => Code::RequirementNotMet,
         R::AlreadyVoted => Code::AlreadyVoted,
         R::NotAskable => Code::NotAskable,
+        R::NotEditable | R::EditForbidden => Code::NotEditable,
+        R::EditDenied(_) => Code::EditDenied,
+        R::StandingForbidden | R::StandingOfOne | R::NothingStanding => Code::NotStanding,
         R::NotDue | R::AlreadyAsked | R::NothingAsked => Code::NotPending,
     };
     Refused::new(code, refusal.to_string())

@@ -13,7 +13,7 @@ use signoff_core::requirement::Role;
 use crate::examples;
 use crate::world::{Reply, Who, World};
 
-const OPERATIONS: [(&str, Operation); 13] = [
+const OPERATIONS: [(&str, Operation); 14] = [
     ("ask", Operation::Ask),
     ("answer_info", Operation::AnswerInfo),
     ("see_actions", Operation::SeeActions),
@@ -21,6 +21,7 @@ const OPERATIONS: [(&str, Operation); 13] = [
     ("explain", Operation::Explain),
     ("cancel", Operation::Cancel),
     ("decide", Operation::Decide),
+    ("revoke_standing", Operation::RevokeStanding),
     ("settle", Operation::Settle),
     ("stop", Operation::Stop),
     ("lift_stop", Operation::LiftStop),

@@ -1,11 +1,13 @@
 //! `signoff approvals`: see and decide what agents ask.
 
+mod reach;
+
 use std::time::Duration as Span;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use sha2::{Digest, Sha256};
-use signoff_api::approval::{Answer, Approval, ApprovalQuery, Cancel, Decide, DecisionKind, Order, View};
+use signoff_api::approval::{AlwaysQuery, Answer, Approval, ApprovalQuery, Cancel, Decide, DecisionKind, Order, View};
 use signoff_api::{Duration, Priority, Risk, WaitQuery};
 use signoff_client::{Client, WaitOptions, Waited};
 use tokio::time::Instant;
@@ -38,6 +40,8 @@ pub(crate) enum ApprovalsCommand {
         /// Stop unless what would run still has this digest
         #[arg(long, value_name = "DIGEST")]
         digest: Option<String>,
+        #[command(flatten)]
+        reach: reach::ReachArgs,
     },
     /// Vote no
     Deny {
@@ -131,7 +135,12 @@ pub(crate) async fn run(global: &Global, command: ApprovalsCommand) -> anyhow::R
             return Ok(Exit::Ok);
         }
         ApprovalsCommand::Wait { id, at_most } => return wait(global, &client, &id, at_most).await,
-        ApprovalsCommand::Approve { id, comment, digest } => approve(&client, &id, comment, digest).await?,
+        ApprovalsCommand::Approve {
+            id,
+            comment,
+            digest,
+            reach,
+        } => approve(&client, &id, comment, digest, &reach).await?,
         ApprovalsCommand::Deny { id, reason } => {
             let decide = Decide {
                 reason: Some(reason),
@@ -183,6 +192,7 @@ async fn approve(
     id: &str,
     comment: Option<String>,
     digest: Option<String>,
+    reach: &reach::ReachArgs,
 ) -> anyhow::Result<Approval> {
     let approval = view(client, id).await?;
     if let Some(digest) = digest
@@ -195,9 +205,17 @@ async fn approve(
     }
     let shown = show::approval(&approval);
     output::talk(&shown);
+    if let Some(scope) = reach.always() {
+        let query = AlwaysQuery { scope: Some(scope) };
+        let preview = client.approval_always(&approval.id, &query).await?;
+        output::talk(&reach::preview(&preview));
+    }
     let decide = Decide {
         digest: Some(approval.digest.clone()),
         comment,
+        edit: reach.edit(&approval)?,
+        standing: reach.standing(),
+        always: reach.always(),
         view: Some(seen(Some(&shown))),
         ..decision(DecisionKind::Approve)
     };
@@ -211,6 +229,9 @@ fn decision(decision: DecisionKind) -> Decide {
         comment: None,
         reason: None,
         question: None,
+        edit: None,
+        standing: None,
+        always: None,
         view: Some(seen(None)),
     }
 }

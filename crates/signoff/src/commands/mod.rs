@@ -20,6 +20,7 @@ pub(crate) mod policy;
 pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod server;
+pub(crate) mod standing;
 pub(crate) mod stop;
 pub(crate) mod webhooks;
 
@@ -35,6 +36,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Gate(args) => gate::run(global, *args).await,
         Command::Check(args) => check::run(global, *args).await,
         Command::Approvals(command) => approvals::run(global, command).await,
+        Command::Standing(command) => standing::run(global, command).await,
         Command::Stop(args) => stop::stop(global, args).await,
         Command::Resume(args) => stop::resume(global, args).await,
         Command::Policy(command) => policy::run(global, command).await,

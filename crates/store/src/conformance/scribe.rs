@@ -188,6 +188,7 @@ impl Scribe {
             Event::ActionAllowed(ActionAllowed {
                 action: facts,
                 run_by,
+                standing: None,
             }),
         )
     }

@@ -5,7 +5,7 @@ use signoff_core::{
     id::{ApprovalId, ExecutionId, KeyId, RawId},
     rows::{
         AgentRow, ApplicationRow, ApprovalRow, ChannelRow, CounterRow, ExecutionRow, GroupRow, KeyRow,
-        OperatorRow, PolicyRow, WorkspaceRow,
+        OperatorRow, PolicyRow, StandingRow, WorkspaceRow,
     },
 };
 
@@ -21,6 +21,7 @@ pub enum Row {
     Group(GroupRow),
     Key(KeyRow),
     Channel(ChannelRow),
+    Standing(Box<StandingRow>),
     Approval(Box<ApprovalRow>),
     Execution(Box<ExecutionRow>),
     Counter(CounterRow),
@@ -48,6 +49,11 @@ impl Row {
                 .get(&id)
                 .cloned()
                 .map(|row| Self::Execution(Box::new(row))),
+            RowKey::Standing(id) => rows
+                .standing
+                .get(&id)
+                .cloned()
+                .map(|row| Self::Standing(Box::new(row))),
             RowKey::Counter(id) => rows.counters.get(&id).cloned().map(Self::Counter),
         }
     }
@@ -65,6 +71,7 @@ impl Row {
             Self::Channel(row) => drop(rows.channels.insert(row.id, row)),
             Self::Approval(row) => drop(rows.approvals.insert(row.id, *row)),
             Self::Execution(row) => drop(rows.executions.insert(row.id, *row)),
+            Self::Standing(row) => drop(rows.standing.insert(row.id, *row)),
             Self::Counter(row) => drop(rows.counters.insert(row.agent, row)),
         }
     }
@@ -81,5 +88,6 @@ pub(crate) fn raw_of(key: RowKey) -> RawId {
         RowKey::Group(id) => id.0,
         RowKey::Key(KeyId(id)) | RowKey::Approval(ApprovalId(id)) | RowKey::Execution(ExecutionId(id)) => id,
         RowKey::Channel(id) => id.0,
+        RowKey::Standing(id) => id.0,
     }
 }

@@ -70,17 +70,18 @@ pub(super) const WANTED: &str = concat!(
     rows_of!("counters", "10"),
     rows_of!("approvals", "11"),
     rows_of!("executions", "12"),
+    rows_of!("standing_approvals", "13"),
     " UNION ALL SELECT 'submission', found.subject, found.bytes, NULL, NULL, NULL, NULL, NULL, NULL \
-     FROM unnest($13::bytea[]) AS wanted (subject), LATERAL (SELECT subject, bytes FROM events \
+     FROM unnest($14::bytea[]) AS wanted (subject), LATERAL (SELECT subject, bytes FROM events \
      WHERE workspace = $1 AND subject = wanted.subject AND type = 'action.allowed.v1' OFFSET 0) AS found \
      UNION ALL SELECT 'answer', NULL, NULL, found.principal, found.operation, found.key, found.fingerprint, \
-     found.outcome, found.expires_at FROM unnest($14::text[], $15::text[], $16::text[]) AS wanted (principal, operation, \
+     found.outcome, found.expires_at FROM unnest($15::text[], $16::text[], $17::text[]) AS wanted (principal, operation, \
      key), LATERAL (SELECT principal, operation, key, fingerprint, outcome, expires_at FROM idempotency \
      WHERE workspace = $1 AND principal = wanted.principal AND operation = wanted.operation \
      AND key = wanted.key OFFSET 0) AS found"
 );
 /// The tables in the order of the statement's parameters from the third on.
-const TABLES: [Table; 10] = [
+const TABLES: [Table; 11] = [
     Table::Policies,
     Table::Agents,
     Table::Applications,
@@ -91,6 +92,7 @@ const TABLES: [Table; 10] = [
     Table::Counters,
     Table::Approvals,
     Table::Executions,
+    Table::StandingApprovals,
 ];
 
 pub(super) struct PostgresBatch {

@@ -3,7 +3,7 @@
 use signoff_core::{
     event::ExecutionState,
     id::{AgentId, WorkspaceId},
-    rows::{CounterRow, ExecutionRow},
+    rows::{CounterRow, ExecutionRow, StandingRow},
 };
 use sqlx::{Postgres, QueryBuilder};
 
@@ -37,6 +37,17 @@ impl PostgresStore {
         let mut sql = count(workspace, state, agent);
         let row = self.one(sql.build().persistent(false)).await?;
         unsigned(row.map(|row| row.int("open")).transpose()?.unwrap_or_default())
+    }
+
+    pub(super) async fn read_standing_approvals(
+        &self,
+        workspace: WorkspaceId,
+        limit: u32,
+    ) -> StoreResult<Vec<StandingRow>> {
+        let query =
+            sqlx::query("SELECT row FROM standing_approvals WHERE workspace = $1 ORDER BY id DESC LIMIT $2");
+        let query = query.bind(blob(workspace)).bind(i64::from(limit));
+        all(&self.all(query).await?, whole)
     }
 
     /// Approvals of one agent that are not at their end, as they are counted with each of them.

@@ -3,7 +3,7 @@
 use signoff_core::{
     event::ExecutionState,
     id::{AgentId, WorkspaceId},
-    rows::{CounterRow, ExecutionRow},
+    rows::{CounterRow, ExecutionRow, StandingRow},
 };
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -35,6 +35,17 @@ impl SqliteStore {
     ) -> StoreResult<u64> {
         let mut sql = count(workspace, state, agent);
         unsigned(sql.build_query_scalar().fetch_one(&self.read).await?)
+    }
+
+    pub(super) async fn read_standing_approvals(
+        &self,
+        workspace: WorkspaceId,
+        limit: u32,
+    ) -> StoreResult<Vec<StandingRow>> {
+        let query =
+            sqlx::query("SELECT row FROM standing_approvals WHERE workspace = ? ORDER BY id DESC LIMIT ?");
+        let query = query.bind(blob(workspace)).bind(limit);
+        all(&query.fetch_all(&self.read).await?, whole)
     }
 
     /// Approvals of one agent that are not at their end, as they are counted with each of them.

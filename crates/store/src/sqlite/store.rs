@@ -7,7 +7,7 @@ use signoff_core::{
     event::ExecutionState,
     id::{AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
     record::{Epochs, Head},
-    rows::{ApprovalRow, ExecutionRow},
+    rows::{ApprovalRow, ExecutionRow, StandingRow},
     time::{Micros, Timestamp},
 };
 
@@ -114,6 +114,10 @@ impl Store for SqliteStore {
         query: &ExecutionQuery,
     ) -> StoreResult<Vec<ExecutionRow>> {
         self.read_executions(workspace, query).await
+    }
+
+    async fn standing_approvals(&self, workspace: WorkspaceId, limit: u32) -> StoreResult<Vec<StandingRow>> {
+        self.read_standing_approvals(workspace, limit).await
     }
 
     async fn execution_count(

@@ -201,6 +201,8 @@ pub(super) fn requirement_of(needs: &requirement::Requirement, stages: Vec<Stage
         self_approval: needs.self_approval,
         require_decision_reason: needs.require_decision_reason,
         link: needs.link.to_wire(),
+        allow_edit: needs.allow_edit,
+        allow_standing: needs.allow_standing,
         unresolved: needs.unresolved.to_wire(),
         stages,
     }
@@ -247,6 +249,7 @@ pub(crate) fn submit_answer(submitted: &Submitted, url: impl Fn() -> String) -> 
         conditions: submitted.conditions.to_wire(),
         code: submitted.code.to_wire(),
         reason: submitted.reason.clone(),
+        standing_approval_id: submitted.standing.map(|id| id.to_string()),
         approval: None,
     }
 }

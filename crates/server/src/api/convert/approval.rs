@@ -4,19 +4,21 @@ use signoff_api::Code;
 use signoff_api::approval::{self as wire, Approval, DecisionKind};
 use signoff_core::actor::ActorKind;
 use signoff_core::event::{ApprovalStatus, View};
+use signoff_core::rows::Edit;
 use signoff_core::time::Timestamp;
 use signoff_engine::request::{Decide, Decision};
 use signoff_engine::view::{ActorView, ApprovalView, InfoView, StageView, ToldView, VoteView};
 
 use super::super::problem::Refused;
 use super::action::{object, requirement_of, stage_of};
+use super::standing;
 use super::{Faults, ToCore, ToWire, digest, seconds_left};
 
 /// Longest piece of what an operator was looking at, in characters.
 const VIEW_CHARS_MAX: usize = 200;
 
 /// One operator's decision.
-pub(crate) fn decide(given: wire::Decide) -> Result<Decide, Refused> {
+pub(crate) fn decide(mut given: wire::Decide) -> Result<Decide, Refused> {
     let mut faults = Faults::default();
     let seen = digest(&mut faults, "/digest", given.digest.as_deref());
     for (pointer, text) in [
@@ -37,9 +39,11 @@ pub(crate) fn decide(given: wire::Decide) -> Result<Decide, Refused> {
                     "`digest` is missing: an approval is for exactly what was shown",
                 );
             }
+            let scope = standing::scope(&mut faults, given.edit.take(), given.standing.take(), given.always.take());
             let decision = seen.map(|digest| Decision::Approve {
                 digest,
                 comment: comment.or(reason),
+                scope,
             });
             ([("/question", question.is_some())].to_vec(), decision)
         }
@@ -59,7 +63,13 @@ pub(crate) fn decide(given: wire::Decide) -> Result<Decide, Refused> {
             (stray, question.map(|question| Decision::RequestInfo { question }))
         }
     };
-    for (pointer, _) in stray.into_iter().filter(|(_, given)| *given) {
+    // An approval has taken its own.
+    let reaches = [
+        ("/edit", given.edit.is_some()),
+        ("/standing", given.standing.is_some()),
+        ("/always", given.always.is_some()),
+    ];
+    for (pointer, _) in stray.into_iter().chain(reaches).filter(|(_, given)| *given) {
         faults.add(pointer, "this does not go with the decision, and would be lost");
     }
     faults.done(Code::InvalidRequest)?;
@@ -117,6 +127,7 @@ pub(crate) fn approval(view: &ApprovalView, url: String) -> Approval {
         risk: row.risk.to_wire(),
         estimated_cost: row.cost.to_wire(),
         trace: claims.trace.to_wire(),
+        edits: row.edits.iter().zip(&view.editors).map(edited).collect(),
         digest: row.digest.to_wire(),
         url,
         policy: row.policy.to_wire(),
@@ -145,6 +156,14 @@ pub(crate) fn approval(view: &ApprovalView, url: String) -> Approval {
             .as_ref()
             .map(|execution| execution.run_by.to_wire()),
         told: view.told.to_wire(),
+    }
+}
+
+fn edited((edit, by): (&Edit, &ActorView)) -> wire::Edited {
+    wire::Edited {
+        by: by.to_wire(),
+        at: edit.at.to_wire(),
+        digest_before: edit.before.to_wire(),
     }
 }
 
@@ -225,6 +244,9 @@ mod tests {
             comment: None,
             reason: None,
             question: None,
+            edit: None,
+            standing: None,
+            always: None,
             view: None,
         }
     }

@@ -6,6 +6,7 @@ mod audit;
 mod execution;
 mod policy;
 mod principal;
+mod standing;
 mod stats;
 mod stop;
 mod terms;

@@ -121,7 +121,7 @@ fn doc(faults: &mut Faults, at: &str, given: wire::PolicyBody) -> PolicyDoc {
     }
 }
 
-fn condition(given: wire::Condition) -> Condition {
+pub(super) fn condition(given: wire::Condition) -> Condition {
     match given {
         wire::Condition::Expression(source) => Condition::Expression(source),
         wire::Condition::Structured(given) => Condition::Comparison(Comparison {

@@ -4,7 +4,7 @@ use signoff_api::Duration;
 use signoff_api::limits::APPROVERS_MAX;
 use signoff_api::policy as wire;
 use signoff_core::policy::{
-    ApprovalTerms, ApproverRule, Contacts, EscalationTerms, FromContext, StageTerms, TimeoutRule,
+    ApprovalTerms, ApproverRule, Contacts, EditTerms, EscalationTerms, FromContext, StageTerms, TimeoutRule,
 };
 
 use super::action::{micros, span};
@@ -53,6 +53,11 @@ pub(super) fn terms(faults: &mut Faults, at: &str, given: wire::ApprovalRule) ->
             .into_iter()
             .map(contacts)
             .collect(),
+        allow_edit: given.allow_edit.map(|rule| match rule {
+            wire::EditRule::Any(any) => EditTerms::Any(any),
+            wire::EditRule::Within(schema) => EditTerms::Within(schema),
+        }),
+        allow_standing: given.allow_standing,
     }
 }
 
@@ -145,6 +150,11 @@ impl ToWire for ApprovalTerms {
                 to: escalate.to.to_wire(),
             }),
             notify: unless_default(self.notify.to_wire()),
+            allow_edit: self.allow_edit.as_ref().map(|terms| match terms {
+                EditTerms::Any(any) => wire::EditRule::Any(*any),
+                EditTerms::Within(schema) => wire::EditRule::Within(schema.clone()),
+            }),
+            allow_standing: self.allow_standing,
         }
     }
 }

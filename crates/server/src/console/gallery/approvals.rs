@@ -10,11 +10,14 @@ use super::requests::{Ask, NOW, ago, critical, ended, hostile, long};
 use crate::console::inert::{Inert, Show};
 use crate::console::shown;
 use crate::console::view::Status;
-use crate::console::view::approval::{Approval, ApprovalPage, HistoryRow, Kept, Step, StepForm};
+use crate::console::view::approval::{Approval, ApprovalPage, HistoryRow, Kept, Outlook, Reach, Step, StepForm};
 
 fn all_permitted() -> May {
     May {
         approve: Ok(()),
+        edit: Ok(()),
+        standing: Ok(()),
+        always: true,
         deny: Ok(()),
         request_info: Ok(()),
         cancel: true,
@@ -74,6 +77,31 @@ fn approval_page(view: &ApprovalView, approval: Approval) -> String {
     .expect("renders")
 }
 
+/// A form that approves more, or something else, than the request as it is.
+fn reaching(kind: &str) -> Step {
+    let mut step = Step::named(kind);
+    if let Step::Form(form) = &mut step {
+        form.reach = Reach {
+            inputs: "{\n  \"amount\": 120,\n  \"charge\": \"ch_3PqX\"\n}".to_owned(),
+            context: "{\n  \"ticket\": \"SUP-4390\"\n}".to_owned(),
+            outlooks: [
+                ("action", "“stripe.refund” by support-bot, whatever else it says"),
+                ("policy", "everything that the policy “refunds” asks for"),
+            ]
+            .map(|(scope, text)| Outlook {
+                scope,
+                text: Inert::all(text),
+                covered: "In the last 30 days 41 such requests: people approved 38 and denied 2. Waiting now and let through with it: 3."
+                    .to_owned(),
+                policy: Inert::all("{\n  \"name\": \"refunds\",\n  \"effect\": \"allow\"\n}"),
+            })
+            .to_vec(),
+            ..Reach::default()
+        };
+    }
+    step
+}
+
 pub(super) fn all() -> Vec<(&'static str, String)> {
     let may = all_permitted();
     let page = |view: &ApprovalView, show, step| approval_page(view, approval(view, &may, show, step));
@@ -81,6 +109,9 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
     let form = |kind: &str| Step::named(kind);
     let refused = May {
         approve: Err(signoff_core::approval::Refusal::NotNamed),
+        edit: Err(signoff_core::approval::Refusal::NotNamed),
+        standing: Err(signoff_core::approval::Refusal::NotNamed),
+        always: false,
         deny: Err(signoff_core::approval::Refusal::NotNamed),
         request_info: Err(signoff_core::approval::Refusal::NotNamed),
         cancel: false,
@@ -103,9 +134,13 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         kind: "deny",
         text: String::new(),
         problem: Some("Say why: the agent and the log need a reason.".to_owned()),
+        reach: Reach::default(),
     });
     vec![
         ("approval", page(&plain, Show::Start, Step::Choose)),
+        ("approval-edit", page(&plain, Show::Start, reaching("edit"))),
+        ("approval-standing", page(&plain, Show::Start, reaching("standing"))),
+        ("approval-always", page(&plain, Show::Start, reaching("always"))),
         ("approval-approve", page(&plain, Show::Start, form("approve"))),
         ("approval-deny", page(&plain, Show::Start, typed)),
         ("approval-ask", page(&plain, Show::Start, form("ask"))),

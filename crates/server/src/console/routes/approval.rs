@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use signoff_core::id::ApprovalId;
 use signoff_engine::EngineError;
+use signoff_engine::request::Always;
 use signoff_engine::view::ApprovalView;
 
 use super::fields::Asked;
@@ -92,6 +93,26 @@ pub(super) async fn answer(
         .map_err(|error| visitor.trouble(error))
 }
 
+/// A form with what it starts from: what is asked now, or what allowing it for ever would come to.
+async fn fill(visitor: &Visitor, view: &ApprovalView, mut step: Step) -> Result<Step, EngineError> {
+    let Step::Form(form) = &mut step else { return Ok(step) };
+    if form.kind == "edit" && form.reach.inputs.is_empty() && form.reach.context.is_empty() {
+        form.reach.inputs = shown::approval::typed(&view.content.inputs);
+        form.reach.context = shown::approval::typed(&view.content.context);
+    }
+    if form.kind == "always" {
+        for always in [Always::Action, Always::Policy] {
+            match visitor.engine().always(&visitor.caller, view.row.id, always).await {
+                Ok(outlook) => form.reach.outlooks.push(shown::approval::outlook(view, always, &outlook)),
+                // Said by the machine where it is tried.
+                Err(EngineError::Invalid(_)) => {}
+                Err(other) => return Err(other),
+            }
+        }
+    }
+    Ok(step)
+}
+
 async fn make(
     visitor: &Visitor,
     view: &ApprovalView,
@@ -132,7 +153,7 @@ async fn make(
         history: shown::approval::history(&events, view.now),
         may: shown::people::may(&may),
         needs_words: view.row.requirement.require_decision_reason,
-        step: beside.step,
+        step: fill(visitor, view, beside.step).await?,
         kept: beside.kept,
         next_href: next_waiting.map(|row| row.href.clone()),
         matter,

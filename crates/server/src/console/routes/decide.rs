@@ -74,6 +74,7 @@ pub(super) async fn decide(
                 kind,
                 text: typed,
                 problem: Some(problem),
+                reach: form.reach(),
             });
             (StatusCode::UNPROCESSABLE_ENTITY, Beside { step, kept: None })
         }
@@ -160,7 +161,7 @@ fn objected(visitor: &Visitor, objection: Objection) -> Stopped {
 /// What happened instead, in one sentence.
 fn too_late(form: &DecisionForm, view: &ApprovalView) -> String {
     let yours = match form.kind() {
-        Some("approve") => "Your approval",
+        Some("approve" | "edit" | "standing" | "always") => "Your approval",
         Some("deny") => "Your denial",
         Some("ask") => "Your question",
         _ => "Your cancellation",

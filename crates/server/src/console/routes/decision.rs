@@ -2,13 +2,18 @@
 
 use serde::Deserialize;
 use signoff_api::limits::TEXT_CHARS_MAX;
+use serde_json::{Map, Value};
+use signoff_core::condition::Condition;
 use signoff_core::event::View;
 use signoff_core::payload::Hash32;
-use signoff_engine::request::{Decide, Decision};
+use signoff_core::standing::StandingTerms;
+use signoff_core::time::Micros;
+use signoff_engine::request::{Always, Decide, Decision, Edit, Scope};
 use signoff_engine::view::ApprovalView;
 
 use crate::console::inert::Show;
 use crate::console::shown;
+use crate::console::view::approval::{Reach, STEPS};
 use crate::console::view::matter::{Gesture, Matter};
 
 /// Recorded with each decision, for whoever wants to render the same view again.
@@ -24,6 +29,12 @@ pub(super) struct DecisionForm {
     view: String,
     confirm: String,
     text: String,
+    inputs: String,
+    context: String,
+    valid_for: String,
+    uses: String,
+    condition: String,
+    always: String,
 }
 
 /// What to ask the engine for.
@@ -51,9 +62,7 @@ pub(super) enum Objection {
 impl DecisionForm {
     /// The step that the form belongs to.
     pub(super) fn kind(&self) -> Option<&'static str> {
-        ["approve", "deny", "ask", "cancel"]
-            .into_iter()
-            .find(|kind| *kind == self.decision)
+        STEPS.into_iter().find(|kind| *kind == self.decision)
     }
 
     /// What was typed, with the line breaks that people meant.
@@ -78,12 +87,16 @@ impl DecisionForm {
         let digest: Hash32 = self.digest.parse().map_err(|_| Objection::Changed)?;
         let needs_words = view.row.requirement.require_decision_reason;
         let decision = match (kind, said) {
-            ("approve", comment) => {
+            ("approve" | "edit" | "standing" | "always", comment) => {
                 self.confirmed(&matter)?;
                 if needs_words && comment.is_none() {
                     return Err(Objection::Field("This policy asks for a reason.".to_owned()));
                 }
-                Decision::Approve { digest, comment }
+                Decision::Approve {
+                    digest,
+                    comment,
+                    scope: self.scope(kind)?,
+                }
             }
             ("deny", Some(reason)) => Decision::Deny {
                 digest: Some(digest),
@@ -101,6 +114,54 @@ impl DecisionForm {
             decision,
             view: Some(seen),
         }))
+    }
+
+    /// What was typed beside the words, for the form to come back with.
+    pub(super) fn reach(&self) -> Reach {
+        Reach {
+            inputs: self.inputs.clone(),
+            context: self.context.clone(),
+            valid_for: self.valid_for.clone(),
+            uses: self.uses.clone(),
+            condition: self.condition.clone(),
+            always: self.always.clone(),
+            outlooks: Vec::new(),
+        }
+    }
+
+    /// What the approval holds for.
+    fn scope(&self, kind: &str) -> Result<Scope, Objection> {
+        match kind {
+            "edit" => Ok(Scope::Edited(Edit {
+                inputs: Some(object("The inputs", &self.inputs)?),
+                context: Some(object("The context", &self.context)?),
+            })),
+            "standing" => Ok(Scope::Standing(self.standing()?)),
+            "always" if self.always == "policy" => Ok(Scope::Always(Always::Policy)),
+            "always" if self.always == "action" => Ok(Scope::Always(Always::Action)),
+            "always" => Err(Objection::Field("Choose what is allowed from now on.".to_owned())),
+            _ => Ok(Scope::Once),
+        }
+    }
+
+    fn standing(&self) -> Result<StandingTerms, Objection> {
+        let field = |why: String| Objection::Field(why);
+        let valid_for = Micros::parse(self.valid_for.trim())
+            .map_err(|why| field(format!("For how long: {why}")))?;
+        let uses = match self.uses.trim() {
+            "" => None,
+            number => Some(
+                number
+                    .parse()
+                    .map_err(|_| field("How often is a whole number, or nothing.".to_owned()))?,
+            ),
+        };
+        let condition = self.condition.trim();
+        Ok(StandingTerms {
+            valid_for,
+            uses,
+            condition: (!condition.is_empty()).then(|| Condition::Expression(condition.to_owned())),
+        })
     }
 
     /// The rendering that the sender looked at: one of the two that are valid now.
@@ -136,5 +197,18 @@ impl DecisionForm {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// An object as typed, as strict as the API.
+fn object(what: &str, typed: &str) -> Result<Map<String, Value>, Objection> {
+    let typed = typed.trim();
+    let typed = if typed.is_empty() { "{}" } else { typed };
+    let wrong = |why: String| Objection::Field(format!("{what} can’t be read: {why}"));
+    signoff_core::json::check(typed.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+    match serde_json::from_str(typed) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(wrong("write an object, {…}".to_owned())),
+        Err(error) => Err(wrong(error.to_string())),
     }
 }

@@ -5,12 +5,14 @@ use signoff_core::condition::{self, Outcome as Held};
 use signoff_core::event::{ApprovalStatus, Ballot, ExecutionState};
 use signoff_core::sentence::money;
 use signoff_core::time::Micros;
-use signoff_engine::view::{ApprovalView, EventView};
+use signoff_engine::request::Always;
+use signoff_engine::view::{AlwaysView, ApprovalView, EventView};
 
 use super::{moment, who, who_text};
+use crate::api::convert::ToWire;
 use crate::console::inert::{Inert, Show};
 use crate::console::tree::Tree;
-use crate::console::view::approval::{HistoryRow, Outcome, Question, Told, Vote};
+use crate::console::view::approval::{HistoryRow, Outcome, Outlook, Question, Told, Vote};
 use crate::console::view::matter::{Claim, Condition, Fact, Matter, PolicyName};
 use crate::console::view::{Level, SentenceView, span};
 
@@ -259,6 +261,37 @@ pub fn told(view: &ApprovalView) -> Vec<Told> {
             }
         })
         .collect()
+}
+
+/// An object as one edits it.
+pub fn typed(object: &serde_json::Map<String, Value>) -> String {
+    serde_json::to_string_pretty(object).unwrap_or_default()
+}
+
+/// What allowing it for ever would come to.
+pub fn outlook(view: &ApprovalView, always: Always, outlook: &AlwaysView) -> Outlook {
+    let (scope, text) = match always {
+        Always::Action => (
+            "action",
+            format!("“{}” by {}, whatever else it says", view.row.action, view.agent.name),
+        ),
+        Always::Policy => {
+            let policy = view.row.policy.as_ref().map_or("", |policy| policy.name.as_str());
+            ("policy", format!("everything that the policy “{policy}” asks for"))
+        }
+    };
+    let covered = &outlook.covered;
+    let total = covered.approved + covered.denied + covered.expired + covered.other;
+    let policy = serde_json::to_string_pretty(&outlook.policy.to_wire()).unwrap_or_default();
+    Outlook {
+        scope,
+        text: Inert::all(&text),
+        covered: format!(
+            "In the last 30 days {total} such requests: people approved {} and denied {}. Waiting now and let through with it: {}.",
+            covered.approved, covered.denied, outlook.pending
+        ),
+        policy: Inert::all(&policy),
+    }
 }
 
 /// Records of the log, oldest first.

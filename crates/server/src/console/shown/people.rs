@@ -6,6 +6,7 @@ use signoff_core::requirement::{self, Approver, Role, Unusable};
 use signoff_engine::view::{self, ApprovalView};
 
 use super::approval::votes;
+use super::{moment, who};
 use crate::console::inert::Inert;
 use crate::console::view::approval::{May, Requirement, Stage};
 
@@ -33,6 +34,13 @@ pub fn requirement(view: &ApprovalView, name_of: impl Fn(&str) -> Option<String>
             Vec::new()
         },
         rules: rules(needs, turn),
+        edits: view
+            .row
+            .edits
+            .iter()
+            .zip(&view.editors)
+            .map(|(edit, by)| (who(by), moment(edit.at, view.now)))
+            .collect(),
         votes,
     }
 }
@@ -126,6 +134,9 @@ fn approver_text(approver: &Approver, name_of: &impl Fn(&str) -> Option<String>)
 pub fn may(may: &view::May) -> May {
     May {
         approve: may.approve.is_ok(),
+        edit: may.edit.is_ok(),
+        standing: may.standing.is_ok(),
+        always: may.always,
         deny: may.deny.is_ok(),
         ask: may.request_info.is_ok(),
         cancel: may.cancel,
@@ -152,6 +163,18 @@ pub fn refused(refusal: &Refusal) -> String {
         Refusal::NotAPerson => "This needs several people, and a machine does not count.".to_owned(),
         Refusal::ReasonRequired => "A reason is needed.".to_owned(),
         Refusal::NotAskable => "This agent’s client can’t answer questions.".to_owned(),
+        Refusal::NotEditable => "This agent’s client can’t take changes. Deny, and say what to ask instead.".to_owned(),
+        Refusal::EditForbidden => "The policy that asks lets approvers change nothing.".to_owned(),
+        Refusal::EditDenied(code) => {
+            format!("Policy denies the request as you changed it ({code}). It was left as it is.")
+        }
+        Refusal::StandingForbidden => "The policy wants a person to look at each request.".to_owned(),
+        Refusal::StandingOfOne => {
+            "This takes more than one person, so one person can’t answer for the next ones.".to_owned()
+        }
+        Refusal::NothingStanding => {
+            "No policy asks here, or the agent itself wants a person: that can’t be answered ahead.".to_owned()
+        }
         Refusal::AlreadyAsked => "A question waits for the agent’s answer.".to_owned(),
         Refusal::NothingAsked => "Nothing was asked.".to_owned(),
     }

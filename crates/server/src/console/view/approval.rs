@@ -154,6 +154,8 @@ pub struct Requirement {
     pub stages: Vec<Stage>,
     /// Further rules, in plain words.
     pub rules: Vec<String>,
+    /// Who changed what is asked, when.
+    pub edits: Vec<(Inert, Moment)>,
     /// The votes.
     pub votes: Vec<Vote>,
 }
@@ -286,10 +288,16 @@ pub struct HistoryRow {
 
 /// What this operator may do here.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent permissions")]
+#[expect(clippy::struct_excessive_bools, reason = "independent permissions")]
 pub struct May {
     /// Approve.
     pub approve: bool,
+    /// Approve with changes.
+    pub edit: bool,
+    /// Approve for a while.
+    pub standing: bool,
+    /// Allow from now on.
+    pub always: bool,
     /// Deny.
     pub deny: bool,
     /// Ask the agent; only where it can answer.
@@ -315,21 +323,91 @@ pub enum Step {
 /// A form of the decision.
 #[derive(Debug, Clone, Default)]
 pub struct StepForm {
-    /// "approve", "deny", "ask" or "cancel".
+    /// One of [`STEPS`].
     pub kind: &'static str,
     /// What was typed before, if it comes back.
     pub text: String,
     /// What was wrong with it.
     pub problem: Option<String>,
+    /// What else the form has, by what it approves.
+    pub reach: Reach,
+}
+
+/// The fields of a form that approves more, or something else, than the request as it is.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    /// Inputs as they should be, JSON.
+    pub inputs: String,
+    /// The context as it should be, JSON.
+    pub context: String,
+    /// For how long such requests are approved.
+    pub valid_for: String,
+    /// How often, if it says so.
+    pub uses: String,
+    /// Only while this holds.
+    pub condition: String,
+    /// `action` or `policy`: what is allowed from now on.
+    pub always: String,
+    /// What each of these would come to.
+    pub outlooks: Vec<Outlook>,
+}
+
+/// What approving for ever would come to.
+#[derive(Debug, Clone)]
+pub struct Outlook {
+    /// `action` or `policy`.
+    pub scope: &'static str,
+    /// In plain words: what would be allowed.
+    pub text: Inert,
+    /// What it would have covered, and what waits.
+    pub covered: String,
+    /// The policy as it would be written.
+    pub policy: Inert,
+}
+
+/// The steps, by the name in the address.
+pub const STEPS: [&str; 7] = ["approve", "edit", "standing", "always", "deny", "ask", "cancel"];
+
+/// Spans that are offered, with their words.
+pub const SPANS: [(&str, &str); 5] = [
+    ("1h", "1 hour"),
+    ("8h", "8 hours"),
+    ("24h", "1 day"),
+    ("7d", "7 days"),
+    ("30d", "30 days"),
+];
+
+impl StepForm {
+    /// Whether it approves, with all that this asks for.
+    pub fn approves(&self) -> bool {
+        matches!(self.kind, "approve" | "edit" | "standing" | "always")
+    }
+
+    /// The words of its button.
+    pub fn button(&self) -> &'static str {
+        match self.kind {
+            "edit" => "Change and approve",
+            "standing" => "Approve for a while",
+            "always" => "Allow from now on",
+            _ => "Approve",
+        }
+    }
+
+    /// The spans to choose from, with whether each is chosen.
+    pub fn spans(&self) -> Vec<(&'static str, &'static str, bool)> {
+        let chosen = if self.reach.valid_for.is_empty() {
+            "8h"
+        } else {
+            self.reach.valid_for.as_str()
+        };
+        SPANS.map(|(span, words)| (span, words, span == chosen)).to_vec()
+    }
 }
 
 impl Step {
     /// A form without anything typed; the buttons for a name that no form has.
     pub fn named(kind: &str) -> Self {
-        match ["approve", "deny", "ask", "cancel"]
-            .into_iter()
-            .find(|known| *known == kind)
-        {
+        match STEPS.into_iter().find(|known| *known == kind) {
             Some(kind) => Self::Form(StepForm {
                 kind,
                 ..StepForm::default()

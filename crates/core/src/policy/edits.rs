@@ -1,0 +1,173 @@
+//! What approvers may change of a request before they approve it.
+
+use jsonschema::Validator;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::schema;
+
+/// What a policy says of changes by approvers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum EditTerms {
+    /// Anything in inputs and context, or nothing.
+    Any(bool),
+    /// A JSON Schema of `{inputs, context}`: where it lists `properties` only these may be changed, and what comes out must be
+    /// valid.
+    Within(Map<String, Value>),
+}
+
+impl EditTerms {
+    /// Whether there is anything that may be changed.
+    pub fn allows_any(&self) -> bool {
+        !matches!(self, Self::Any(false))
+    }
+}
+
+/// [`EditTerms`], ready to judge a change.
+#[derive(Debug)]
+pub enum EditRule {
+    /// Nothing may be changed.
+    Nothing,
+    /// Anything may.
+    Anything,
+    /// What the schema names may, to what it allows.
+    Within {
+        /// As written.
+        schema: Value,
+        /// Compiled.
+        validator: Box<Validator>,
+    },
+}
+
+impl EditRule {
+    /// Compiles what a policy says.
+    ///
+    /// # Errors
+    /// A sentence, for a schema that can't be used.
+    pub fn of(terms: &EditTerms) -> Result<Self, String> {
+        Ok(match terms {
+            EditTerms::Any(false) => Self::Nothing,
+            EditTerms::Any(true) => Self::Anything,
+            EditTerms::Within(schema) => {
+                let schema = Value::Object(schema.clone());
+                let validator = Box::new(schema::compile(&schema)?);
+                Self::Within { schema, validator }
+            }
+        })
+    }
+
+    /// Whether a request may be changed so. Both sides are `(inputs, context)`.
+    ///
+    /// # Errors
+    /// What may not, each with its JSON pointer such as `/inputs/amount`.
+    pub fn check(
+        &self,
+        before: (&Map<String, Value>, &Map<String, Value>),
+        after: (&Map<String, Value>, &Map<String, Value>),
+    ) -> Result<(), Vec<(String, String)>> {
+        let Self::Within { schema, validator } = self else {
+            return match self {
+                Self::Anything => Ok(()),
+                _ => Err(vec![(String::new(), "the policy allows no changes".into())]),
+            };
+        };
+        let [before, after] =
+            [before, after].map(|(inputs, context)| json!({ "inputs": inputs, "context": context }));
+        let mut wrong = Vec::new();
+        changed(schema, Some(&before), Some(&after), String::new(), &mut wrong);
+        if wrong.is_empty() {
+            wrong = schema::faults(validator, &after);
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+}
+
+/// Notes what differs and is not named: where a schema lists properties, these and no others may change.
+fn changed(
+    schema: &Value,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    at: String,
+    wrong: &mut Vec<(String, String)>,
+) {
+    if before == after {
+        return;
+    }
+    let Some(named) = schema.get("properties").and_then(Value::as_object) else {
+        return;
+    };
+    let object = |value: Option<&Value>| value.map_or_else(|| Some(Map::new()), |value| value.as_object().cloned());
+    let (Some(before), Some(after)) = (object(before), object(after)) else {
+        wrong.push((at, "its kind may not be changed".into()));
+        return;
+    };
+    let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for key in keys {
+        let (before, after) = (before.get(key), after.get(key));
+        let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+        match named.get(key) {
+            Some(schema) => changed(schema, before, after, at, wrong),
+            None if before == after => {}
+            None => wrong.push((at, "the policy does not let approvers change this".into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().expect("an object")
+    }
+
+    fn verdict(terms: Value, before: Value, after: Value) -> Result<(), Vec<String>> {
+        let rule = EditRule::of(&serde_json::from_value(terms).expect("terms")).expect("usable");
+        let empty = Map::new();
+        let (before, after) = (object(before), object(after));
+        rule.check((&before, &empty), (&after, &empty))
+            .map_err(|wrong| wrong.into_iter().map(|(at, _)| at).collect())
+    }
+
+    #[test]
+    fn what_the_schema_names_may_change_within_its_bounds() {
+        let terms = json!({"type": "object", "properties": {"inputs": {
+            "type": "object", "properties": {"amount": {"type": "number", "minimum": 0, "maximum": 100}}}}});
+        let before = json!({"amount": 500, "to": "ACME"});
+        let change = |after| verdict(terms.clone(), before.clone(), after);
+        assert_eq!(change(json!({"amount": 50, "to": "ACME"})), Ok(()));
+        assert_eq!(
+            change(json!({"amount": 101, "to": "ACME"})),
+            Err(vec!["/inputs/amount".into()])
+        );
+        assert_eq!(
+            change(json!({"amount": 50, "to": "EVIL"})),
+            Err(vec!["/inputs/to".into()])
+        );
+        assert_eq!(change(json!({"amount": 50})), Err(vec!["/inputs/to".into()]));
+        assert_eq!(
+            change(json!({"amount": 50, "to": "ACME", "cc": "x"})),
+            Err(vec!["/inputs/cc".into()])
+        );
+    }
+
+    #[test]
+    fn true_allows_anything_and_false_nothing() {
+        let (before, after) = (json!({"a": 1}), json!({"b": [1]}));
+        assert_eq!(verdict(json!(true), before.clone(), after.clone()), Ok(()));
+        assert_eq!(
+            verdict(json!(false), before.clone(), after.clone()),
+            Err(vec![String::new()])
+        );
+        assert_eq!(verdict(json!({"type": "object"}), before, after), Ok(()));
+    }
+
+    #[test]
+    fn a_schema_that_reaches_out_is_refused() {
+        for schema in [json!({"$ref": "https://example.com/x.json"}), json!({"type": "nonsense"})] {
+            let terms: EditTerms = serde_json::from_value(schema).expect("an object");
+            assert!(EditRule::of(&terms).is_err());
+        }
+    }
+}
