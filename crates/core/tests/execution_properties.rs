@@ -59,6 +59,7 @@ fn begin(allowed: bool) -> (Log, Option<ExecutionOrigin>) {
         let event = Event::ActionAllowed(ActionAllowed {
             action,
             run_by: seconds(100),
+            standing: None,
         });
         log.push(seconds(0), &support::agent(), ACTION, event);
         let origin = origin_of(&log.sealed[0].record).map(|(_, origin)| origin);

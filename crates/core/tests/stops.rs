@@ -295,6 +295,7 @@ fn what_lets_an_action_go_on_is_known() {
     let allowed = ActionAllowed {
         action: support::facts(),
         run_by: seconds(9),
+        standing: None,
     };
     for (event, expected) in [
         (Event::ActionAllowed(allowed), true),

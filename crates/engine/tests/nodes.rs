@@ -9,6 +9,7 @@ mod on_postgres {
     mod lost_commits;
     mod messages;
     mod proxy;
+    mod standing;
     mod stops;
 
     use std::{

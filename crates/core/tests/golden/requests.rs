@@ -29,6 +29,7 @@ impl Builder {
         let allowed = ActionAllowed {
             action: facts("stripe.refund", Some(refunds(1))),
             run_by,
+            standing: None,
         };
         let content = [
             (PayloadName::Inputs, r#"{"amount":"40.00"}"#),
