@@ -9,6 +9,7 @@ mod child;
 mod footprint;
 mod house;
 mod http;
+mod judging;
 mod load;
 mod nodes;
 mod nodes_floor;
@@ -63,6 +64,8 @@ enum Serve {
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
+    /// What judging costs in the process
+    Judging,
     /// Checks per second
     Checks,
     /// Durable submits per second
@@ -127,6 +130,9 @@ fn measure(cli: Cli) -> anyhow::Result<()> {
     println!("{}", numbers::machine(&pace.data));
     if cfg!(debug_assertions) {
         println!("This is a build without optimisation: its figures mean nothing. Use `--release`.");
+    }
+    if wanted(Part::Judging) {
+        judging::measure(&pace).context("judging")?;
     }
     if wanted(Part::Checks) {
         checks::measure(&pace).context("checks")?;
