@@ -124,6 +124,9 @@ async fn work(agent: Client, admin: Client, prefix: String, ledger: Ledger) {
                 comment: None,
                 reason: None,
                 question: None,
+                edit: None,
+                standing: None,
+                always: None,
                 view: None,
             };
             let Ok(_) = admin.approval_decide(approval, &decide, None).await else {

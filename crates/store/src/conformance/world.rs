@@ -7,9 +7,11 @@ use signoff_core::{
     actor::Actor,
     event::{
         AgentPut, ApplicationPut, ChannelPut, Event, GroupPut, KeyOwner, KeySet, OperatorPut, PasswordSet,
-        PolicyPut, PolicySetApplied, WorkspaceSet,
+        PolicyPut, PolicySetApplied, StandingGranted, WorkspaceSet,
     },
-    id::{ActionId, AgentId, ApplicationId, ApprovalId, ChannelId, GroupId, KeyId, OperatorId, PolicyId},
+    id::{
+        ActionId, AgentId, ApplicationId, ApprovalId, ChannelId, GroupId, KeyId, OperatorId, PolicyId, StandingId,
+    },
     payload::{Hash32, PayloadName},
     policy::{Orphaned, PolicyDoc, PolicyEffect, PolicyRef, Settings},
     requirement::Role,
@@ -175,6 +177,17 @@ fn requests(scribe: &mut Scribe, mark: &str) {
     scribe.ask(APPROVED, asks);
     let seq = scribe.vote(APPROVED, DANA, signoff_core::event::Ballot::Approve);
     scribe.tell(seq, "approval.decided");
+    let granted = StandingGranted {
+        agent: OTHER_AGENT,
+        action: format!("stripe.Refund.{mark}"),
+        policy: policy_ref(),
+        approval: APPROVED.approval(),
+        expires_at: scribe.time.plus(Micros::seconds(3_600)),
+        uses: Some(3),
+        condition: None,
+    };
+    let granted = Event::StandingGranted(Box::new(granted));
+    scribe.record(super::scribe::operator(DANA), StandingId(raw(0x57)), granted);
     let answered = Event::InfoAnswered(signoff_core::event::Nothing {});
     let asked = Event::InfoRequested(signoff_core::event::Nothing {});
     let text = mark.as_bytes();

@@ -164,6 +164,9 @@ async fn approve(admin: &Client, id: &str) -> signoff_client::Result<()> {
         comment: Some("approved by `signoff demo --auto-approve`".to_owned()),
         reason: None,
         question: None,
+        edit: None,
+        standing: None,
+        always: None,
         view: None,
     };
     admin.approval_decide(id, &decide, None).await.map(drop)
