@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    counted::CountedRow,
     event::Event,
     id::{
-        AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, InvalidId, KeyId, OperatorId,
-        PolicyId,
+        AgentId, ApplicationId, ApprovalId, ChannelId, CountedId, ExecutionId, GroupId, InvalidId, KeyId,
+        OperatorId, PolicyId,
     },
     record::Record,
     rows::{
@@ -29,10 +30,12 @@ macro_rules! row_mut {
     }};
 }
 
+mod counted;
 mod log;
 mod request;
 mod stop;
 
+pub use counted::CountedChange;
 pub use request::{allowed_execution, origin_of};
 
 /// Names one folded row within a workspace.
@@ -50,6 +53,7 @@ pub enum RowKey {
     Approval(ApprovalId),
     Execution(ExecutionId),
     Counter(AgentId),
+    Counted(CountedId),
 }
 
 /// Folded rows of one workspace: all of them, or those that a batch touches.
@@ -67,6 +71,8 @@ pub struct Rows {
     pub approvals: BTreeMap<ApprovalId, ApprovalRow>,
     pub executions: BTreeMap<ExecutionId, ExecutionRow>,
     pub counters: BTreeMap<AgentId, CounterRow>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counted: BTreeMap<CountedId, CountedRow>,
 }
 
 /// A record that does not follow from the rows: a bug, or a log that was not written by Signoff.
@@ -114,6 +120,7 @@ impl Rows {
             changed: BTreeSet::new(),
         };
         fold.apply()?;
+        fold.count_past();
         Ok(fold.changed)
     }
 }

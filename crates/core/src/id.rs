@@ -129,6 +129,9 @@ typed_id!(
     /// A channel through which people or machines are told.
     ChannelId, "chn_");
 typed_id!(
+    /// One action as it counts for a policy.
+    CountedId, "cnt_");
+typed_id!(
     /// One record of the log.
     EventId, "evt_");
 

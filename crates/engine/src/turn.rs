@@ -8,6 +8,7 @@ use std::{
 use signoff_core::{
     actor::{Actor, Principal},
     authority::{Operation, Permit, permit},
+    counted::{CounterKey, Figure},
     event::{ApprovalStatus, EpochCause, EpochRaised, Event, LogCut, PolicyVersion},
     fold::{RowKey, Rows},
     id::{ActionId, ApprovalId, EventId, ExecutionId, RawId},
@@ -38,6 +39,10 @@ pub(crate) struct Ledger {
     pub(crate) rows: Rows,
     pub(crate) idempotency: HashMap<IdempotencyName, IdempotencyRow>,
     pub(crate) submissions: BTreeMap<ActionId, Record>,
+    /// What the past comes to, with what this batch did to it so far.
+    pub(crate) figures: BTreeMap<CounterKey, Figure>,
+    /// The command that has its turn asked for a figure that was not read.
+    pub(crate) unread: bool,
     pub(crate) changes: Changes,
     pub(crate) changed: BTreeSet<RowKey>,
     pub(crate) notices: Vec<Notice>,
@@ -249,6 +254,9 @@ impl Turn<'_> {
             .rows
             .fold(&sealed.record)
             .map_err(|error| poison(ledger, &error))?;
+        if let Some(change) = ledger.rows.counted_change(&sealed.record) {
+            ledger.count(&change);
+        }
         let status = sealed
             .record
             .subject

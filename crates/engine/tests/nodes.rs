@@ -188,6 +188,7 @@ mod on_postgres {
         while looks
             .engine
             .check(&agent, &submit("stripe.refund", json!({})))
+            .await
             .unwrap()
             .verdict
             .effect

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     action::{Accepts, Cost, Priority, Risk, text_enum},
     actor::Actor,
+    counted::Counted,
     id::{AgentId, ApplicationId, ApprovalId},
     judge::ReasonCode,
     payload::Hash32,
@@ -60,6 +61,9 @@ pub struct ActionFacts {
     /// The governing policy's name, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyRef>,
+    /// What it counts for, under each policy that looks back at such actions; nothing for what was denied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Counted>,
 }
 
 /// An approval came into being.

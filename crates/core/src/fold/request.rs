@@ -1,6 +1,7 @@
 //! The part of the projection that is about single requests: approvals, their executions, and what is counted of them.
 
 use crate::{
+    counted::Entries,
     event::{
         ActionFacts, ApprovalEnd, ApprovalRequested, ApprovalStatus, ApprovalVoted, Event, ExecutionOrigin,
         ExecutionSource, ExecutionState,
@@ -274,6 +275,7 @@ fn approved_execution(row: &ApprovalRow, approved_at: Timestamp, run_by: Timesta
         outcome: None,
         reported_seq: None,
         released_at: None,
+        counted: row.counted.clone(),
     }
 }
 
@@ -295,6 +297,8 @@ pub fn allowed_execution(id: ExecutionId, origin: &ExecutionOrigin) -> Execution
         outcome: None,
         reported_seq: None,
         released_at: None,
+        // It runs as soon as somebody touches it, so nothing takes out again what it counts for.
+        counted: None,
     }
 }
 
@@ -358,5 +362,6 @@ fn requested_row(id: ApprovalId, requested: &ApprovalRequested, seq: u64, time: 
         note: None,
         replaces: requested.replaces,
         superseded_by: None,
+        counted: Entries::new(time, seq, &facts.counted),
     }
 }

@@ -14,12 +14,13 @@ use signoff_core::{
     actor::Actor,
     approval::{Command, Selves, Surroundings, transition},
     authority::Operation,
+    counted::{Figures, Moment},
     digest::{DigestFields, action_digest},
     event::{ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApprovalRequested, Event},
     fold::RowKey,
     id::{ActionId, ApprovalId},
     json,
-    judge::{ReasonCode, Verdict},
+    judge::{AgentFacts, ReasonCode, Verdict},
     payload::{Hash32, PayloadName},
     policy::Effect,
     record::Epochs,
@@ -31,6 +32,7 @@ use crate::{
     Engine, EngineError, EngineResult,
     content::seal_json,
     idempotency::{Once, want},
+    past::{self, ROUNDS_MAX, Ran},
     request::Submit,
     seal::SealedPayload,
     tenant::Tenant,
@@ -87,21 +89,7 @@ impl Engine {
             }
             None => None,
         };
-        let prepared = Arc::new(prepare(&tenant, caller, submit, self.now())?);
-        let mut wants = Wants::default();
-        want(&mut wants, once.as_ref());
-        wants
-            .rows
-            .insert((tenant.id, RowKey::Counter(prepared.asker.facts.id)));
-        if let Some(replaced) = prepared.submit.replaces {
-            wants.rows.insert((tenant.id, RowKey::Approval(replaced)));
-        }
-        let caller_then = caller.clone();
-        let came = self
-            .write(&tenant, wants, move |turn| {
-                take(turn, &caller_then, &prepared, once.as_ref())
-            })
-            .await?;
+        let came = self.let_in(&tenant, caller, submit, once).await?;
         match came {
             Came::Now(submitted) => Ok(*submitted),
             Came::Before(action) => {
@@ -110,6 +98,44 @@ impl Engine {
                 Ok(submitted)
             }
         }
+    }
+}
+
+impl Engine {
+    /// Prepares and records; anew where policy came to ask for a past that was not read.
+    async fn let_in(
+        &self,
+        tenant: &Tenant,
+        caller: &Caller,
+        mut submit: Submit,
+        once: Option<Once>,
+    ) -> EngineResult<Came> {
+        let once = Arc::new(once);
+        for _ in 0..ROUNDS_MAX {
+            let snapshot = tenant.snapshot();
+            let prepared = Arc::new(prepare(tenant, caller, submit, self.now())?);
+            let asked = (&prepared.submit.action, &prepared.asker.facts);
+            let mut wants = Wants {
+                figures: past::keys(tenant, &snapshot.policies, asked, None),
+                ..Wants::default()
+            };
+            want(&mut wants, once.as_ref().as_ref());
+            wants
+                .rows
+                .insert((tenant.id, RowKey::Counter(prepared.asker.facts.id)));
+            if let Some(replaced) = prepared.submit.replaces {
+                wants.rows.insert((tenant.id, RowKey::Approval(replaced)));
+            }
+            let (caller_then, taken, once) = (caller.clone(), Arc::clone(&prepared), Arc::clone(&once));
+            let ran = self.write(tenant, wants, move |turn| {
+                turn.attempt(|turn| take(turn, &caller_then, &taken, once.as_ref().as_ref()))
+            });
+            if let Ran::Done(came) = ran.await? {
+                return Ok(came);
+            }
+            submit = prepared.submit.clone();
+        }
+        Err(EngineError::Unavailable)
     }
 }
 
@@ -255,10 +281,12 @@ fn take(
         return Ok(Came::Before(action));
     }
     let snapshot = turn.snapshot();
+    let action = &prepared.submit.action;
     let (asker, verdict, digest) = if snapshot.epochs == prepared.epochs {
-        let verdict = if snapshot.policies.asks_for_time() {
-            let action = &prepared.submit.action;
-            snapshot.policies.judge(action, &prepared.asker.facts, turn.now())
+        let facts = &prepared.asker.facts;
+        let past = past_of(turn, prepared, facts)?;
+        let verdict = if snapshot.policies.asks_for_time() || !past.is_empty() {
+            snapshot.policies.judge(action, facts, at(turn, &past))
         } else {
             prepared.judged.clone()
         };
@@ -275,9 +303,8 @@ fn take(
         if asker.facts.id != prepared.asker.facts.id {
             return again(turn, caller, prepared, once);
         }
-        let verdict = snapshot
-            .policies
-            .judge(&prepared.submit.action, &asker.facts, turn.now());
+        let past = past_of(turn, prepared, &asker.facts)?;
+        let verdict = snapshot.policies.judge(action, &asker.facts, at(turn, &past));
         (asker, verdict, prepared.digest)
     };
     thick_enough(&verdict)?;
@@ -294,9 +321,38 @@ fn again(
     let tenant = Arc::clone(&turn.ledger.tenant);
     let fresh = prepare(&tenant, caller, prepared.submit.clone(), turn.now())?;
     let (principal, _) = turn.principal(caller, Operation::Ask)?;
-    thick_enough(&fresh.judged)?;
-    let (asker, verdict, digest) = (fresh.asker.clone(), fresh.judged.clone(), fresh.digest);
+    let past = past_of(turn, &fresh, &fresh.asker.facts)?;
+    let verdict = if past.is_empty() {
+        fresh.judged.clone()
+    } else {
+        let action = &fresh.submit.action;
+        turn.snapshot()
+            .policies
+            .judge(action, &fresh.asker.facts, at(turn, &past))
+    };
+    thick_enough(&verdict)?;
+    let (asker, digest) = (fresh.asker.clone(), fresh.digest);
     record(turn, &principal.actor(), &fresh, &asker, verdict, digest, once)
+}
+
+/// What was done before, without the pending request that this one takes the place of.
+fn past_of(turn: &mut Turn<'_>, prepared: &Prepared, facts: &AgentFacts) -> EngineResult<Figures> {
+    let rows = &turn.ledger.rows.approvals;
+    let replaced = prepared.submit.replaces.and_then(|id| rows.get(&id));
+    let leaves = replaced.filter(|row| row.agent == facts.id && !row.status.is_terminal());
+    let leaves = leaves.and_then(|row| Some(row.counted.as_ref()?.rows(row.agent, row.id.action())));
+    turn.past(
+        (&prepared.submit.action, facts),
+        None,
+        &leaves.unwrap_or_default(),
+    )
+}
+
+fn at<'a>(turn: &Turn<'_>, past: &'a Figures) -> Moment<'a> {
+    Moment {
+        now: turn.now(),
+        past: Some(past),
+    }
 }
 
 fn record(
@@ -310,6 +366,14 @@ fn record(
 ) -> EngineResult<Came> {
     let (id, now) = (prepared.id, turn.now());
     let action = &prepared.submit.action;
+    let counted = match verdict.effect {
+        Effect::Deny => Vec::new(),
+        _ => turn
+            .snapshot()
+            .policies
+            .counted(action, &asker.facts)
+            .map_err(|why| EngineError::invalid("/action", why.to_string()))?,
+    };
     let superseded = superseded(turn, actor, prepared, asker)?;
     if verdict.effect == Effect::Ask && superseded.is_none() {
         let pending = turn
@@ -345,6 +409,7 @@ fn record(
         accepts: action.accepts,
         require_approval: action.require_approval,
         policy: verdict.policy.clone(),
+        counted,
     };
     let mut payloads = prepared.payloads.clone();
     if !verdict.conditions.is_empty() {

@@ -1,8 +1,9 @@
 //! Folded rows of any table, as one type.
 
 use signoff_core::{
+    counted::CountedRow,
     fold::{RowKey, Rows},
-    id::{ApprovalId, ExecutionId, KeyId, RawId},
+    id::{ApprovalId, CountedId, ExecutionId, KeyId, RawId},
     rows::{
         AgentRow, ApplicationRow, ApprovalRow, ChannelRow, CounterRow, ExecutionRow, GroupRow, KeyRow,
         OperatorRow, PolicyRow, WorkspaceRow,
@@ -24,6 +25,7 @@ pub enum Row {
     Approval(Box<ApprovalRow>),
     Execution(Box<ExecutionRow>),
     Counter(CounterRow),
+    Counted(CountedRow),
 }
 
 impl Row {
@@ -49,6 +51,7 @@ impl Row {
                 .cloned()
                 .map(|row| Self::Execution(Box::new(row))),
             RowKey::Counter(id) => rows.counters.get(&id).cloned().map(Self::Counter),
+            RowKey::Counted(id) => rows.counted.get(&id).cloned().map(Self::Counted),
         }
     }
 
@@ -66,6 +69,7 @@ impl Row {
             Self::Approval(row) => drop(rows.approvals.insert(row.id, *row)),
             Self::Execution(row) => drop(rows.executions.insert(row.id, *row)),
             Self::Counter(row) => drop(rows.counters.insert(row.agent, row)),
+            Self::Counted(row) => drop(rows.counted.insert(row.id, row)),
         }
     }
 }
@@ -79,7 +83,10 @@ pub(crate) fn raw_of(key: RowKey) -> RawId {
         RowKey::Application(id) => id.0,
         RowKey::Operator(id) => id.0,
         RowKey::Group(id) => id.0,
-        RowKey::Key(KeyId(id)) | RowKey::Approval(ApprovalId(id)) | RowKey::Execution(ExecutionId(id)) => id,
+        RowKey::Key(KeyId(id))
+        | RowKey::Approval(ApprovalId(id))
+        | RowKey::Execution(ExecutionId(id))
+        | RowKey::Counted(CountedId(id)) => id,
         RowKey::Channel(id) => id.0,
     }
 }

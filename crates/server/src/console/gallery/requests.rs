@@ -137,6 +137,7 @@ impl Ask {
             note: None,
             replaces: None,
             superseded_by: None,
+            counted: None,
         };
         ApprovalView {
             stages: vec![],
@@ -189,6 +190,7 @@ pub(super) fn ended(
             outcome: None,
             reported_seq: None,
             released_at: None,
+            counted: None,
         });
     }
     view
