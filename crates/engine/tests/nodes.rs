@@ -10,6 +10,7 @@ mod on_postgres {
     mod messages;
     mod proxy;
     mod stops;
+    mod velocity;
 
     use std::{
         collections::{BTreeMap, BTreeSet},
