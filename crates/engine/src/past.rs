@@ -56,7 +56,7 @@ pub(crate) fn figures(
         let key = CounterKey::new(policy, &counter, agent, before);
         let known = *known.get(&key)?;
         let mut left_out = besides.iter().filter(|row| key.fits(row, now));
-        let figure = left_out.try_fold(known, |figure, row| figure.without(row))?;
+        let figure = left_out.try_fold(known, Figure::without)?;
         figures.insert(policy, counter, figure);
     }
     Some(figures)

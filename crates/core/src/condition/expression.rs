@@ -102,7 +102,7 @@ fn read(source: &str) -> Result<Compiled, Unusable> {
     }
     let mut reader = Reader::new(source, &places);
     reader.read(&expression)?;
-    reader.check_past(&expression)?;
+    reader.check_past()?;
     if let Some(what) = no_truth(&expression) {
         return Err(reader.at(
             &expression,

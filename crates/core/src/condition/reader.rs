@@ -32,7 +32,8 @@ pub(super) struct Reader<'e> {
     pub(super) asks_for_time: bool,
     /// What it asks of the past.
     pub(super) asked: Vec<Asked>,
-    has_loop: bool,
+    /// The first of its loops.
+    first_loop: Option<&'e IdedExpr>,
 }
 
 impl<'e> Reader<'e> {
@@ -46,7 +47,7 @@ impl<'e> Reader<'e> {
             is_bounded: false,
             asks_for_time: false,
             asked: Vec::new(),
-            has_loop: false,
+            first_loop: None,
         }
     }
 
@@ -86,7 +87,7 @@ impl<'e> Reader<'e> {
             Expr::Call(call) => self.call(node, call),
             Expr::Comprehension(comprehension) => {
                 self.is_bounded = true;
-                self.has_loop = true;
+                self.first_loop.get_or_insert(node);
                 self.read(&comprehension.iter_range)?;
                 self.read(&comprehension.accu_init)?;
                 let before = self.loops.len();
@@ -184,11 +185,13 @@ impl<'e> Reader<'e> {
     }
 
     /// What asks for the past is evaluated while others wait, so it has no loops.
-    pub(super) fn check_past(&self, expression: &IdedExpr) -> Result<(), Unusable> {
-        if self.has_loop && !self.asked.is_empty() {
+    pub(super) fn check_past(&self) -> Result<(), Unusable> {
+        if let Some(first) = self.first_loop
+            && !self.asked.is_empty()
+        {
             let why = "count_last and sum_last don't go together with loops such as all, exists, filter and map; \
                        write the loop as a condition of its own";
-            return Err(self.at(expression, why.into()));
+            return Err(self.at(first, why.into()));
         }
         Ok(())
     }

@@ -63,8 +63,7 @@ pub(super) fn read(node: &IdedExpr, call: &CallExpr) -> Result<Asked, String> {
         _ => (None, written.as_slice()),
     };
     let (window, scope) = match rest {
-        [window] => (window, CounterScope::Agent),
-        [window, "agent"] => (window, CounterScope::Agent),
+        [window] | [window, "agent"] => (window, CounterScope::Agent),
         [window, "policy"] => (window, CounterScope::Policy),
         [_, other] => {
             let other: String = other.chars().take(60).collect();

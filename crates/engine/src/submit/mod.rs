@@ -3,46 +3,43 @@
 mod asker;
 mod explain;
 mod refusal;
+mod rounds;
 
 pub use explain::explain;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use signoff_core::{
-    action::{Action, OBJECT_BYTES_MAX},
-    actor::Actor,
-    approval::{Command, Selves, Surroundings, transition},
-    authority::Operation,
-    counted::{Figures, Moment},
-    digest::{DigestFields, action_digest},
-    event::{ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApprovalRequested, Event},
-    fold::RowKey,
-    id::{ActionId, ApprovalId},
-    json,
-    judge::{AgentFacts, ReasonCode, Verdict},
-    payload::{Hash32, PayloadName},
-    policy::Effect,
-    record::Epochs,
-    time::Timestamp,
-};
-use signoff_store::Wants;
-
 use crate::{
     Engine, EngineError, EngineResult,
     content::seal_json,
-    idempotency::{Once, want},
-    past::{self, ROUNDS_MAX, Ran},
+    idempotency::Once,
     request::Submit,
     seal::SealedPayload,
     tenant::Tenant,
     turn::{Draft, Turn, mint_id},
     view::{Caller, Submitted},
 };
+use serde::{Deserialize, Serialize};
+use signoff_core::{
+    action::{Action, OBJECT_BYTES_MAX},
+    actor::Actor,
+    approval::{Command, Selves, Surroundings, transition},
+    authority::Operation,
+    digest::{DigestFields, action_digest},
+    event::{ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApprovalRequested, Event},
+    id::{ActionId, ApprovalId},
+    json,
+    judge::{ReasonCode, Verdict},
+    payload::{Hash32, PayloadName},
+    policy::Effect,
+    record::Epochs,
+    time::Timestamp,
+};
 
 use asker::{Asker, asker};
 use refusal::refusal;
 pub(crate) use refusal::{refusal_sentence, stopped_sentence};
+use rounds::{at, past_of};
 
 /// How many approvals of one agent may be pending.
 pub const PENDING_PER_AGENT_MAX: u64 = 1_000;
@@ -98,44 +95,6 @@ impl Engine {
                 Ok(submitted)
             }
         }
-    }
-}
-
-impl Engine {
-    /// Prepares and records; anew where policy came to ask for a past that was not read.
-    async fn let_in(
-        &self,
-        tenant: &Tenant,
-        caller: &Caller,
-        mut submit: Submit,
-        once: Option<Once>,
-    ) -> EngineResult<Came> {
-        let once = Arc::new(once);
-        for _ in 0..ROUNDS_MAX {
-            let snapshot = tenant.snapshot();
-            let prepared = Arc::new(prepare(tenant, caller, submit, self.now())?);
-            let asked = (&prepared.submit.action, &prepared.asker.facts);
-            let mut wants = Wants {
-                figures: past::keys(tenant, &snapshot.policies, asked, None),
-                ..Wants::default()
-            };
-            want(&mut wants, once.as_ref().as_ref());
-            wants
-                .rows
-                .insert((tenant.id, RowKey::Counter(prepared.asker.facts.id)));
-            if let Some(replaced) = prepared.submit.replaces {
-                wants.rows.insert((tenant.id, RowKey::Approval(replaced)));
-            }
-            let (caller_then, taken, once) = (caller.clone(), Arc::clone(&prepared), Arc::clone(&once));
-            let ran = self.write(tenant, wants, move |turn| {
-                turn.attempt(|turn| take(turn, &caller_then, &taken, once.as_ref().as_ref()))
-            });
-            if let Ran::Done(came) = ran.await? {
-                return Ok(came);
-            }
-            submit = prepared.submit.clone();
-        }
-        Err(EngineError::Unavailable)
     }
 }
 
@@ -333,26 +292,6 @@ fn again(
     thick_enough(&verdict)?;
     let (asker, digest) = (fresh.asker.clone(), fresh.digest);
     record(turn, &principal.actor(), &fresh, &asker, verdict, digest, once)
-}
-
-/// What was done before, without the pending request that this one takes the place of.
-fn past_of(turn: &mut Turn<'_>, prepared: &Prepared, facts: &AgentFacts) -> EngineResult<Figures> {
-    let rows = &turn.ledger.rows.approvals;
-    let replaced = prepared.submit.replaces.and_then(|id| rows.get(&id));
-    let leaves = replaced.filter(|row| row.agent == facts.id && !row.status.is_terminal());
-    let leaves = leaves.and_then(|row| Some(row.counted.as_ref()?.rows(row.agent, row.id.action())));
-    turn.past(
-        (&prepared.submit.action, facts),
-        None,
-        &leaves.unwrap_or_default(),
-    )
-}
-
-fn at<'a>(turn: &Turn<'_>, past: &'a Figures) -> Moment<'a> {
-    Moment {
-        now: turn.now(),
-        past: Some(past),
-    }
 }
 
 fn record(

@@ -121,7 +121,7 @@ pub async fn a_batch_reads_the_same_figures(subject: &dyn Subject) {
         let keys = windows(count).flat_map(|window| agents.map(|agent| key(FIELD, agent, window)));
         let wants = Wants {
             figures: keys.map(|key| (scribe.workspace, key)).collect(),
-            ..scribe.wants()
+            ..scribe.wants_all()
         };
         let mut batch = store.begin().await.unwrap();
         let state = batch.read(&wants).await.unwrap();
