@@ -2,6 +2,7 @@
 
 use crate::{
     actor::Actor,
+    counted::Counted,
     event::{
         ApprovalEnd, ApprovalEscalated, ApprovalRejudged, ApprovalStatus, ApprovalVoted, Ballot, Event,
         Nothing, View, VotedStage,
@@ -45,6 +46,8 @@ pub enum Command<'a> {
         digest: Hash32,
         /// What policy says of that.
         verdict: &'a Verdict,
+        /// What it counts for then.
+        counted: &'a [Counted],
         /// Whether a comment comes with the vote.
         commented: bool,
     },
@@ -200,8 +203,9 @@ pub fn transition(
             seen,
             digest,
             verdict,
+            counted,
             commented,
-        } => edits::edit(row, (*seen, *digest), verdict, *commented, around).map(Some),
+        } => edits::edit(row, (*seen, *digest), (verdict, counted), *commented, around).map(Some),
         Command::RequestInfo => request_info(row, around).map(Some),
         Command::Answer if row.open_question().is_some() => Ok(Some(Event::InfoAnswered(Nothing {}))),
         Command::Answer => Err(Refusal::NothingAsked),

@@ -172,6 +172,8 @@ impl Event {
             Self::ApprovalEdited(_) | Self::StandingGranted(_) | Self::StandingRevoked(_) => 4,
             Self::ActionAllowed(allowed) if allowed.standing.is_some() => 4,
             Self::PolicyPut(put) => put.policy.feature_level(),
+            Self::ActionAllowed(allowed) if !allowed.action.counted.is_empty() => 4,
+            Self::ApprovalRequested(requested) if !requested.action.counted.is_empty() => 4,
             Self::ApprovalRequested(requested) => requested.requirement.feature_level(),
             Self::ApprovalRejudged(rejudged) => rejudged.requirement.feature_level(),
             Self::ApprovalVoted(voted) if voted.stage.is_some() => 3,

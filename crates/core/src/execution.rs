@@ -126,6 +126,7 @@ mod tests {
             outcome: None,
             reported_seq: None,
             released_at: None,
+            counted: None,
         }
     }
 

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    counted::CountedRow,
     event::Event,
     id::{
-        AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, InvalidId, KeyId, OperatorId,
-        PolicyId, StandingId,
+        AgentId, ApplicationId, ApprovalId, ChannelId, CountedId, ExecutionId, GroupId, InvalidId, KeyId,
+        OperatorId, PolicyId, StandingId,
     },
     record::Record,
     rows::{
@@ -29,11 +30,13 @@ macro_rules! row_mut {
     }};
 }
 
+mod counted;
 mod log;
 mod request;
 mod standing;
 mod stop;
 
+pub use counted::CountedChange;
 pub use request::{allowed_execution, origin_of};
 
 /// Names one folded row within a workspace.
@@ -52,6 +55,7 @@ pub enum RowKey {
     Execution(ExecutionId),
     Counter(AgentId),
     Standing(StandingId),
+    Counted(CountedId),
 }
 
 /// Folded rows of one workspace: all of them, or those that a batch touches.
@@ -71,6 +75,7 @@ pub struct Rows {
     pub counters: BTreeMap<AgentId, CounterRow>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub standing: BTreeMap<StandingId, StandingRow>,
+    pub counted: BTreeMap<CountedId, CountedRow>,
 }
 
 /// A record that does not follow from the rows: a bug, or a log that was not written by Signoff.
@@ -117,7 +122,9 @@ impl Rows {
             record,
             changed: BTreeSet::new(),
         };
+        let before = fold.rows.counted_before(record);
         fold.apply()?;
+        fold.count_past(&before);
         Ok(fold.changed)
     }
 }

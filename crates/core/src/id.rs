@@ -132,6 +132,9 @@ typed_id!(
     /// A standing approval.
     StandingId, "sta_");
 typed_id!(
+    /// One action as it counts for a policy.
+    CountedId, "cnt_");
+typed_id!(
     /// One record of the log.
     EventId, "evt_");
 

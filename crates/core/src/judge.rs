@@ -8,11 +8,15 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+mod past;
 mod unruled;
+
+pub use past::TooManyCounters;
 
 use crate::{
     action::{Action, Cost, text_enum},
     condition::{self, Compiled, Outcome, Report, Sight},
+    counted::{Counter, Moment},
     id::{AgentId, OperatorId},
     name::{GlobIndex, Specificity, is_glob},
     policy::{
@@ -137,6 +141,8 @@ pub struct Prepared {
     /// As written.
     pub doc: PolicyDoc,
     conditions: Vec<Compiled>,
+    /// What they ask of the past, each once.
+    counters: Vec<Counter>,
     agent_globs: GlobIndex,
     edits: EditRule,
 }
@@ -151,7 +157,7 @@ impl Prepared {
             .conditions
             .iter()
             .map(condition::Condition::compile)
-            .collect::<Result<_, _>>()
+            .collect::<Result<Vec<_>, _>>()
             .map_err(|unusable| unusable.to_string())?;
         let agent_globs = GlobIndex::new(
             doc.agents
@@ -164,6 +170,7 @@ impl Prepared {
             None => EditRule::Nothing,
         };
         Ok(Self {
+            counters: past::counters(&conditions),
             reference,
             doc,
             conditions,
@@ -249,6 +256,7 @@ pub struct PolicySet {
     /// What comes before all of them.
     stops: Stops,
     asks_for_time: bool,
+    asks_for_past: bool,
 }
 
 /// One policy that matched, and what it says.
@@ -294,6 +302,7 @@ impl PolicySet {
         let mut conditions = policies.iter().flat_map(|policy| &policy.conditions);
         Ok(Self {
             asks_for_time: conditions.any(Compiled::asks_for_time),
+            asks_for_past: policies.iter().any(|policy| policy.asks_for_past()),
             exact,
             globs,
             glob_owners,
@@ -333,7 +342,34 @@ impl PolicySet {
     }
 
     /// Every policy that matches the action and the agent, with what it says. In no particular order.
-    pub fn matches(&self, action: &Action, agent: &AgentFacts, now: Timestamp) -> Vec<Match> {
+    pub fn matches<'m>(
+        &self,
+        action: &Action,
+        agent: &AgentFacts,
+        moment: impl Into<Moment<'m>>,
+    ) -> Vec<Match> {
+        let moment = moment.into();
+        let sight = sight(action, agent, moment.now);
+        let examine = |(at, specificity): (usize, Specificity)| {
+            let policy = &self.policies[at];
+            let rank = Rank {
+                action: specificity,
+                agent: policy.agent_rank(agent)?,
+                others: policy.others(action)?,
+            };
+            let outcome = policy.outcome(&policy.looking_back(sight, moment));
+            Some(Match {
+                age: at,
+                rank,
+                effect: policy.doc.normal_form().effect(outcome),
+                outcome,
+            })
+        };
+        self.candidates(action).into_iter().filter_map(examine).collect()
+    }
+
+    /// Policies whose action fits, each once, with how specific it is.
+    fn candidates(&self, action: &Action) -> Vec<(usize, Specificity)> {
         let lower = action.name.to_ascii_lowercase();
         let mut found: Vec<(usize, Specificity)> =
             self.any.iter().map(|at| (*at, Specificity::ANY)).collect();
@@ -357,29 +393,20 @@ impl PolicySet {
         // One policy may match by several globs; its best one counts.
         found.sort_unstable_by(|left, right| left.0.cmp(&right.0).then(right.1.cmp(&left.1)));
         found.dedup_by_key(|(at, _)| *at);
-        let sight = sight(action, agent, now);
-        let examine = |(at, specificity): (usize, Specificity)| {
-            let policy = &self.policies[at];
-            let rank = Rank {
-                action: specificity,
-                agent: policy.agent_rank(agent)?,
-                others: policy.others(action)?,
-            };
-            let outcome = policy.outcome(&sight);
-            Some(Match {
-                age: at,
-                rank,
-                effect: policy.doc.normal_form().effect(outcome),
-                outcome,
-            })
-        };
-        found.into_iter().filter_map(examine).collect()
+        found
     }
 
     /// Each condition of a policy that matched, with what it saw.
-    pub fn reports(&self, found: &Match, action: &Action, agent: &AgentFacts, now: Timestamp) -> Vec<Report> {
-        let sight = sight(action, agent, now);
-        let conditions = self.policies[found.age].conditions.iter();
+    pub fn reports<'m>(
+        &self,
+        found: &Match,
+        action: &Action,
+        agent: &AgentFacts,
+        moment: impl Into<Moment<'m>>,
+    ) -> Vec<Report> {
+        let (moment, policy) = (moment.into(), &self.policies[found.age]);
+        let sight = policy.looking_back(sight(action, agent, moment.now), moment);
+        let conditions = policy.conditions.iter();
         conditions.map(|condition| condition.evaluate(&sight)).collect()
     }
 
@@ -418,19 +445,20 @@ impl PolicySet {
     }
 
     /// The answer: that of the kill switch where it is pulled, else policy's.
-    pub fn judge(&self, action: &Action, agent: &AgentFacts, now: Timestamp) -> Verdict {
+    pub fn judge<'m>(&self, action: &Action, agent: &AgentFacts, moment: impl Into<Moment<'m>>) -> Verdict {
+        let moment = moment.into();
         match self.stops.over(agent.id) {
             Some(_) => self.refused_by_stop(action),
-            None => self.verdict(action, agent, now, self.matches(action, agent, now)),
+            None => self.verdict(action, agent, moment, self.matches(action, agent, moment)),
         }
     }
 
     /// The answer that follows from examined matches, if nothing is stopped.
-    pub fn verdict(
+    pub fn verdict<'m>(
         &self,
         action: &Action,
         agent: &AgentFacts,
-        now: Timestamp,
+        moment: impl Into<Moment<'m>>,
         mut matches: Vec<Match>,
     ) -> Verdict {
         if self.stops.over(agent.id).is_some() {
@@ -455,7 +483,7 @@ impl PolicySet {
             effect,
             code,
             policy: Some(policy.reference.clone()),
-            conditions: self.reports(&found, action, agent, now),
+            conditions: self.reports(&found, action, agent, moment),
             requirement: policy.doc.approval.requirement(
                 &self.settings.default_approvers,
                 policy.doc.require_decision_reason,
@@ -494,6 +522,7 @@ fn sight<'a>(action: &'a Action, agent: &'a AgentFacts, now: Timestamp) -> Sight
         risk: action.risk,
         priority: action.priority,
         now,
+        past: None,
     }
 }
 

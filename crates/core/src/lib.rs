@@ -8,6 +8,7 @@ pub mod actor;
 pub mod approval;
 pub mod authority;
 pub mod condition;
+pub mod counted;
 pub mod decimal;
 pub mod digest;
 pub mod event;

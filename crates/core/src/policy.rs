@@ -1,12 +1,12 @@
 //! A policy as people write it, its checks, and its one normal form: match, conditions, then, else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     action::{Cost, Risk, TIMEOUT_MAX, text_enum},
-    condition::{self, Condition},
+    condition::{self, COUNTERS_MAX, Condition},
     id::PolicyId,
     name::{self, Specificity},
     requirement::LinkMode,
@@ -284,10 +284,17 @@ impl PolicyDoc {
                 format!("more than {LIST_LEN_MAX} entries"),
             ));
         }
+        let mut counters = BTreeSet::new();
         for (at, condition) in self.conditions.iter().enumerate() {
-            condition
+            let compiled = condition
                 .compile()
                 .map_err(|unusable| problem(format!("/conditions/{at}"), unusable.to_string()))?;
+            counters.extend(compiled.counters().cloned());
+            if counters.len() > COUNTERS_MAX {
+                let why =
+                    format!("count_last and sum_last ask for more than {COUNTERS_MAX} different figures");
+                return Err(problem(format!("/conditions/{at}"), why));
+            }
         }
         let conditional = self.effect == PolicyEffect::Conditional;
         if conditional && self.conditions.is_empty() {
@@ -308,6 +315,14 @@ impl PolicyDoc {
     /// The feature level from which it may be written: a node that does not know a matcher would take it for wider than
     /// it is.
     pub fn feature_level(&self) -> u32 {
+        // Too much is found, where the name stands in quotes, and nothing is overlooked.
+        let looks_back = |condition: &Condition| {
+            matches!(condition, Condition::Expression(source)
+                if source.contains("count_last") || source.contains("sum_last"))
+        };
+        if self.conditions.iter().any(looks_back) {
+            return 4;
+        }
         let expression = |condition: &Condition| matches!(condition, Condition::Expression(_));
         let new = !self.labels.is_empty()
             || self.risk.is_some()

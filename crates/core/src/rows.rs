@@ -8,6 +8,7 @@ use crate::{
     action::{Accepts, Cost, Priority, Risk},
     actor::Actor,
     condition::Condition,
+    counted::Entries,
     event::{ApprovalStatus, Ballot, ExecutionSource, ExecutionState, KeyOwner, LogCut, ReportOutcome},
     id::{
         AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, KeyId, OperatorId, PolicyId,
@@ -307,6 +308,9 @@ pub struct ApprovalRow {
     pub replaces: Option<ApprovalId>,
     /// The amended request that took its place.
     pub superseded_by: Option<ApprovalId>,
+    /// What it counts for, unless it ends without being approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Entries>,
 }
 
 impl ApprovalRow {
@@ -399,6 +403,9 @@ pub struct ExecutionRow {
     /// When a person let it go on after the log's epoch had risen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released_at: Option<Timestamp>,
+    /// What it counts for, unless it ends without having run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Entries>,
 }
 
 impl ExecutionRow {

@@ -43,6 +43,10 @@ impl StandingTerms {
         }
         match self.condition.as_ref().map(Condition::compile) {
             Some(Err(unusable)) => Err(("/condition", unusable.to_string())),
+            Some(Ok(compiled)) if compiled.counters().next().is_some() => Err((
+                "/condition",
+                "count_last and sum_last are for policies; limit how often by `uses`".into(),
+            )),
             _ => Ok(()),
         }
     }

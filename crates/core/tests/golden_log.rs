@@ -70,6 +70,9 @@ struct Folded<'a> {
     counters: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     standing_approvals: Option<Value>,
+    /// Since v4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counted: Option<Value>,
 }
 
 fn readable(head: &Head, rows: &Rows) -> String {
@@ -93,6 +96,7 @@ fn readable(head: &Head, rows: &Rows) -> String {
         executions,
         counters,
         standing,
+        counted,
     } = rows;
     let folded = Folded {
         head,
@@ -108,6 +112,7 @@ fn readable(head: &Head, rows: &Rows) -> String {
         executions: list(executions.values()),
         counters: list(counters.values()),
         standing_approvals: (!standing.is_empty()).then(|| list(standing.values())),
+        counted: (!counted.is_empty()).then(|| list(counted.values())),
     };
     serde_json::to_string_pretty(&folded).expect("rows are JSON") + "\n"
 }

@@ -4,15 +4,18 @@ mod always;
 mod edits;
 mod standing;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use signoff_core::{
     action::{Action, check_text},
     actor::Actor,
     approval::{Command, Refusal, Surroundings, transition},
     authority::Operation,
+    counted::Moment,
     event::{Ballot, Event},
     fold::RowKey,
-    id::{ApprovalId, StandingId},
+    id::{AgentId, ApprovalId, StandingId},
     judge::ReasonCode,
     policy::Orphaned,
     rows::ApprovalRow,
@@ -25,8 +28,10 @@ use crate::{
     approvals::owns,
     content::{Opened, asked, seal_text},
     idempotency::{Once, want},
+    past::{self, Keys},
     request::{Always, Decide, Decision, Scope},
     seal::SealedPayload,
+    snapshot::Snapshot,
     stops,
     tenant::Tenant,
     turn::{Draft, Turn, mint_id},
@@ -40,6 +45,16 @@ const QUESTIONS_MAX: usize = 50;
 pub(crate) struct Pending {
     pub(crate) action: Action,
     pub(crate) requested_by: Option<String>,
+}
+
+impl Pending {
+    /// What must be read of the past before it can be judged again.
+    pub(crate) fn keys(&self, tenant: &Tenant, snapshot: &Snapshot, agent: AgentId) -> Keys {
+        let facts = snapshot.facts(agent);
+        facts.map_or_else(Keys::new, |facts| {
+            past::keys(tenant, &snapshot.policies, (&self.action, facts), None)
+        })
+    }
 }
 
 /// What a batch needs to read for an approval.
@@ -151,10 +166,20 @@ impl Engine {
         let once = Once::of(&tenant, caller, "decide", key, &same)?;
         let words = seal_text(&tenant.key, id.0, decision.text());
         let wants = wants_of(&tenant, row, once.as_ref());
-        let reach = self.reach(&tenant, caller, decision, &request)?;
-        let pending = pending_request(&tenant, request)?;
+        let agent = row.agent;
+        let reach = Arc::new(self.reach(&tenant, caller, decision, &request)?);
+        let pending = pending_request(&tenant, request)?.map(Arc::new);
+        let (judged, reaching) = (pending.clone(), Arc::clone(&reach));
+        let wanted = |snapshot: &Snapshot| {
+            let judged = judged.as_ref();
+            let mut keys = judged.map_or_else(Keys::new, |pending| pending.keys(&tenant, snapshot, agent));
+            if let (Reach::Edited(change), Some(facts)) = (&*reaching, snapshot.facts(agent)) {
+                keys.extend(past::keys(&tenant, &snapshot.policies, (&change.action, facts), None));
+            }
+            keys
+        };
         let caller_then = caller.clone();
-        self.write(&tenant, wants, move |turn| {
+        self.write_judging(&tenant, wants, wanted, move |turn| {
             let (principal, _) = turn.principal(&caller_then, Operation::Decide)?;
             if turn.before::<()>(once.as_ref())?.is_some() {
                 return Ok(());
@@ -177,7 +202,7 @@ impl Engine {
                 requested_by,
                 words: words.clone(),
             };
-            match (&reach, &pending) {
+            match (&*reach, &pending) {
                 (Reach::Edited(change), Some(_)) => edits::edit_and_vote(turn, &voting, change, &decide)?,
                 (Reach::Standing(standing, terms), _) => {
                     standing::vote_and_grant(turn, &voting, &command, *standing, terms)?;
@@ -445,7 +470,14 @@ pub(crate) fn rejudge(turn: &mut Turn<'_>, id: ApprovalId, pending: &Pending) ->
     let Some(facts) = snapshot.facts(row.agent) else {
         return Ok(false);
     };
-    let verdict = snapshot.policies.judge(&pending.action, facts, turn.now());
+    let own = row.counted.as_ref();
+    let own = own.map_or_else(Vec::new, |entries| entries.rows(row.agent, id.action()));
+    let past = turn.past((&pending.action, facts), None, &own)?;
+    let moment = Moment {
+        now: turn.now(),
+        past: Some(&past),
+    };
+    let verdict = snapshot.policies.judge(&pending.action, facts, moment);
     let actor = if verdict.code == Some(ReasonCode::Stopped) {
         Actor::system(stops::PART)
     } else {

@@ -7,6 +7,7 @@ use signoff_core::{
     action::{Action, OBJECT_BYTES_MAX, check_text},
     actor::Actor,
     authority::Operation,
+    counted::Moment,
     event::{Event, ExecutionOrigin, ExecutionSource, ExecutionState},
     execution::{Command, Refusal, transition},
     fold::{RowKey, allowed_execution, origin_of},
@@ -25,6 +26,7 @@ use crate::{
     approvals::PAGE_MAX,
     content::{Opened, seal_json, seal_text},
     idempotency::{Once, want},
+    past::{self, Keys},
     request::{Report, Settle},
     seal::SealedPayload,
     snapshot::Snapshot,
@@ -310,17 +312,24 @@ impl Engine {
                 .rows
                 .extend(standing.map(|id| (tenant.id, RowKey::Standing(*id))));
         }
-        let action = task.action();
-        let agent = task.submission.facts.agent;
+        let action = task.action().map(Arc::new);
+        let (agent, seq) = (task.submission.facts.agent, task.submission.record.seq);
+        let judged = action.clone().filter(|_| command == Command::Consume);
+        let wanted = |snapshot: &Snapshot| match (&judged, snapshot.facts(agent)) {
+            (Some(action), Some(facts)) => {
+                past::keys(&tenant, &snapshot.policies, (action, facts), Some(seq))
+            }
+            _ => Keys::new(),
+        };
         let caller_then = caller.clone();
-        self.write(&tenant, wants, move |turn| {
+        self.write_judging(&tenant, wants, wanted, move |turn| {
             let (principal, _) = turn.principal(&caller_then, operation)?;
             if turn.before::<()>(once.as_ref())?.is_some() {
                 return Ok(());
             }
             let (row, origin) = standing(turn, id)?;
             if command == Command::Consume && row.state == ExecutionState::Ready {
-                still_lets_through(turn, &row, agent, action.as_ref())?;
+                still_lets_through(turn, &row, agent, action.as_deref())?;
             }
             let event = transition(&row, command, turn.now(), turn.log_epoch(), origin)?;
             let draft = Draft::new(event, principal.actor(), id)
@@ -355,7 +364,8 @@ fn untouched(id: ExecutionId, submission: &Submission) -> EngineResult<Execution
 }
 
 /// Asks policy again before an execution is taken. What policy allowed must still be allowed; what people approved must
-/// not be denied by now.
+/// not be denied by now. Of the past only what was submitted before it is looked at: what an agent asked for later takes
+/// no permission away.
 fn still_lets_through(
     turn: &mut Turn<'_>,
     row: &ExecutionRow,
@@ -367,7 +377,12 @@ fn still_lets_through(
     let mut by = Actor::system("policy");
     let stands = match (action, snapshot.facts(agent)) {
         (Some(action), Some(facts)) => {
-            let verdict = snapshot.policies.judge(action, facts, turn.now());
+            let past = turn.past((action, facts), Some(row.submitted_seq), &[])?;
+            let moment = Moment {
+                now: turn.now(),
+                past: Some(&past),
+            };
+            let verdict = snapshot.policies.judge(action, facts, moment);
             if let Some(sentence) = stopped_sentence(&snapshot, (agent, &facts.name)) {
                 (refused, by) = (EngineError::Stopped(sentence), Actor::system(stops::PART));
             }

@@ -21,6 +21,7 @@ mod idempotency;
 mod identity;
 mod keys;
 mod operators;
+mod past;
 mod policies;
 pub mod request;
 mod seal;

@@ -221,8 +221,18 @@ impl Snapshot {
         found.filter(|row| !row.removed)
     }
 
-    /// Standing approvals that may answer in place of a person, soonest to expire first. Whether they still do is known in
-    /// the batch alone.
+    /// Standing approvals that a batch must read before this is asked.
+    pub(crate) fn standing_of_kind(
+        &self,
+        action: &Action,
+        agent: &AgentFacts,
+        now: Timestamp,
+    ) -> Vec<StandingId> {
+        self.standing.of_kind(action, agent, now)
+    }
+
+    /// Those of them that may answer in place of a person, soonest to expire first. Whether they still do is known in the
+    /// batch alone.
     pub(crate) fn standing(
         &self,
         action: &Action,

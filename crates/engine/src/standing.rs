@@ -62,7 +62,12 @@ impl Standing {
         Self(by_kind)
     }
 
-    /// Those that may answer, soonest to expire first. Uses are counted in the batch alone.
+    /// Those about this action of this agent that are not over, soonest to expire first: what a batch must read.
+    pub(crate) fn of_kind(&self, action: &Action, agent: &AgentFacts, now: Timestamp) -> Vec<StandingId> {
+        self.live(action, agent, now).map(|candidate| candidate.row.id).collect()
+    }
+
+    /// Those of them that answer this request. Uses are counted in the batch alone.
     pub(crate) fn for_request(
         &self,
         action: &Action,
@@ -70,20 +75,22 @@ impl Standing {
         policy: &PolicyRef,
         now: Timestamp,
     ) -> Vec<StandingId> {
-        if self.0.is_empty() {
-            return Vec::new();
-        }
-        let kind = (agent.id, action.name.to_ascii_lowercase());
-        let candidates = self.0.get(&kind).into_iter().flatten();
-        candidates
+        self.live(action, agent, now)
             .filter(|candidate| candidate.row.answers(agent.id, &action.name, policy, now))
             .filter(|candidate| {
                 let condition = candidate.condition.as_ref();
                 condition.is_none_or(|condition| holds(condition, action, agent, now))
             })
             .map(|candidate| candidate.row.id)
-            .take(CANDIDATES_MAX)
             .collect()
+    }
+
+    fn live(&self, action: &Action, agent: &AgentFacts, now: Timestamp) -> impl Iterator<Item = &Candidate> {
+        let kind = (!self.0.is_empty()).then(|| (agent.id, action.name.to_ascii_lowercase()));
+        let candidates = kind.and_then(|kind| self.0.get(&kind)).into_iter().flatten();
+        candidates
+            .filter(move |candidate| now < candidate.row.expires_at)
+            .take(CANDIDATES_MAX)
     }
 }
 

@@ -8,8 +8,9 @@ use std::{
 use signoff_core::{
     actor::{Actor, Principal},
     authority::{Operation, Permit, permit},
+    counted::{CounterKey, Figure},
     event::{ApprovalStatus, EpochCause, EpochRaised, Event, LogCut, PolicyVersion},
-    fold::{RowKey, Rows},
+    fold::{CountedChange, RowKey, Rows},
     id::{ActionId, ApprovalId, EventId, ExecutionId, RawId},
     policy::PolicyRef,
     record::{Head, Record},
@@ -38,6 +39,10 @@ pub(crate) struct Ledger {
     pub(crate) rows: Rows,
     pub(crate) idempotency: HashMap<IdempotencyName, IdempotencyRow>,
     pub(crate) submissions: BTreeMap<ActionId, Record>,
+    /// What the past comes to, with what this batch did to it so far.
+    pub(crate) figures: BTreeMap<CounterKey, Figure>,
+    /// The command that has its turn asked for a figure that was not read.
+    pub(crate) unread: bool,
     pub(crate) changes: Changes,
     pub(crate) changed: BTreeSet<RowKey>,
     pub(crate) notices: Vec<Notice>,
@@ -245,10 +250,17 @@ impl Turn<'_> {
             prev: ledger.head.hash,
         };
         let sealed = record.seal().map_err(|error| poison(ledger, &error))?;
+        let replaced = ledger.rows.counted_before(&sealed.record);
         let changed = ledger
             .rows
             .fold(&sealed.record)
             .map_err(|error| poison(ledger, &error))?;
+        if !replaced.is_empty() {
+            ledger.count(&CountedChange::TakenOut(replaced));
+        }
+        if let Some(change) = ledger.rows.counted_change(&sealed.record) {
+            ledger.count(&change);
+        }
         let status = sealed
             .record
             .subject

@@ -351,7 +351,8 @@ fn compare_rows(expected: &Rows, stored: &Rows, faults: &mut Vec<Fault>) -> u64 
         channels,
         approvals,
         executions,
-        counters
+        counters,
+        counted
     )
 }
 

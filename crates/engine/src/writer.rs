@@ -331,6 +331,13 @@ impl Pen {
                 .filter(|((workspace, _), _)| *workspace == id)
                 .map(|((_, action), record)| (action, record))
                 .collect(),
+            figures: state
+                .figures
+                .into_iter()
+                .filter(|((workspace, _), _)| *workspace == id)
+                .map(|((_, key), figure)| (key, figure))
+                .collect(),
+            unread: false,
             changes: Changes::default(),
             changed: BTreeSet::new(),
             notices: Vec::new(),
@@ -385,6 +392,7 @@ impl Pen {
             all.rows.extend(wants.rows.iter().copied());
             all.idempotency.extend(wants.idempotency.iter().cloned());
             all.submissions.extend(wants.submissions.iter().copied());
+            all.figures.extend(wants.figures.iter().cloned());
         }
         all
     }

@@ -11,6 +11,7 @@ mod on_postgres {
     mod proxy;
     mod standing;
     mod stops;
+    mod velocity;
 
     use std::{
         collections::{BTreeMap, BTreeSet},
@@ -189,6 +190,7 @@ mod on_postgres {
         while looks
             .engine
             .check(&agent, &submit("stripe.refund", json!({})))
+            .await
             .unwrap()
             .verdict
             .effect

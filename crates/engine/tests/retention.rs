@@ -8,6 +8,7 @@ mod common;
 use common::{House, policy, submit};
 use serde_json::json;
 use signoff_core::{
+    condition::Condition,
     event::{ApprovalStatus, ReportOutcome},
     id::ApprovalId,
     policy::{ApprovalTerms, PolicyDoc, PolicyEffect, TimeoutRule},
@@ -31,7 +32,11 @@ async fn workspace() -> (House, Caller, Caller) {
     };
     house
         .apply(vec![
-            policy("reads", &["crm.read"], PolicyEffect::Allow),
+            PolicyDoc {
+                // What it counts leaves with the records.
+                conditions: vec![Condition::Expression("count_last('24h') < 1000".into())],
+                ..policy("reads", &["crm.read"], PolicyEffect::Allow)
+            },
             policy("refunds", &["stripe.*"], PolicyEffect::RequireApproval),
             PolicyDoc {
                 approval: never,

@@ -148,9 +148,13 @@ async fn i8_what_is_asked_under_a_stop_is_denied() {
         assert_eq!(log[before].record.event.type_name(), "action.denied.v1");
         let view = house.engine.action(&a, submitted.action_id).await.unwrap();
         assert_eq!(view.submitted.code, Some(ReasonCode::Stopped));
-        let judged = house.engine.check(&a, &submit(action, json!({}))).unwrap();
+        let judged = house.engine.check(&a, &submit(action, json!({}))).await.unwrap();
         assert_eq!(judged.reason, Some(said.clone()));
-        let explained = house.engine.explain(&a, &submit(action, json!({}))).unwrap();
+        let explained = house
+            .engine
+            .explain(&a, &submit(action, json!({})))
+            .await
+            .unwrap();
         assert_eq!(explained.judged.reason, Some(said));
         assert!(explained.matches.iter().all(|found| !found.governs));
     }
@@ -181,7 +185,7 @@ async fn a_stop_of_everything_covers_new_agents() {
         agent: Some("never-seen".into()),
         ..submit("db.read", json!({}))
     };
-    let judged = house.engine.check(&suite, &asked).unwrap();
+    let judged = house.engine.check(&suite, &asked).await.unwrap();
     assert_eq!(judged.verdict.code, Some(ReasonCode::Stopped));
     let submitted = house.engine.submit(&suite, asked, None).await.unwrap();
     assert_eq!(submitted.code, Some(ReasonCode::Stopped));

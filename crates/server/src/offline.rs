@@ -9,6 +9,7 @@ use signoff_api::action::Submit;
 use signoff_api::lint::Finding;
 use signoff_api::policy::{Explanation, PolicyApply, PolicyBody, PolicySettings};
 use signoff_api::{Code, Problem};
+use signoff_core::counted::{Figure, Figures, Moment};
 use signoff_core::id::{AgentId, PolicyId, RawId};
 use signoff_core::judge::{AgentFacts, PolicySet, Prepared};
 use signoff_core::lint::{Known, lint};
@@ -58,7 +59,7 @@ impl Rules {
         self.docs.to_wire()
     }
 
-    /// What a server would answer to `explain`, for an agent with these labels.
+    /// What a server would answer to `explain`, for an agent with these labels that did nothing before.
     ///
     /// # Errors
     /// The problem a server would answer with.
@@ -75,7 +76,12 @@ impl Rules {
             .map_err(|(pointer, why)| crate::api::Refused::invalid(pointer, why))?;
         let name = submit.agent.as_deref().unwrap_or_default();
         let facts = AgentFacts::new(AgentId(RawId([0; 16])), name, labels, None);
-        Ok(signoff_engine::explain(&self.set, &submit.action, &facts, now).to_wire())
+        let mut past = Figures::default();
+        for (policy, counter) in self.set.wanted(&submit.action, &facts) {
+            past.insert(policy, counter, Figure::default());
+        }
+        let past = Some(&past);
+        Ok(signoff_engine::explain(&self.set, &submit.action, &facts, Moment { now, past }).to_wire())
     }
 
     /// What is wrong with the set, as far as it can be known.

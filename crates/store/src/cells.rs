@@ -3,6 +3,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use signoff_core::{
+    counted::CountedRow,
     fold::RowKey,
     id::{RawId, WorkspaceId},
     rows::{ApprovalRow, ExecutionRow},
@@ -33,10 +34,11 @@ pub(crate) enum Table {
     Counters,
     Approvals,
     Executions,
+    Counted,
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Workspaces,
         Self::Policies,
         Self::Agents,
@@ -49,6 +51,7 @@ impl Table {
         Self::Counters,
         Self::Approvals,
         Self::Executions,
+        Self::Counted,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -65,6 +68,7 @@ impl Table {
             Self::Counters => "counters",
             Self::Approvals => "approvals",
             Self::Executions => "executions",
+            Self::Counted => "counted",
         }
     }
 
@@ -87,6 +91,9 @@ impl Table {
                 "next_at",
             ],
             Self::Executions => &["id", "row", "state", "agent", "next_at"],
+            Self::Counted => &[
+                "id", "row", "policy", "field", "agent", "at", "seq", "whole", "nanos",
+            ],
             _ => &["id", "row"],
         }
     }
@@ -105,6 +112,7 @@ impl Table {
             RowKey::Counter(_) => Self::Counters,
             RowKey::Approval(_) => Self::Approvals,
             RowKey::Execution(_) => Self::Executions,
+            RowKey::Counted(_) => Self::Counted,
         }
     }
 
@@ -142,6 +150,7 @@ impl Table {
             Self::Counters => Row::Counter(parse(bytes)?),
             Self::Approvals => Row::Approval(parse(bytes)?),
             Self::Executions => Row::Execution(parse(bytes)?),
+            Self::Counted => Row::Counted(parse(bytes)?),
         })
     }
 }
@@ -177,6 +186,7 @@ pub(crate) fn cells(row: &Row) -> StoreResult<(Table, Vec<Cell>)> {
         Row::Counter(row) => (Table::Counters, vec![id(row.agent.0), json(row)?]),
         Row::Approval(row) => (Table::Approvals, approval(row)?),
         Row::Execution(row) => (Table::Executions, execution(row)?),
+        Row::Counted(row) => (Table::Counted, counted(row)?),
     })
 }
 
@@ -212,6 +222,21 @@ fn execution(row: &ExecutionRow) -> StoreResult<Vec<Cell>> {
         text(row.state.as_str()),
         id(row.agent.0),
         Cell::Integer(row.next_at().map(|at| at.0)),
+    ])
+}
+
+fn counted(row: &CountedRow) -> StoreResult<Vec<Cell>> {
+    let (whole, nanos) = row.amount.parts();
+    Ok(vec![
+        id(row.id.0),
+        json(row)?,
+        id(row.policy.0),
+        text(row.field.as_str()),
+        id(row.agent.0),
+        Cell::Integer(Some(row.at.0)),
+        Cell::Integer(i64::try_from(row.seq).ok()),
+        Cell::Integer(Some(whole)),
+        Cell::Integer(Some(nanos)),
     ])
 }
 

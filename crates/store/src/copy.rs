@@ -16,7 +16,7 @@ use sqlx::{
 use crate::{StoreError, StoreResult, fields::Fields, sqlite::SqliteStore};
 
 /// What is carried, and how many rows at once: few where a row may be large.
-const TABLES: [(&str, u32); 23] = [
+const TABLES: [(&str, u32); 24] = [
     ("heads", 1_000),
     ("workspaces", 1_000),
     ("policies", 500),
@@ -30,6 +30,7 @@ const TABLES: [(&str, u32); 23] = [
     ("counters", 1_000),
     ("approvals", 500),
     ("executions", 500),
+    ("counted", 1_000),
     ("events", 500),
     ("payloads", 50),
     ("idempotency", 200),

@@ -2,6 +2,7 @@
 
 use signoff_core::{
     action::{Priority, Risk},
+    counted::Figure,
     event::ApprovalStatus,
     id::{ActionId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
     payload::{Hash32, PayloadName},
@@ -226,6 +227,19 @@ pub(crate) fn session(row: &impl Fields) -> StoreResult<SessionRow> {
         created_at: Timestamp(row.int("created_at")?),
         expires_at: Timestamp(row.int("expires_at")?),
     })
+}
+
+/// What the past comes to, and the number of its question.
+pub(crate) fn figure(row: &impl Fields) -> StoreResult<(usize, Figure)> {
+    let figure = Figure::of_parts(
+        row.int("entries")?,
+        row.int("billions")?,
+        row.int("units")?,
+        row.int("nanos")?,
+    );
+    let damaged = || StoreError::Damaged("a sum of negative amounts in the table `counted`".into());
+    let n = usize::try_from(row.int("n")?).map_err(|_| damaged())?;
+    Ok((n, figure.ok_or_else(damaged)?))
 }
 
 pub(crate) fn feature_level(row: &impl Fields) -> StoreResult<u32> {

@@ -26,6 +26,7 @@ pub use clock::{Clock, SystemClock};
 pub use error::{StoreError, StoreResult};
 pub use model::*;
 use signoff_core::{
+    counted::{CounterKey, Figure},
     event::ExecutionState,
     id::{AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
     record::{Epochs, Head},
@@ -123,6 +124,13 @@ pub trait Store: Send + Sync + 'static {
         workspace: WorkspaceId,
         since: Option<Timestamp>,
     ) -> StoreResult<Vec<ApprovalFact>>;
+    /// What the past comes to at a time: each question with its answer.
+    async fn figures(
+        &self,
+        workspace: WorkspaceId,
+        wanted: &[CounterKey],
+        now: Timestamp,
+    ) -> StoreResult<BTreeMap<CounterKey, Figure>>;
     /// Approvals that are not at their end, of one agent or of all.
     async fn pending_count(&self, workspace: WorkspaceId, agent: Option<AgentId>) -> StoreResult<u64>;
     /// Approvals and executions with something due at `now`, over all workspaces, soonest first.

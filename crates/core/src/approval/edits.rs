@@ -3,6 +3,7 @@
 use crate::{
     actor::{Actor, ActorKind},
     approval::{Refusal, Surroundings, Voice, may_vote},
+    counted::Counted,
     event::{ApprovalEdited, Ballot, Event, StandingGranted},
     judge::{ReasonCode, Verdict},
     payload::Hash32,
@@ -15,7 +16,7 @@ use crate::{
 pub(super) fn edit(
     row: &ApprovalRow,
     (seen, digest): (Hash32, Hash32),
-    verdict: &Verdict,
+    (verdict, counted): (&Verdict, &[Counted]),
     commented: bool,
     around: &Surroundings<'_>,
 ) -> Result<Event, Refusal> {
@@ -52,6 +53,7 @@ pub(super) fn edit(
         policy,
         requirement,
         valid_for: verdict.valid_for,
+        counted: counted.to_vec(),
     })))
 }
 

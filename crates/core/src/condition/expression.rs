@@ -19,6 +19,7 @@ use super::{
     reader::{Reader, no_truth},
     structured::shortened,
     values,
+    velocity::{self, Asked},
 };
 
 /// The longest expression.
@@ -48,6 +49,8 @@ pub(super) struct Compiled {
     /// It goes through lists, or puts text together.
     is_bounded: bool,
     asks_for_time: bool,
+    /// What it asks of the past.
+    asked: Vec<Asked>,
 }
 
 /// Reads an expression and checks it.
@@ -90,7 +93,7 @@ fn depth(node: &IdedExpr) -> usize {
 
 fn read(source: &str) -> Result<Compiled, Unusable> {
     let parser = env().parser().error_recovery_limit(4);
-    let (expression, places) = parser
+    let (mut expression, places) = parser
         .parse_with_source_info(source)
         .map_err(|errors| unreadable(source, &errors))?;
     let depth = depth(&expression);
@@ -99,6 +102,7 @@ fn read(source: &str) -> Result<Compiled, Unusable> {
     }
     let mut reader = Reader::new(source, &places);
     reader.read(&expression)?;
+    reader.check_past()?;
     if let Some(what) = no_truth(&expression) {
         return Err(reader.at(
             &expression,
@@ -110,8 +114,12 @@ fn read(source: &str) -> Result<Compiled, Unusable> {
         takes_whole,
         is_bounded,
         asks_for_time,
+        asked,
         ..
     } = reader;
+    if !asked.is_empty() {
+        velocity::replace(&mut expression, &asked);
+    }
     Ok(Compiled {
         source: source.to_owned(),
         stack_bytes: (depth + 4) * STACK_BYTES_PER_LEVEL,
@@ -120,6 +128,7 @@ fn read(source: &str) -> Result<Compiled, Unusable> {
         takes_whole,
         is_bounded,
         asks_for_time,
+        asked,
     })
 }
 
@@ -181,6 +190,7 @@ pub(super) fn said(error: &ExecutionError) -> String {
 struct View<'a> {
     sight: &'a Sight<'a>,
     takes_whole: bool,
+    asked: &'a [Asked],
 }
 
 impl VariableResolver for View<'_> {
@@ -205,7 +215,7 @@ impl VariableResolver for View<'_> {
             )),
             "priority" => Box::new(CelString::from(sight.priority.as_str())),
             "risk" => Box::new(CelString::from(sight.risk.as_str())),
-            _ => return None,
+            name => velocity::value(self.asked, name, sight)?,
         }))
     }
 }
@@ -247,6 +257,10 @@ impl Sight<'_> {
 }
 
 impl Compiled {
+    pub(super) fn asked(&self) -> &[Asked] {
+        &self.asked
+    }
+
     pub(super) fn asks_for_time(&self) -> bool {
         self.asks_for_time
     }
@@ -277,12 +291,16 @@ impl Compiled {
         let view = View {
             sight,
             takes_whole: self.takes_whole,
+            asked: &self.asked,
         };
         let mut context = Context::with_env(Arc::clone(env()));
         context.set_variable_resolver(&view);
         let value = CelValue::resolve_val(&self.expression, &context).map_err(|error| match &error {
             ExecutionError::UndeclaredReference(name) if name.as_str() == "http" => {
                 "the action carries no call".into()
+            }
+            ExecutionError::UndeclaredReference(name) => {
+                velocity::why_not(&self.asked, name, sight).unwrap_or_else(|| said(&error))
             }
             error => said(error),
         })?;
@@ -299,12 +317,13 @@ impl Compiled {
 
     /// The one value it looked at, or each by its name.
     fn saw(&self, sight: &Sight<'_>) -> Option<Value> {
-        let seen: Map<String, Value> = self
+        let fields = self
             .paths
             .iter()
-            .filter_map(|path| Some((path.join("."), shortened(&*sight.look_up(path)?))))
-            .collect();
-        match (self.paths.len(), seen.len()) {
+            .filter_map(|path| Some((path.join("."), shortened(&*sight.look_up(path)?))));
+        let past = self.asked.iter().filter_map(|asked| asked.saw(sight));
+        let seen: Map<String, Value> = fields.chain(past).collect();
+        match (self.paths.len() + self.asked.len(), seen.len()) {
             (_, 0) => None,
             (1, _) => seen.into_iter().next().map(|(_, value)| value),
             _ => Some(Value::Object(seen)),

@@ -10,18 +10,22 @@ mod names;
 mod reader;
 mod structured;
 mod values;
+mod velocity;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
     action::{Priority, Risk},
+    counted::{Counter, Past},
     time::Timestamp,
 };
 
 pub use expression::{SOURCE_BYTES_MAX, STEPS_MAX};
+pub(crate) use money::billionths;
 pub use structured::{Comparison, Operator};
 pub(crate) use structured::{compile_regex, decimal};
+pub use velocity::{COUNTERS_MAX, WINDOW_MAX};
 
 /// One condition, as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +69,8 @@ pub struct Sight<'a> {
     pub priority: Priority,
     /// When it is judged.
     pub now: Timestamp,
+    /// What was done before, for `count_last` and `sum_last`; none where it is not known.
+    pub past: Option<Past<'a>>,
 }
 
 /// How one condition came out.
@@ -163,6 +169,16 @@ impl Compiled {
             Ok(false) => Outcome::False,
             Err(_) => Outcome::Error,
         }
+    }
+
+    /// What it asks of the past.
+    pub fn counters(&self) -> impl Iterator<Item = &Counter> {
+        match &self.0 {
+            Form::Expression(expression) => expression.asked(),
+            Form::Comparison(_) => &[],
+        }
+        .iter()
+        .map(|asked| &asked.counter)
     }
 
     /// Whether it asks for the time: what it says may change though nothing else does.

@@ -85,6 +85,11 @@ impl Money {
         }
     }
 
+    /// So many billionths.
+    pub(super) const fn of_billionths(billionths: i128) -> Self {
+        Self(billionths)
+    }
+
     fn checked(value: Option<i128>) -> Result<Self, ExecutionError> {
         value
             .map(Self)
@@ -95,6 +100,11 @@ impl Money {
     pub(super) fn plus(self, other: Self) -> Result<Self, ExecutionError> {
         Self::checked(self.0.checked_add(other.0))
     }
+}
+
+/// A decimal in JSON's number syntax in billionths, exactly; none for what is no such decimal, finer, or 10^20 and more.
+pub(crate) fn billionths(text: &str) -> Option<i128> {
+    Money::parse(text).map(|money| money.0)
 }
 
 impl Val for Money {

@@ -21,7 +21,8 @@ const TRUTHS: [&str; 10] = [
     "@not_strictly_false",
 ];
 /// Functions that give something else.
-const OTHERS: [&str; 31] = [
+const OTHERS: [&str; 33] = [
+    "count_last",
     "date",
     "double",
     "duration",
@@ -42,6 +43,7 @@ const OTHERS: [&str; 31] = [
     "size",
     "string",
     "sum",
+    "sum_last",
     "timestamp",
     "trim",
     "uint",

@@ -12,6 +12,7 @@ use super::{
     functions::{clock, zone},
     names,
     structured::compile_regex,
+    velocity::{self, Asked},
 };
 
 /// How many values a report shows.
@@ -29,6 +30,10 @@ pub(super) struct Reader<'e> {
     /// It goes through lists, or puts text together.
     pub(super) is_bounded: bool,
     pub(super) asks_for_time: bool,
+    /// What it asks of the past.
+    pub(super) asked: Vec<Asked>,
+    /// The first of its loops.
+    first_loop: Option<&'e IdedExpr>,
 }
 
 impl<'e> Reader<'e> {
@@ -41,6 +46,8 @@ impl<'e> Reader<'e> {
             takes_whole: false,
             is_bounded: false,
             asks_for_time: false,
+            asked: Vec::new(),
+            first_loop: None,
         }
     }
 
@@ -80,6 +87,7 @@ impl<'e> Reader<'e> {
             Expr::Call(call) => self.call(node, call),
             Expr::Comprehension(comprehension) => {
                 self.is_bounded = true;
+                self.first_loop.get_or_insert(node);
                 self.read(&comprehension.iter_range)?;
                 self.read(&comprehension.accu_init)?;
                 let before = self.loops.len();
@@ -149,6 +157,11 @@ impl<'e> Reader<'e> {
             let hint = meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
             return Err(self.at(node, format!("there is no function `{short}`{hint}")));
         }
+        if velocity::FUNCTIONS.contains(&name) {
+            let asked = velocity::read(node, call).map_err(|why| self.at(node, why))?;
+            self.asked.push(asked);
+            return Ok(());
+        }
         self.is_bounded |= name == operators::ADD;
         self.literals(node, call)?;
         amounts_stand_first(call).map_err(|why| self.at(node, why))?;
@@ -167,6 +180,18 @@ impl<'e> Reader<'e> {
                 }
                 _ => self.read(part)?,
             }
+        }
+        Ok(())
+    }
+
+    /// What asks for the past is evaluated while others wait, so it has no loops.
+    pub(super) fn check_past(&self) -> Result<(), Unusable> {
+        if let Some(first) = self.first_loop
+            && !self.asked.is_empty()
+        {
+            let why = "count_last and sum_last don't go together with loops such as all, exists, filter and map; \
+                       write the loop as a condition of its own";
+            return Err(self.at(first, why.into()));
         }
         Ok(())
     }
@@ -222,7 +247,7 @@ fn amounts_stand_first(call: &CallExpr) -> Result<(), String> {
 fn is_amount(node: &IdedExpr) -> bool {
     match &node.expr {
         Expr::Call(call) => match call.func_name.as_str() {
-            "money" | "sum" => true,
+            "money" | "sum" | "sum_last" => true,
             operators::ADD | operators::SUBSTRACT | operators::NEGATE => call.args.iter().any(is_amount),
             operators::CONDITIONAL => call.args.iter().skip(1).any(is_amount),
             _ => false,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     action::{Accepts, Cost, Priority, Risk, text_enum},
     actor::Actor,
+    counted::Counted,
     id::{AgentId, ApplicationId, ApprovalId, StandingId},
     judge::ReasonCode,
     payload::Hash32,
@@ -63,6 +64,9 @@ pub struct ActionFacts {
     /// The governing policy's name, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyRef>,
+    /// What it counts for, under each policy that looks back at such actions; nothing for what was denied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Counted>,
 }
 
 /// An approval came into being.
@@ -124,6 +128,9 @@ pub struct ApprovalEdited {
     pub requirement: Requirement,
     /// How long an approval may be used.
     pub valid_for: Micros,
+    /// What it counts for now, in the place of what it counted for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Counted>,
 }
 
 /// Yes or no.

@@ -43,7 +43,8 @@ impl Rows {
             .filter(|row| self.approval_was_over(row, cut))
             .map(|row| row.id)
             .collect();
-        let mut taken = Vec::with_capacity(approvals.len() + executions.len());
+        let mut taken = self.take_what_was_counted(cut);
+        taken.reserve(approvals.len() + executions.len());
         for id in approvals {
             self.approvals.remove(&id);
             taken.push(RowKey::Approval(id));

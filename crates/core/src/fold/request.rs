@@ -1,6 +1,7 @@
 //! The part of the projection that is about single requests: approvals, their executions, and what is counted of them.
 
 use crate::{
+    counted::Entries,
     event::{
         ActionFacts, ApprovalEdited, ApprovalEnd, ApprovalRequested, ApprovalStatus, ApprovalVoted, Event, ExecutionOrigin,
         ExecutionSource, ExecutionState,
@@ -230,6 +231,9 @@ fn take_edit(row: &mut ApprovalRow, edited: &ApprovalEdited, record: &Record) {
     row.policy.clone_from(&edited.policy);
     row.requirement.clone_from(&edited.requirement);
     row.valid_for = edited.valid_for;
+    // It counts from its submission on, whatever it counts for.
+    let (at, seq) = (row.created_at, row.submitted_seq);
+    row.counted = Entries::new(at, seq, &edited.counted);
     row.votes.clear();
     row.stages_done.clear();
     row.edits.push(Edit {
@@ -298,6 +302,7 @@ fn approved_execution(row: &ApprovalRow, approved_at: Timestamp, run_by: Timesta
         outcome: None,
         reported_seq: None,
         released_at: None,
+        counted: row.counted.clone(),
     }
 }
 
@@ -321,6 +326,8 @@ pub fn allowed_execution(id: ExecutionId, origin: &ExecutionOrigin) -> Execution
         outcome: None,
         reported_seq: None,
         released_at: None,
+        // It runs as soon as somebody touches it, so nothing takes out again what it counts for.
+        counted: None,
     }
 }
 
@@ -386,5 +393,6 @@ fn requested_row(id: ApprovalId, requested: &ApprovalRequested, seq: u64, time: 
         note: None,
         replaces: requested.replaces,
         superseded_by: None,
+        counted: Entries::new(time, seq, &facts.counted),
     }
 }

@@ -270,6 +270,7 @@ mod tests {
                     risk: Risk::Medium,
                     priority: Priority::Medium,
                     now: Timestamp(0),
+                    past: None,
                 };
                 let holds = compiled.iter().all(|one| one.evaluate(&sight).result == Outcome::True);
                 prop_assert!(!holds, "{:?}", policy.conditions);

@@ -18,6 +18,7 @@ use signoff_core::{
 use crate::support::{AGENT, Log, operator, raw};
 
 mod answered;
+mod counted;
 mod requests;
 mod staged;
 mod stops;
@@ -79,6 +80,7 @@ fn build(version: u32) -> Log {
     if version >= 4 {
         builder.answered_ahead();
         builder.edited();
+        builder.counted();
     }
     builder.log
 }
@@ -134,6 +136,7 @@ fn facts(name: &str, policy: Option<PolicyRef>) -> ActionFacts {
         accepts: Accepts::default(),
         require_approval: false,
         policy,
+        counted: Vec::new(),
     }
 }
 

@@ -195,7 +195,7 @@ fn for_nothing(number: u32) -> VotedStage {
     }
 }
 
-fn end(status: ApprovalStatus, run_by: Option<Timestamp>) -> ApprovalEnd {
+pub(super) fn end(status: ApprovalStatus, run_by: Option<Timestamp>) -> ApprovalEnd {
     ApprovalEnd {
         status,
         code: (status == ApprovalStatus::Denied).then_some(ReasonCode::DeniedByReviewer),

@@ -149,6 +149,7 @@ pub(crate) fn facts() -> ActionFacts {
         },
         require_approval: false,
         policy: None,
+        counted: Vec::new(),
     }
 }
 
@@ -267,5 +268,6 @@ pub(crate) fn sight(agent: &serde_json::Value) -> signoff_core::condition::Sight
         risk: Risk::Medium,
         priority: Priority::Medium,
         now: NOON,
+        past: None,
     }
 }

@@ -4,9 +4,9 @@ use signoff_core::{
     actor::ActorKind,
     approval::Command,
     authority::Operation,
+    counted::Moment,
     event::ApprovalStatus,
     id::ApprovalId,
-    judge::{AgentFacts, Verdict},
     policy::{Effect, PolicyDoc, PolicyEffect},
     rows::ApprovalRow,
     time::{Micros, Timestamp},
@@ -142,14 +142,22 @@ pub(crate) fn proposed(snapshot: &Snapshot, row: &ApprovalRow, always: Always) -
 
 fn lets_through(
     snapshot: &Snapshot,
-    turn: &Turn<'_>,
+    turn: &mut Turn<'_>,
     voting: &Voting<'_>,
     doc: &PolicyDoc,
     pending: &Pending,
 ) -> EngineResult<()> {
-    let agent = turn.approval(voting.id)?.agent;
+    let row = turn.approval(voting.id)?;
+    let agent = row.agent;
+    let own = row.counted.as_ref();
+    let own = own.map_or_else(Vec::new, |entries| entries.rows(agent, voting.id.action()));
     let facts = snapshot.facts(agent).ok_or(EngineError::Internal)?;
-    let verdict = judged_with(snapshot, turn.now(), doc, pending, facts)?;
+    let past = turn.past((&pending.action, facts), None, &own)?;
+    let moment = Moment {
+        now: turn.now(),
+        past: Some(&past),
+    };
+    let verdict = with_policy(snapshot, doc, turn.now())?.judge(&pending.action, facts, moment);
     if verdict.effect == Effect::Allow {
         return Ok(());
     }
@@ -159,14 +167,4 @@ fn lets_through(
     );
     let why = format!("such a request would not pass: {by}; nothing was changed");
     Err(EngineError::invalid("/always", why))
-}
-
-fn judged_with(
-    snapshot: &Snapshot,
-    now: Timestamp,
-    doc: &PolicyDoc,
-    pending: &Pending,
-    facts: &AgentFacts,
-) -> EngineResult<Verdict> {
-    Ok(with_policy(snapshot, doc, now)?.judge(&pending.action, facts, now))
 }

@@ -3,6 +3,7 @@
 use signoff_core::{
     action::Action,
     approval::Command,
+    counted::Moment,
     digest::{DigestFields, action_digest},
     event::Ballot,
     payload::{Hash32, PayloadName, commitment},
@@ -27,7 +28,7 @@ const EDITS_MAX: usize = 20;
 /// A changed request, with all that can be prepared before the batch.
 pub(super) struct Change {
     /// As it would be.
-    action: Action,
+    pub(super) action: Action,
     /// As it was when the change was prepared; the digest that the editor saw says whether it still is.
     before: Action,
     digest: Hash32,
@@ -107,19 +108,31 @@ pub(super) fn edit_and_vote(
     let Decision::Approve { digest: seen, .. } = &decide.decision else {
         return Err(EngineError::Internal);
     };
-    let (snapshot, row) = (turn.snapshot(), turn.approval(voting.id)?);
-    let facts = snapshot.facts(row.agent).ok_or(EngineError::Internal)?;
-    let verdict = snapshot.policies.judge(&change.action, facts, turn.now());
+    let snapshot = turn.snapshot();
+    let row = turn.approval(voting.id)?;
+    let (agent, policy) = (row.agent, row.policy.clone());
+    let own = row.counted.as_ref();
+    let own = own.map_or_else(Vec::new, |entries| entries.rows(agent, voting.id.action()));
+    let facts = snapshot.facts(agent).ok_or(EngineError::Internal)?;
+    let past = turn.past((&change.action, facts), None, &own)?;
+    let moment = Moment {
+        now: turn.now(),
+        past: Some(&past),
+    };
+    let verdict = snapshot.policies.judge(&change.action, facts, moment);
+    let counted = snapshot.policies.counted(&change.action, facts);
+    let counted = counted.map_err(|why| EngineError::invalid("/edit", why.to_string()))?;
     let commented = voting.words.is_some();
     let command = Command::Edit {
         seen: *seen,
         digest: change.digest,
         verdict: &verdict,
+        counted: &counted,
         commented,
     };
     let event = voting.try_out(turn, &command)?.ok_or(EngineError::Internal)?;
     // The machine saw to it that the policy lets something be changed; this is the policy's word on what.
-    let policy = row.policy.as_ref().and_then(|policy| snapshot.prepared(policy));
+    let policy = policy.as_ref().and_then(|policy| snapshot.prepared(policy));
     policy
         .ok_or(EngineError::Internal)?
         .edits()

@@ -9,6 +9,7 @@ pub(crate) use plan::{carry_out, plan_of_nothing, put_one, with_policy};
 use serde::Serialize;
 use signoff_core::{
     authority::Operation,
+    counted::Moment,
     fold::Rows,
     judge::Verdict,
     policy::{Effect, Orphaned, PolicyDoc, PolicyRef, Settings},
@@ -280,7 +281,14 @@ impl Engine {
                 ) else {
                     continue;
                 };
-                let verdict = candidate.judge(&action, facts, self.now());
+                let now = self.now();
+                let own = row.counted.as_ref();
+                let own = own.map_or_else(Vec::new, |entries| entries.rows(row.agent, row.id.action()));
+                let past = self
+                    .past_now(tenant, &candidate, (&action, facts), &own, now)
+                    .await?;
+                let past = Some(&past);
+                let verdict = candidate.judge(&action, facts, Moment { now, past });
                 match becomes(row, &verdict, orphaned) {
                     Some(Effect::Allow) => change.allowed += 1,
                     Some(Effect::Deny) => change.denied += 1,

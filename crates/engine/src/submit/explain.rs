@@ -1,13 +1,13 @@
-//! Dry runs: what policy would say, and why. Memory only, without a trace.
+//! Dry runs: what policy would say, and why. Without a trace.
 
 use signoff_core::{
     action::Action,
     actor::Principal,
     authority::Operation,
     condition,
+    counted::Moment,
     judge::{AgentFacts, PolicySet, ReasonCode},
     policy::Effect,
-    time::Timestamp,
 };
 
 use crate::{
@@ -24,17 +24,24 @@ use super::{
 };
 
 impl Engine {
-    /// What policy would say: memory only, leaves no trace.
+    /// What policy would say, without a trace: from memory, but for a policy that asks what was done before, which is read.
     ///
     /// # Errors
     /// If the request is not valid, or its policy requires a reason.
-    pub fn check(&self, caller: &Caller, submit: &Submit) -> EngineResult<Judged> {
+    pub async fn check(&self, caller: &Caller, submit: &Submit) -> EngineResult<Judged> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Ask)?;
         let snapshot = tenant.snapshot();
         check_form(&submit.action)?;
         let asker = asker(&snapshot, caller, submit.agent.as_deref(), None)?;
-        let verdict = snapshot.policies.judge(&submit.action, &asker.facts, self.now());
+        let (asked, now) = ((&submit.action, &asker.facts), self.now());
+        let past = self
+            .past_now(&tenant, &snapshot.policies, asked, &[], now)
+            .await?;
+        let past = Some(&past);
+        let verdict = snapshot
+            .policies
+            .judge(&submit.action, &asker.facts, Moment { now, past });
         thick_enough(&verdict)?;
         let reason = refusal(&snapshot, (asker.facts.id, &asker.facts.name), &verdict);
         Ok(Judged { verdict, reason })
@@ -44,7 +51,7 @@ impl Engine {
     ///
     /// # Errors
     /// If the request is not valid.
-    pub fn explain(&self, caller: &Caller, submit: &Submit) -> EngineResult<Explanation> {
+    pub async fn explain(&self, caller: &Caller, submit: &Submit) -> EngineResult<Explanation> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Explain)?;
         let snapshot = tenant.snapshot();
@@ -55,7 +62,12 @@ impl Engine {
             }
             _ => named_or_unknown(&snapshot, submit.agent.as_deref()),
         };
-        let mut explanation = explain(&snapshot.policies, &submit.action, &facts, self.now());
+        let (asked, now) = ((&submit.action, &facts), self.now());
+        let past = self
+            .past_now(&tenant, &snapshot.policies, asked, &[], now)
+            .await?;
+        let past = Some(&past);
+        let mut explanation = explain(&snapshot.policies, &submit.action, &facts, Moment { now, past });
         let judged = &mut explanation.judged;
         judged.reason = refusal(&snapshot, (facts.id, &facts.name), &judged.verdict);
         Ok(explanation)
@@ -63,9 +75,9 @@ impl Engine {
 }
 
 /// Every policy of a set that matches an action, and why one of them governs. Needs no engine.
-pub fn explain(policies: &PolicySet, action: &Action, facts: &AgentFacts, now: Timestamp) -> Explanation {
-    let matches = policies.matches(action, facts, now);
-    let verdict = policies.verdict(action, facts, now, matches.clone());
+pub fn explain(policies: &PolicySet, action: &Action, facts: &AgentFacts, moment: Moment<'_>) -> Explanation {
+    let matches = policies.matches(action, facts, moment);
+    let verdict = policies.verdict(action, facts, moment, matches.clone());
     let stopped = verdict.code == Some(ReasonCode::Stopped);
     // A stop comes before every policy: none governs.
     let governing = policies.governing(&matches).filter(|_| !stopped);
@@ -93,7 +105,7 @@ pub fn explain(policies: &PolicySet, action: &Action, facts: &AgentFacts, now: T
                 } else {
                     why(Some(at) == governing, found.effect, found.outcome, verdict.effect)
                 },
-                conditions: policies.reports(&found, action, facts, now),
+                conditions: policies.reports(&found, action, facts, moment),
             }
         })
         .collect();

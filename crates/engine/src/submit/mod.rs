@@ -3,11 +3,22 @@
 mod asker;
 mod explain;
 mod refusal;
+mod rounds;
 
 pub use explain::explain;
 
 use std::sync::Arc;
 
+use crate::{
+    Engine, EngineError, EngineResult,
+    content::seal_json,
+    idempotency::Once,
+    request::Submit,
+    seal::SealedPayload,
+    tenant::Tenant,
+    turn::{Draft, Turn, mint_id},
+    view::{Caller, Submitted},
+};
 use serde::{Deserialize, Serialize};
 use signoff_core::{
     action::{Action, OBJECT_BYTES_MAX},
@@ -16,7 +27,6 @@ use signoff_core::{
     authority::Operation,
     digest::{DigestFields, action_digest},
     event::{ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApprovalRequested, Event},
-    fold::RowKey,
     id::{ActionId, ApprovalId, StandingId},
     json,
     judge::{ReasonCode, Verdict},
@@ -25,22 +35,11 @@ use signoff_core::{
     record::Epochs,
     time::Timestamp,
 };
-use signoff_store::Wants;
-
-use crate::{
-    Engine, EngineError, EngineResult,
-    content::seal_json,
-    idempotency::{Once, want},
-    request::Submit,
-    seal::SealedPayload,
-    tenant::Tenant,
-    turn::{Draft, Turn, mint_id},
-    view::{Caller, Submitted},
-};
 
 use asker::{Asker, asker};
 use refusal::refusal;
 pub(crate) use refusal::{refusal_sentence, stopped_sentence};
+use rounds::{at, past_of};
 
 /// How many approvals of one agent may be pending.
 pub const PENDING_PER_AGENT_MAX: u64 = 1_000;
@@ -89,25 +88,7 @@ impl Engine {
             }
             None => None,
         };
-        let prepared = Arc::new(prepare(&tenant, caller, submit, self.now())?);
-        let mut wants = Wants::default();
-        want(&mut wants, once.as_ref());
-        wants
-            .rows
-            .insert((tenant.id, RowKey::Counter(prepared.asker.facts.id)));
-        let standing = prepared.standing.iter();
-        wants
-            .rows
-            .extend(standing.map(|id| (tenant.id, RowKey::Standing(*id))));
-        if let Some(replaced) = prepared.submit.replaces {
-            wants.rows.insert((tenant.id, RowKey::Approval(replaced)));
-        }
-        let caller_then = caller.clone();
-        let came = self
-            .write(&tenant, wants, move |turn| {
-                take(turn, &caller_then, &prepared, once.as_ref())
-            })
-            .await?;
+        let came = self.let_in(&tenant, caller, submit, once).await?;
         match came {
             Came::Now(submitted) => Ok(*submitted),
             Came::Before(action) => {
@@ -203,7 +184,7 @@ fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> 
     let asker = asker(&snapshot, caller, submit.agent.as_deref(), Some(mint_id(now)))?;
     let action = &submit.action;
     let judged = snapshot.policies.judge(action, &asker.facts, now);
-    let standing = snapshot.standing(action, &asker.facts, &judged, now);
+    let standing = snapshot.standing_of_kind(action, &asker.facts, now);
     let mut payloads = Vec::with_capacity(4);
     for (name, field, object) in [
         (PayloadName::Inputs, "/inputs", &action.inputs),
@@ -263,10 +244,12 @@ fn take(
         return Ok(Came::Before(action));
     }
     let snapshot = turn.snapshot();
+    let action = &prepared.submit.action;
     let (asker, verdict, digest) = if snapshot.epochs == prepared.epochs {
-        let verdict = if snapshot.policies.asks_for_time() {
-            let action = &prepared.submit.action;
-            snapshot.policies.judge(action, &prepared.asker.facts, turn.now())
+        let facts = &prepared.asker.facts;
+        let past = past_of(turn, prepared, facts)?;
+        let verdict = if snapshot.policies.asks_for_time() || !past.is_empty() {
+            snapshot.policies.judge(action, facts, at(turn, &past))
         } else {
             prepared.judged.clone()
         };
@@ -283,9 +266,8 @@ fn take(
         if asker.facts.id != prepared.asker.facts.id {
             return again(turn, caller, prepared, once);
         }
-        let verdict = snapshot
-            .policies
-            .judge(&prepared.submit.action, &asker.facts, turn.now());
+        let past = past_of(turn, prepared, &asker.facts)?;
+        let verdict = snapshot.policies.judge(action, &asker.facts, at(turn, &past));
         (asker, verdict, prepared.digest)
     };
     thick_enough(&verdict)?;
@@ -302,8 +284,17 @@ fn again(
     let tenant = Arc::clone(&turn.ledger.tenant);
     let fresh = prepare(&tenant, caller, prepared.submit.clone(), turn.now())?;
     let (principal, _) = turn.principal(caller, Operation::Ask)?;
-    thick_enough(&fresh.judged)?;
-    let (asker, verdict, digest) = (fresh.asker.clone(), fresh.judged.clone(), fresh.digest);
+    let past = past_of(turn, &fresh, &fresh.asker.facts)?;
+    let verdict = if past.is_empty() {
+        fresh.judged.clone()
+    } else {
+        let action = &fresh.submit.action;
+        turn.snapshot()
+            .policies
+            .judge(action, &fresh.asker.facts, at(turn, &past))
+    };
+    thick_enough(&verdict)?;
+    let (asker, digest) = (fresh.asker.clone(), fresh.digest);
     record(turn, &principal.actor(), &fresh, &asker, verdict, digest, once)
 }
 
@@ -318,10 +309,18 @@ fn record(
 ) -> EngineResult<Came> {
     let (id, now) = (prepared.id, turn.now());
     let action = &prepared.submit.action;
-    let standing = standing(turn, prepared, asker, &verdict);
+    let standing = standing(turn, prepared, asker, &verdict)?;
     if standing.is_some() {
         verdict.effect = Effect::Allow;
     }
+    let counted = match verdict.effect {
+        Effect::Deny => Vec::new(),
+        _ => turn
+            .snapshot()
+            .policies
+            .counted(action, &asker.facts)
+            .map_err(|why| EngineError::invalid("/action", why.to_string()))?,
+    };
     let superseded = superseded(turn, actor, prepared, asker)?;
     if verdict.effect == Effect::Ask && superseded.is_none() {
         let pending = turn
@@ -357,6 +356,7 @@ fn record(
         accepts: action.accepts,
         require_approval: action.require_approval,
         policy: verdict.policy.clone(),
+        counted,
     };
     let mut payloads = prepared.payloads.clone();
     if !verdict.conditions.is_empty() {
@@ -389,14 +389,29 @@ fn record(
 }
 
 /// The standing approval that answers in place of a person: one that was read under the lock, and answers as of now.
-fn standing(turn: &Turn<'_>, prepared: &Prepared, asker: &Asker, verdict: &Verdict) -> Option<StandingId> {
+///
+/// # Errors
+/// [`EngineError::Unavailable`] where there is one by now that was not read; the submit is then prepared anew.
+fn standing(
+    turn: &mut Turn<'_>,
+    prepared: &Prepared,
+    asker: &Asker,
+    verdict: &Verdict,
+) -> EngineResult<Option<StandingId>> {
     let (snapshot, action, now) = (turn.snapshot(), &prepared.submit.action, turn.now());
-    let policy = verdict.policy.as_ref()?;
+    let Some(policy) = &verdict.policy else {
+        return Ok(None);
+    };
     let candidates = snapshot.standing(action, &asker.facts, verdict, now);
-    candidates.into_iter().find(|id| {
+    let known = |id: &StandingId| prepared.standing.contains(id);
+    if !candidates.iter().all(known) {
+        turn.ledger.unread = true;
+        return Err(EngineError::Unavailable);
+    }
+    Ok(candidates.into_iter().find(|id| {
         let row = turn.ledger.rows.standing.get(id);
         row.is_some_and(|row| row.answers(asker.facts.id, &action.name, policy, now))
-    })
+    }))
 }
 
 /// The end of the request that this one amends.

@@ -3,7 +3,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use signoff_core::{id::ApprovalId, policy::Effect, rows::ApprovalRow, time::Timestamp};
+use signoff_core::{
+    id::{AgentId, ApprovalId},
+    policy::Effect,
+    rows::ApprovalRow,
+    time::Timestamp,
+};
 use signoff_store::ApprovalQuery;
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +53,10 @@ fn differs(snapshot: &Snapshot, row: &ApprovalRow, pending: &Pending, now: Times
     else {
         return true;
     };
+    if !snapshot.policies.wanted(&pending.action, facts).is_empty() {
+        // What was done before is known in the batch.
+        return true;
+    }
     let verdict = snapshot.policies.judge(&pending.action, facts, now);
     let same_terms = row.policy == verdict.policy
         && row.requirement == verdict.requirement
@@ -99,8 +108,10 @@ impl Engine {
         row: &ApprovalRow,
         pending: Arc<Pending>,
     ) -> EngineResult<()> {
-        let id: ApprovalId = row.id;
-        self.write(tenant, wants_of(tenant, row, None), move |turn| {
+        let (id, agent): (ApprovalId, AgentId) = (row.id, row.agent);
+        let judged = Arc::clone(&pending);
+        let wanted = |snapshot: &Snapshot| judged.keys(tenant, snapshot, agent);
+        self.write_judging(tenant, wants_of(tenant, row, None), wanted, move |turn| {
             rejudge(turn, id, &pending).map(drop)
         })
         .await

@@ -108,6 +108,7 @@ async fn what_a_stop_covers_ends_on_every_node() {
         let judged = nodes[1]
             .engine
             .check(&agent, &submit("stripe.refund", json!({})))
+            .await
             .unwrap();
         let row = nodes[0].engine.approval(&agent, pending).await.unwrap().row;
         let execution = ready.action().execution();

@@ -82,7 +82,10 @@ pub(crate) async fn action_check(
     _: Query<NoQuery>,
     Body(action): Body<Submit>,
 ) -> Answer<Verdict> {
-    let judged = doors.engine().check(&caller.caller, &convert::submit(action)?)?;
+    let judged = doors
+        .engine()
+        .check(&caller.caller, &convert::submit(action)?)
+        .await?;
     Ok(Json(judged.to_wire()))
 }
 

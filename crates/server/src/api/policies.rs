@@ -110,7 +110,8 @@ pub(crate) async fn policy_explain(
     Ok(Json(
         doors
             .engine()
-            .explain(&caller.caller, &convert::submit(action)?)?
+            .explain(&caller.caller, &convert::submit(action)?)
+            .await?
             .to_wire(),
     ))
 }

@@ -14,7 +14,7 @@ use signoff_core::{
 use super::{
     Subject,
     scribe::{Scribe, facts, raw},
-    world::{ALLOWED, APPROVED, DANA, OPEN, build, everything, idempotency_name, session_hash},
+    world::{ALLOWED, APPROVED, DANA, OPEN, build, counting, everything, idempotency_name, session_hash},
 };
 use crate::{
     Batch, IdempotencyName, IdempotencyRow, PersonRow, RecordQuery, SecretKind, SecretRow, SessionRow, Wants,
@@ -39,6 +39,7 @@ pub async fn every_kind_of_row_comes_back(subject: &dyn Subject) {
         ("approvals", scribe.rows.approvals.len()),
         ("executions", scribe.rows.executions.len()),
         ("counters", scribe.rows.counters.len()),
+        ("counted", scribe.rows.counted.len()),
     ] {
         assert!(len > 0, "the test has no row for {table}");
     }
@@ -198,8 +199,13 @@ fn commands_of(scribe: &mut Scribe, subject: &dyn Subject, commands: u128, ids: 
     for n in 0..commands {
         let (agent, who) = (AgentId(raw(0xa_0000 + n)), OperatorId(raw(0xd_0000 + n)));
         let (allowed, asks) = (ActionId(raw(ids + n)), ActionId(raw(ids + 0x8000 + n)));
-        let first = scribe.allow(allowed, facts("mail.send", agent));
-        let seq = scribe.ask(asks, facts("stripe.refund", agent));
+        let counts = |name| {
+            let mut facts = facts(name, agent);
+            facts.counted = vec![counting("1.5")];
+            facts
+        };
+        let first = scribe.allow(allowed, counts("mail.send"));
+        let seq = scribe.ask(asks, counts("stripe.refund"));
         scribe.vote(asks, who, Ballot::Approve);
         let text: &[(PayloadName, &[u8])] = &[(PayloadName::Context, b"{}")];
         let event = signoff_core::event::Event::PayloadErased(signoff_core::event::PayloadErased {

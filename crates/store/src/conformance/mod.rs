@@ -12,6 +12,7 @@
 
 pub mod approvals;
 pub mod batches;
+pub mod counted;
 pub mod filters;
 pub mod nodes;
 pub mod outbox;
@@ -79,6 +80,12 @@ macro_rules! conformance {
                 the_head_carries_its_epochs,
                 removed_rows_are_gone,
                 a_row_is_removed_with_the_record_that_says_so,
+            ],
+            counted: [
+                figures_are_those_of_the_window_the_agent_and_the_policy,
+                figures_of_the_largest_amounts_are_exact,
+                a_batch_reads_the_same_figures,
+                what_ends_without_having_run_is_counted_no_more,
             ],
             refusals: [
                 changes_without_a_workspace_are_refused,

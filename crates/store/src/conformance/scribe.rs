@@ -135,10 +135,12 @@ impl Scribe {
     /// What the next commit writes.
     pub fn take(&mut self) -> Changes {
         let mut changes = std::mem::take(&mut self.changes);
-        changes.rows = std::mem::take(&mut self.changed)
-            .iter()
-            .filter_map(|key| Row::of(&self.rows, *key))
-            .collect();
+        for key in std::mem::take(&mut self.changed) {
+            match Row::of(&self.rows, key) {
+                Some(row) => changes.rows.push(row),
+                None => changes.removed.push(key),
+            }
+        }
         changes.head = Some((self.workspace, self.head));
         changes
     }
@@ -174,6 +176,7 @@ impl Scribe {
         keys.extend(rows.approvals.keys().map(|id| RowKey::Approval(*id)));
         keys.extend(rows.executions.keys().map(|id| RowKey::Execution(*id)));
         keys.extend(rows.counters.keys().map(|id| RowKey::Counter(*id)));
+        keys.extend(rows.counted.keys().map(|id| RowKey::Counted(*id)));
         Wants {
             rows: keys.into_iter().map(|key| (self.workspace, key)).collect(),
             ..self.wants()
@@ -272,6 +275,7 @@ pub fn facts(name: &str, agent: AgentId) -> ActionFacts {
         accepts: Accepts::default(),
         require_approval: false,
         policy: None,
+        counted: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use signoff_core::{
     actor::Actor,
+    counted::{Amount, Counted},
     event::{
         AgentPut, ApplicationPut, ChannelPut, Event, GroupPut, KeyOwner, KeySet, OperatorPut, PasswordSet,
         PolicyPut, PolicySetApplied, StandingGranted, WorkspaceSet,
@@ -167,7 +168,9 @@ fn principals(scribe: &mut Scribe, mark: &str) {
 }
 
 fn requests(scribe: &mut Scribe, mark: &str) {
-    scribe.allow(ALLOWED, facts(&format!("mail.send.{mark}"), AGENT));
+    let mut allowed = facts(&format!("mail.send.{mark}"), AGENT);
+    allowed.counted = vec![counting("12.5")];
+    scribe.allow(ALLOWED, allowed);
     scribe.consume(ALLOWED);
     let mut asks = facts(&format!("stripe.Refund.{mark}"), AGENT);
     asks.policy = Some(policy_ref());
@@ -203,6 +206,14 @@ fn requests(scribe: &mut Scribe, mark: &str) {
         answered,
         &[(PayloadName::Text, text)],
     );
+}
+
+/// What an action counts for under the policy of every workspace.
+pub fn counting(amount: &str) -> Counted {
+    Counted {
+        policy: POLICY,
+        amounts: BTreeMap::from([("context.amount".to_owned(), Amount::parse(amount).unwrap())]),
+    }
 }
 
 /// The one idempotency row of a workspace.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use signoff_core::{
+    counted::{CounterKey, Figure},
     fold::{RowKey, Rows},
     id::{ActionId, OperatorId, RawId, WorkspaceId},
     payload::PayloadName,
@@ -49,6 +50,8 @@ pub struct Wants {
     pub idempotency: BTreeSet<IdempotencyName>,
     /// Submissions, for executions that have no row yet.
     pub submissions: BTreeSet<(WorkspaceId, ActionId)>,
+    /// What the past comes to at the batch's time, or at that of the last record where that is later.
+    pub figures: BTreeSet<(WorkspaceId, CounterKey)>,
 }
 
 /// What a batch found.
@@ -62,6 +65,8 @@ pub struct BatchState {
     pub idempotency: HashMap<IdempotencyName, IdempotencyRow>,
     /// First records of the requests asked for.
     pub submissions: BTreeMap<(WorkspaceId, ActionId), Record>,
+    /// All that were asked for.
+    pub figures: BTreeMap<(WorkspaceId, CounterKey), Figure>,
     /// Workspaces whose log was last written elsewhere: this database is a restored copy, or another server was
     /// promoted in its place. True until a batch writes their heads.
     pub displaced: BTreeSet<WorkspaceId>,

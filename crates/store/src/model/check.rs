@@ -135,6 +135,7 @@ fn indexed_texts(row: &Row) -> Vec<&String> {
             .map(|policy| &policy.name)
             .chain([&row.action])
             .collect(),
+        Row::Counted(row) => vec![&row.field],
         _ => Vec::new(),
     }
 }

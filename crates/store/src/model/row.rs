@@ -1,8 +1,9 @@
 //! Folded rows of any table, as one type.
 
 use signoff_core::{
+    counted::CountedRow,
     fold::{RowKey, Rows},
-    id::{ApprovalId, ExecutionId, KeyId, RawId},
+    id::{ApprovalId, CountedId, ExecutionId, KeyId, RawId},
     rows::{
         AgentRow, ApplicationRow, ApprovalRow, ChannelRow, CounterRow, ExecutionRow, GroupRow, KeyRow,
         OperatorRow, PolicyRow, StandingRow, WorkspaceRow,
@@ -25,6 +26,7 @@ pub enum Row {
     Approval(Box<ApprovalRow>),
     Execution(Box<ExecutionRow>),
     Counter(CounterRow),
+    Counted(CountedRow),
 }
 
 impl Row {
@@ -55,6 +57,7 @@ impl Row {
                 .cloned()
                 .map(|row| Self::Standing(Box::new(row))),
             RowKey::Counter(id) => rows.counters.get(&id).cloned().map(Self::Counter),
+            RowKey::Counted(id) => rows.counted.get(&id).cloned().map(Self::Counted),
         }
     }
 
@@ -73,6 +76,7 @@ impl Row {
             Self::Execution(row) => drop(rows.executions.insert(row.id, *row)),
             Self::Standing(row) => drop(rows.standing.insert(row.id, *row)),
             Self::Counter(row) => drop(rows.counters.insert(row.agent, row)),
+            Self::Counted(row) => drop(rows.counted.insert(row.id, row)),
         }
     }
 }
@@ -86,7 +90,10 @@ pub(crate) fn raw_of(key: RowKey) -> RawId {
         RowKey::Application(id) => id.0,
         RowKey::Operator(id) => id.0,
         RowKey::Group(id) => id.0,
-        RowKey::Key(KeyId(id)) | RowKey::Approval(ApprovalId(id)) | RowKey::Execution(ExecutionId(id)) => id,
+        RowKey::Key(KeyId(id))
+        | RowKey::Approval(ApprovalId(id))
+        | RowKey::Execution(ExecutionId(id))
+        | RowKey::Counted(CountedId(id)) => id,
         RowKey::Channel(id) => id.0,
         RowKey::Standing(id) => id.0,
     }

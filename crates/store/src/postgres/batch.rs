@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use signoff_core::{
+    counted::CounterKey,
     event::FEATURE_LEVEL,
     id::{RawId, WorkspaceId},
     time::Timestamp,
@@ -13,6 +14,7 @@ use sqlx::{Postgres, Transaction, postgres::PgRow};
 use super::{
     BEGIN, PostgresStore,
     ask::{Link, Statement},
+    counted::{figures_query, take},
     sql::{head_columns, ids, now},
     time::StoreClock,
 };
@@ -71,6 +73,7 @@ pub(super) const WANTED: &str = concat!(
     rows_of!("approvals", "11"),
     rows_of!("executions", "12"),
     rows_of!("standing_approvals", "13"),
+    rows_of!("counted", "18"),
     " UNION ALL SELECT 'submission', found.subject, found.bytes, NULL, NULL, NULL, NULL, NULL, NULL \
      FROM unnest($14::bytea[]) AS wanted (subject), LATERAL (SELECT subject, bytes FROM events \
      WHERE workspace = $1 AND subject = wanted.subject AND type = 'action.allowed.v1' OFFSET 0) AS found \
@@ -111,6 +114,7 @@ struct Wanted<'a> {
     rows: BTreeMap<Table, Vec<RawId>>,
     idempotency: Vec<&'a IdempotencyName>,
     submissions: Vec<RawId>,
+    figures: Vec<&'a CounterKey>,
 }
 
 impl PostgresStore {
@@ -148,6 +152,9 @@ impl Batch for PostgresBatch {
         self.read_heads(wants, &mut state).await?;
         for (workspace, wanted) in by_workspace(wants) {
             self.read_wanted(workspace, &wanted, &mut state).await?;
+            if !wanted.figures.is_empty() {
+                self.read_figures(workspace, &wanted.figures, &mut state).await?;
+            }
         }
         Ok(state)
     }
@@ -182,6 +189,9 @@ fn by_workspace(wants: &Wants) -> BTreeMap<WorkspaceId, Wanted<'_>> {
     }
     for (workspace, action) in &wants.submissions {
         all.entry(*workspace).or_default().submissions.push(action.0);
+    }
+    for (workspace, key) in &wants.figures {
+        all.entry(*workspace).or_default().figures.push(key);
     }
     all
 }
@@ -220,6 +230,21 @@ impl PostgresBatch {
         } else {
             self.clock.follow(&self.clock.compare(asked, now));
             self.now = Timestamp(now);
+        }
+        Ok(())
+    }
+
+    async fn read_figures(
+        &mut self,
+        workspace: WorkspaceId,
+        wanted: &[&CounterKey],
+        state: &mut BatchState,
+    ) -> StoreResult<()> {
+        let head = state.heads.get(&workspace);
+        let now = head.map_or(self.now, |head| self.now.max(head.time));
+        let rows = self.fetch(figures_query(workspace, wanted, now)).await?;
+        for (key, figure) in take(wanted, &rows)? {
+            state.figures.insert((workspace, key), figure);
         }
         Ok(())
     }
@@ -269,4 +294,10 @@ fn wanted_query<'q>(workspace: WorkspaceId, wanted: &Wanted<'_>) -> Statement<'q
         .bind(column(|name| &name.principal))
         .bind(column(|name| &name.operation))
         .bind(column(|name| &name.key))
+        .bind(ids(wanted
+            .rows
+            .get(&Table::Counted)
+            .into_iter()
+            .flatten()
+            .copied()))
 }

@@ -8,6 +8,7 @@ mod approvals;
 mod ask;
 mod batch;
 mod connect;
+mod counted;
 mod cut;
 mod deliveries;
 mod executions;

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use signoff_core::{
+    counted::{CounterKey, Figure},
     event::ExecutionState,
     id::{AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
     record::{Epochs, Head},
@@ -96,6 +97,15 @@ impl Store for PostgresStore {
 
     async fn execution(&self, workspace: WorkspaceId, id: ExecutionId) -> StoreResult<Option<ExecutionRow>> {
         self.read_execution(workspace, id).await
+    }
+
+    async fn figures(
+        &self,
+        workspace: WorkspaceId,
+        wanted: &[CounterKey],
+        now: Timestamp,
+    ) -> StoreResult<BTreeMap<CounterKey, Figure>> {
+        self.read_figures(workspace, wanted, now).await
     }
 
     async fn approval_facts(

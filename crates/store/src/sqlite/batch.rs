@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use signoff_core::{
+    counted::CounterKey,
     event::FEATURE_LEVEL,
     id::{ActionId, RawId, WorkspaceId},
     time::Timestamp,
 };
 use sqlx::{QueryBuilder, Sqlite, Transaction, sqlite::SqliteRow};
 
-use super::{PLACE, SqliteStore};
+use super::{
+    PLACE, SqliteStore,
+    counted::{Question, figures_query, take},
+};
 use crate::{
     Batch, BatchState, Changes, IdempotencyName, StoreError, StoreResult, Wants,
     cells::{Table, blob},
@@ -79,6 +83,7 @@ impl Batch for SqliteBatch {
         for submissions in chunks(&wants.submissions) {
             self.read_submissions(&submissions, &mut state).await?;
         }
+        self.read_figures(&wants.figures, &mut state).await?;
         Ok(state)
     }
 
@@ -157,6 +162,28 @@ impl SqliteBatch {
             let found = fields::idempotency(row.workspace()?, &row)?;
             if found.expires_at.is_none_or(|at| at > self.now) {
                 state.idempotency.insert(found.name.clone(), found);
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_figures(
+        &mut self,
+        wanted: &BTreeSet<(WorkspaceId, CounterKey)>,
+        state: &mut BatchState,
+    ) -> StoreResult<()> {
+        let now = |workspace| {
+            let head = state.heads.get(workspace);
+            head.map_or(self.now, |head| self.now.max(head.time))
+        };
+        let wanted: Vec<Question<'_>> = wanted
+            .iter()
+            .map(|(workspace, key)| (*workspace, key, now(workspace)))
+            .collect();
+        for wanted in wanted.chunks(ROWS_PER_STATEMENT) {
+            let rows = self.fetch(figures_query(wanted), wanted.len()).await?;
+            for (workspace, key, figure) in take(wanted, &rows)? {
+                state.figures.insert((workspace, key.clone()), figure);
             }
         }
         Ok(())

@@ -4,6 +4,7 @@ mod approvals;
 mod backup;
 mod batch;
 mod cells;
+mod counted;
 mod cut;
 mod deliveries;
 mod executions;

@@ -138,6 +138,7 @@ impl Ask {
             note: None,
             replaces: None,
             superseded_by: None,
+            counted: None,
         };
         ApprovalView {
             stages: vec![],
@@ -193,6 +194,7 @@ pub(super) fn ended(
             outcome: None,
             reported_seq: None,
             released_at: None,
+            counted: None,
         });
     }
     view

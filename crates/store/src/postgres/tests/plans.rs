@@ -13,7 +13,9 @@ use crate::{
         scribe::{START, Scribe},
         world::{AGENT, DANA, OPEN},
     },
-    postgres::{approvals, batch, cut, deliveries, executions, leases, records, side, verify, write},
+    postgres::{
+        approvals, batch, counted, cut, deliveries, executions, leases, records, side, verify, write,
+    },
 };
 
 /// One large workspace, in which naming the workspace narrows nothing, over two months.
@@ -33,6 +35,9 @@ INSERT INTO approvals SELECT decode(lpad('1', 32, '0'), 'hex'), decode(md5(n::te
     CASE WHEN n % 200 = 0 THEN n END FROM generate_series(1, 30000) AS n;
 INSERT INTO executions SELECT workspace, id, row, CASE WHEN next_at IS NULL THEN 'reported' ELSE 'ready' END, agent, next_at
     FROM approvals;
+INSERT INTO counted SELECT decode(lpad('1', 32, '0'), 'hex'), decode(md5(n::text), 'hex'), decode(repeat('00', 200), 'hex'),
+    decode(md5((n % 5)::text), 'hex'), (ARRAY['', 'context.amount'])[n % 2 + 1], decode(md5((n % 20)::text), 'hex'),
+    1795000000000000 + n * 40000000::bigint, n, 100, 0 FROM generate_series(1, 30000) AS n;
 INSERT INTO idempotency SELECT decode(lpad('1', 32, '0'), 'hex'), 'agt_' || n % 20, 'submit', n::text, '', '{}',
     CASE WHEN n % 20 = 0 THEN n END FROM generate_series(1, 30000) AS n;
 INSERT INTO sessions SELECT decode(md5(n::text), 'hex'), decode(lpad('1', 32, '0'), 'hex'), '', 0, n
@@ -270,5 +275,9 @@ async fn no_question_goes_through_a_whole_table() {
     ] {
         check(connection, batch::WANTED, index, false).await;
     }
+    for index in ["counted_of_agent", "counted_of_policy"] {
+        check(connection, counted::FIGURES, index, false).await;
+    }
+    check(connection, batch::WANTED, "counted_pkey", false).await;
     check(connection, write::TOGETHER[&Vec::new()], "heads_pkey", false).await;
 }
