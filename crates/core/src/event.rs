@@ -103,7 +103,7 @@ pub enum Event {
 /// The feature level that this build reads and writes. Each release that brings new kinds of events raises it by one;
 /// they are written only once the store was raised to their level, so that nodes of the release before understand all
 /// they meet until the last of them is gone.
-pub const FEATURE_LEVEL: u32 = 3;
+pub const FEATURE_LEVEL: u32 = 4;
 
 impl Event {
     /// The versioned name, as in the record.
@@ -159,6 +159,13 @@ impl Event {
             Self::ExecutionReleased(_) | Self::EpochRaised(_) | Self::LogCut(_) => 2,
             Self::StopPulled(_) | Self::StopLifted(_) => 3,
             Self::PolicyPut(put) => put.policy.feature_level(),
+            Self::ActionAllowed(ActionAllowed { action, .. })
+            | Self::ActionDenied(ActionDenied { action, .. })
+                if action.claimed.is_some() =>
+            {
+                4
+            }
+            Self::ApprovalRequested(requested) if requested.action.claimed.is_some() => 4,
             Self::ApprovalRequested(requested) => requested.requirement.feature_level(),
             Self::ApprovalRejudged(rejudged) => rejudged.requirement.feature_level(),
             Self::ApprovalVoted(voted) if voted.stage.is_some() => 3,

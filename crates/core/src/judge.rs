@@ -8,18 +8,27 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+mod raised;
+mod thin;
 mod unruled;
 
 use crate::{
     action::{Action, Cost, text_enum},
-    condition::{self, Compiled, Outcome, Report, Sight},
+    condition::{self, Compiled, CostExpression, Outcome, Report, Sight},
+    http::Call,
     id::{AgentId, OperatorId},
     name::{GlobIndex, Specificity, is_glob},
-    policy::{Effect, Escalation, People, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule},
+    policy::{
+        Calls, Contract, Effect, Escalation, Lack, People, PolicyDoc, PolicyEffect, PolicyRef, Raises, Rank,
+        Settings, TimeoutRule,
+    },
     requirement::Requirement,
     stop::Stops,
     time::{Micros, Timestamp},
 };
+
+use raised::Effective;
+pub use raised::{Claim, Raise, Raised};
 
 /// Why an action was refused, as a stable code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -110,8 +119,10 @@ pub struct Verdict {
     pub escalate: Option<Escalation>,
     /// Whom to tell at once.
     pub notify: Vec<String>,
-    /// The policy wants a reason and the agent gave none.
-    pub reason_missing: bool,
+    /// What the governing policy wants to be told before it lets through or asks, and was not. Empty for a deny.
+    pub lacks: Vec<Lack>,
+    /// What policies made of the claimed cost, risk and priority; none where they say nothing of them.
+    pub raised: Option<Box<Raised>>,
 }
 
 impl Verdict {
@@ -124,6 +135,8 @@ impl Verdict {
 
 /// How long people have where neither policy nor request says.
 pub const DEFAULT_TIMEOUT: Micros = Micros::seconds(30 * 60);
+/// The same for calls, which people look at longer.
+pub const DEFAULT_CALL_TIMEOUT: Micros = Micros::seconds(60 * 60);
 /// How long an approval may be used where the policy does not say.
 pub const DEFAULT_VALID_FOR: Micros = Micros::seconds(60 * 60);
 
@@ -136,6 +149,9 @@ pub struct Prepared {
     pub doc: PolicyDoc,
     conditions: Vec<Compiled>,
     agent_globs: GlobIndex,
+    contract: Option<Contract>,
+    calls: Option<Calls>,
+    raises: Option<Raises>,
 }
 
 impl Prepared {
@@ -156,7 +172,13 @@ impl Prepared {
                 .filter(|agent| is_glob(agent))
                 .map(String::as_str),
         )?;
+        let contract = doc.context_schema.as_ref().map(Contract::compile).transpose();
+        let calls = Calls::compile(doc.http.as_ref(), &doc.grant);
+        let raises = Raises::compile(&doc).map_err(|problem| problem.to_string())?;
         Ok(Self {
+            raises,
+            calls: calls.map_err(|problem| problem.to_string())?,
+            contract: contract.map_err(|problem| problem.to_string())?,
             reference,
             doc,
             conditions,
@@ -189,25 +211,39 @@ impl Prepared {
         }
     }
 
-    /// How many matchers beside names fit, conditions counted as one; none if one of them does not.
-    fn others(&self, action: &Action) -> Option<u8> {
+    /// Whether it is about an action, risk, cost and conditions aside; its name is known to match.
+    fn is_about(&self, action: &Action, agent: &AgentFacts) -> bool {
+        let calls = self.calls.as_ref();
+        self.agent_rank(agent).is_some()
+            && calls.is_none_or(|calls| calls.fit(action.http.as_deref()).is_some())
+    }
+
+    /// How many matchers beside names fit, conditions counted as one, and whether that is sure; none if one of them does
+    /// not.
+    fn others(&self, seen: &Effective<'_>) -> Option<(u8, bool)> {
+        let action = &*seen.action;
         let risk = self.doc.risk.as_ref();
-        let cost_over = self.doc.cost_over.as_ref();
-        let fits = risk.is_none_or(|risk| risk.fits(action.risk))
-            && cost_over.is_none_or(|over| {
-                action
-                    .cost
-                    .as_ref()
-                    .is_some_and(|cost| cost.value() > over.value())
-            });
-        let count = [risk.is_some(), cost_over.is_some(), !self.conditions.is_empty()];
-        fits.then(|| count.into_iter().map(u8::from).sum())
+        if risk.is_some_and(|risk| !risk.fits(action.risk)) {
+            return None;
+        }
+        let over = self.doc.cost_over.as_ref();
+        let cost = action.cost.as_ref();
+        let above = over.is_none_or(|over| cost.is_some_and(|cost| cost.value() > over.value()));
+        if !above && !seen.cost_unknown {
+            return None;
+        }
+        let calls = match &self.calls {
+            Some(calls) => calls.fit(action.http.as_deref())?,
+            None => 0,
+        };
+        let count = [risk.is_some(), over.is_some(), !self.conditions.is_empty()];
+        Some((count.into_iter().map(u8::from).sum::<u8>() + calls, above))
     }
 
     /// How its conditions come out together, as `&&` combines them: a false one settles it, an error counts only where
     /// none is false.
-    fn outcome(&self, sight: &Sight<'_>) -> Outcome {
-        let mut together = Outcome::True;
+    fn outcome(&self, sight: &Sight<'_>, is_sure: bool) -> Outcome {
+        let mut together = if is_sure { Outcome::True } else { Outcome::Error };
         for condition in &self.conditions {
             match condition.outcome(sight) {
                 Outcome::False => return Outcome::False,
@@ -236,6 +272,8 @@ pub struct PolicySet {
     /// What comes before all of them.
     stops: Stops,
     asks_for_time: bool,
+    /// Some policy has something to say of what agents claim.
+    raises: bool,
 }
 
 /// One policy that matched, and what it says.
@@ -279,8 +317,11 @@ impl PolicySet {
         }
         let globs = GlobIndex::new(globs)?;
         let mut conditions = policies.iter().flat_map(|policy| &policy.conditions);
+        let raises = || policies.iter().filter_map(|policy| policy.raises.as_ref());
+        let timed = |raises: &Raises| raises.cost.as_ref().is_some_and(CostExpression::asks_for_time);
         Ok(Self {
-            asks_for_time: conditions.any(Compiled::asks_for_time),
+            asks_for_time: conditions.any(Compiled::asks_for_time) || raises().any(timed),
+            raises: raises().next().is_some(),
             exact,
             globs,
             glob_owners,
@@ -319,8 +360,8 @@ impl PolicySet {
         &self.policies
     }
 
-    /// Every policy that matches the action and the agent, with what it says. In no particular order.
-    pub fn matches(&self, action: &Action, agent: &AgentFacts, now: Timestamp) -> Vec<Match> {
+    /// The policies about actions of this name, each once, with its best pattern.
+    fn named(&self, action: &Action) -> Vec<(usize, Specificity)> {
         let lower = action.name.to_ascii_lowercase();
         let mut found: Vec<(usize, Specificity)> =
             self.any.iter().map(|at| (*at, Specificity::ANY)).collect();
@@ -344,15 +385,27 @@ impl PolicySet {
         // One policy may match by several globs; its best one counts.
         found.sort_unstable_by(|left, right| left.0.cmp(&right.0).then(right.1.cmp(&left.1)));
         found.dedup_by_key(|(at, _)| *at);
-        let sight = sight(action, agent, now);
+        found
+    }
+
+    fn matches_of(
+        &self,
+        seen: &Effective<'_>,
+        agent: &AgentFacts,
+        now: Timestamp,
+        named: Vec<(usize, Specificity)>,
+    ) -> Vec<Match> {
+        let sight = seen.sight(agent, now);
         let examine = |(at, specificity): (usize, Specificity)| {
             let policy = &self.policies[at];
+            let agent = policy.agent_rank(agent)?;
+            let (others, is_sure) = policy.others(seen)?;
             let rank = Rank {
                 action: specificity,
-                agent: policy.agent_rank(agent)?,
-                others: policy.others(action)?,
+                agent,
+                others,
             };
-            let outcome = policy.outcome(&sight);
+            let outcome = policy.outcome(&sight, is_sure);
             Some(Match {
                 age: at,
                 rank,
@@ -360,12 +413,27 @@ impl PolicySet {
                 outcome,
             })
         };
-        found.into_iter().filter_map(examine).collect()
+        named.into_iter().filter_map(examine).collect()
     }
 
     /// Each condition of a policy that matched, with what it saw.
     pub fn reports(&self, found: &Match, action: &Action, agent: &AgentFacts, now: Timestamp) -> Vec<Report> {
-        let sight = sight(action, agent, now);
+        self.reports_of(
+            found,
+            &self.effective(action, agent, now, &self.named(action)),
+            agent,
+            now,
+        )
+    }
+
+    fn reports_of(
+        &self,
+        found: &Match,
+        seen: &Effective<'_>,
+        agent: &AgentFacts,
+        now: Timestamp,
+    ) -> Vec<Report> {
+        let sight = seen.sight(agent, now);
         let conditions = self.policies[found.age].conditions.iter();
         conditions.map(|condition| condition.evaluate(&sight)).collect()
     }
@@ -406,10 +474,13 @@ impl PolicySet {
 
     /// The answer: that of the kill switch where it is pulled, else policy's.
     pub fn judge(&self, action: &Action, agent: &AgentFacts, now: Timestamp) -> Verdict {
-        match self.stops.over(agent.id) {
-            Some(_) => self.refused_by_stop(action),
-            None => self.verdict(action, agent, now, self.matches(action, agent, now)),
+        if self.stops.over(agent.id).is_some() {
+            return self.refused_by_stop(action);
         }
+        let named = self.named(action);
+        let seen = self.effective(action, agent, now, &named);
+        let matches = self.matches_of(&seen, agent, now, named);
+        self.verdict_of(seen, agent, now, matches)
     }
 
     /// The answer that follows from examined matches, if nothing is stopped.
@@ -418,14 +489,29 @@ impl PolicySet {
         action: &Action,
         agent: &AgentFacts,
         now: Timestamp,
-        mut matches: Vec<Match>,
+        matches: Vec<Match>,
     ) -> Verdict {
         if self.stops.over(agent.id).is_some() {
             return self.refused_by_stop(action);
         }
+        let seen = self.effective(action, agent, now, &self.named(action));
+        self.verdict_of(seen, agent, now, matches)
+    }
+
+    fn verdict_of(
+        &self,
+        seen: Effective<'_>,
+        agent: &AgentFacts,
+        now: Timestamp,
+        mut matches: Vec<Match>,
+    ) -> Verdict {
+        let action = &*seen.action;
         let Some(position) = self.governing(&matches) else {
             let failed = matches.iter().any(|found| found.outcome == Outcome::Error);
-            return self.unmatched_verdict(action, failed);
+            return Verdict {
+                raised: seen.raised,
+                ..self.unmatched_verdict(action, failed)
+            };
         };
         let found = matches.swap_remove(position);
         let policy = &self.policies[found.age];
@@ -437,12 +523,12 @@ impl PolicySet {
             PolicyEffect::Conditional => ReasonCode::ConditionsDenied,
             _ => ReasonCode::PolicyDenied,
         });
-        let (decide_within, timeout_cut) = deadline(policy.doc.approval.timeout, action.timeout);
+        let (decide_within, timeout_cut) = deadline(policy.doc.approval.timeout, action);
         Verdict {
             effect,
             code,
             policy: Some(policy.reference.clone()),
-            conditions: self.reports(&found, action, agent, now),
+            conditions: self.reports_of(&found, &seen, agent, now),
             requirement: policy.doc.approval.requirement(
                 &self.settings.default_approvers,
                 policy.doc.require_decision_reason,
@@ -454,12 +540,11 @@ impl PolicySet {
             valid_for: policy.doc.valid_for.unwrap_or(DEFAULT_VALID_FOR),
             escalate: policy.doc.approval.escalation(action),
             notify: policy.doc.approval.notified(action),
-            reason_missing: policy.doc.require_reason
-                && action
-                    .claims
-                    .reason
-                    .as_deref()
-                    .is_none_or(|reason| reason.trim().is_empty()),
+            lacks: match effect {
+                Effect::Deny => Vec::new(),
+                Effect::Allow | Effect::Ask => policy.lacks(action),
+            },
+            raised: seen.raised,
         }
     }
 }
@@ -471,7 +556,7 @@ fn sight<'a>(action: &'a Action, agent: &'a AgentFacts, now: Timestamp) -> Sight
         context: &action.context,
         inputs: &action.inputs,
         agent: &agent.value,
-        http: None,
+        http: action.http.as_deref().map(Call::sight),
         cost: action.cost.as_ref().map_or("0", Cost::as_str),
         risk: action.risk,
         priority: action.priority,
@@ -480,8 +565,9 @@ fn sight<'a>(action: &'a Action, agent: &'a AgentFacts, now: Timestamp) -> Sight
 }
 
 /// How long people have, and whether the request was cut.
-fn deadline(policy: Option<TimeoutRule>, request: Option<Micros>) -> (Option<Micros>, bool) {
-    match (policy, request) {
+fn deadline(policy: Option<TimeoutRule>, action: &Action) -> (Option<Micros>, bool) {
+    match (policy, action.timeout) {
+        (None, None) if action.http.is_some() => (Some(DEFAULT_CALL_TIMEOUT), false),
         (None, None) => (Some(DEFAULT_TIMEOUT), false),
         (Some(TimeoutRule::Never), None) => (None, false),
         (Some(TimeoutRule::After(cap)), None) => (Some(cap), false),

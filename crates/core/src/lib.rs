@@ -13,6 +13,7 @@ pub mod digest;
 pub mod event;
 pub mod execution;
 pub mod fold;
+pub mod http;
 pub mod id;
 pub mod json;
 pub mod judge;

@@ -214,7 +214,7 @@ fn the_golden_log_has_every_type_of_event() {
 /// Absent, never null; nothing that a reader could see differently.
 #[test]
 fn golden_records_are_strict_json_without_nulls() {
-    for line in golden_log("v3", &golden::log()).lines() {
+    for line in golden_log("v4", &golden::log()).lines() {
         assert_eq!(json::check(line.as_bytes()), Ok(()), "{line}");
         assert!(!line.contains(":null"), "{line}");
     }

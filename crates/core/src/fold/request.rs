@@ -333,6 +333,7 @@ fn requested_row(id: ApprovalId, requested: &ApprovalRequested, seq: u64, time: 
         priority: facts.priority,
         risk: facts.risk,
         cost: facts.cost.clone(),
+        claimed: facts.claimed.clone(),
         accepts: facts.accepts,
         require_approval: facts.require_approval,
         timeout: requested.timeout,

@@ -17,6 +17,7 @@ use signoff_core::{
 
 use crate::support::{AGENT, Log, operator, raw};
 
+mod calls;
 mod requests;
 mod staged;
 mod stops;
@@ -37,13 +38,18 @@ struct Builder {
 }
 
 /// The golden log of each version: a later one goes on where the one before ends.
-pub(crate) fn logs() -> [(&'static str, Log); 3] {
-    [("v1", build(1)), ("v2", build(2)), ("v3", build(3))]
+pub(crate) fn logs() -> [(&'static str, Log); 4] {
+    [
+        ("v1", build(1)),
+        ("v2", build(2)),
+        ("v3", build(3)),
+        ("v4", build(4)),
+    ]
 }
 
 /// The whole golden log.
 pub(crate) fn log() -> Log {
-    build(3)
+    build(4)
 }
 
 fn build(version: u32) -> Log {
@@ -69,6 +75,9 @@ fn build(version: u32) -> Log {
     if version >= 3 {
         builder.stopped();
         builder.staged();
+    }
+    if version >= 4 {
+        builder.raised();
     }
     builder.log
 }
@@ -121,6 +130,7 @@ fn facts(name: &str, policy: Option<PolicyRef>) -> ActionFacts {
         priority: Priority::Medium,
         risk: Risk::Medium,
         cost: None,
+        claimed: None,
         accepts: Accepts::default(),
         require_approval: false,
         policy,

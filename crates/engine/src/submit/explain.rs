@@ -20,14 +20,13 @@ use super::asker::{asker, named_or_unknown};
 use super::{
     check_form,
     refusal::{refusal, refusal_sentence},
-    thick_enough,
 };
 
 impl Engine {
-    /// What policy would say: memory only, leaves no trace.
+    /// What policy would say: memory only, leaves no trace. What its policy lacks is a part of the answer.
     ///
     /// # Errors
-    /// If the request is not valid, or its policy requires a reason.
+    /// If the request is not valid.
     pub fn check(&self, caller: &Caller, submit: &Submit) -> EngineResult<Judged> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Ask)?;
@@ -35,7 +34,6 @@ impl Engine {
         check_form(&submit.action)?;
         let asker = asker(&snapshot, caller, submit.agent.as_deref(), None)?;
         let verdict = snapshot.policies.judge(&submit.action, &asker.facts, self.now());
-        thick_enough(&verdict)?;
         let reason = refusal(&snapshot, (asker.facts.id, &asker.facts.name), &verdict);
         Ok(Judged { verdict, reason })
     }

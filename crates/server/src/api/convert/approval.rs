@@ -116,6 +116,7 @@ pub(crate) fn approval(view: &ApprovalView, url: String) -> Approval {
         priority: row.priority.to_wire(),
         risk: row.risk.to_wire(),
         estimated_cost: row.cost.to_wire(),
+        claimed: row.claimed.to_wire(),
         trace: claims.trace.to_wire(),
         digest: row.digest.to_wire(),
         url,

@@ -3,9 +3,11 @@
 mod action;
 mod approval;
 mod audit;
+mod call;
 mod execution;
 mod policy;
 mod principal;
+mod raises;
 mod stats;
 mod stop;
 mod terms;
