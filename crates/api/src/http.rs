@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 /// An HTTP request that somebody is about to make. Policies match its method, URL and grant, and conditions read it as
-/// `http`. Its URL is normalised first: `HTTPS://API.example.com:443/a/../b` is `https://api.example.com/b`.
+/// `http`. Its URL is brought into one form first: no default port, no dot segments, no escapes that it does not need.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpCall {

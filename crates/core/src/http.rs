@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod body;
+mod parts;
 mod pattern;
 mod url;
 

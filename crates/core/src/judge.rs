@@ -434,8 +434,12 @@ impl PolicySet {
         now: Timestamp,
     ) -> Vec<Report> {
         let sight = seen.sight(agent, now);
-        let conditions = self.policies[found.age].conditions.iter();
-        conditions.map(|condition| condition.evaluate(&sight)).collect()
+        let policy = &self.policies[found.age];
+        let conditions = policy
+            .conditions
+            .iter()
+            .map(|condition| condition.evaluate(&sight));
+        conditions.chain(policy.doubt(seen)).collect()
     }
 
     /// Whether some policy asks what time it is, so that the same action may be judged otherwise a moment later.

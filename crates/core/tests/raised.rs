@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use signoff_core::{
     action::{Action, Cost, Priority, Risk},
+    condition::Outcome,
     http::{Call, GivenCall},
     id::PolicyId,
     judge::{AgentFacts, Claim, PolicySet, Prepared},
@@ -142,6 +143,32 @@ fn the_table_of_what_counts() {
         assert_eq!(again.effect, found.effect, "{}", case.name);
         assert_eq!(again.raised, verdict.raised, "{}", case.name);
     }
+}
+
+/// Whoever is asked because a cost is not known reads why.
+#[test]
+fn a_cost_that_fails_stands_in_the_report() {
+    let docs = [
+        doc(json!({"name": "price", "actions": ["pay"], "cost": "inputs.amount", "effect": "allow"})),
+        doc(json!({"name": "dear", "cost_over": "50", "effect": "require_approval", "guard": true})),
+    ];
+    let set = set(&docs, Unmatched::Deny);
+    let verdict = set.judge(&Action::named("pay"), &bot(), NOON);
+    let report = &verdict.conditions[0];
+    assert_eq!(
+        (report.expression.as_str(), report.result),
+        ("cost_over 50", Outcome::Error)
+    );
+    let why = report.error.as_deref().expect("why");
+    assert!(
+        why.contains("`price`") && why.contains("`amount` is missing"),
+        "{why}"
+    );
+    let sure = Action {
+        cost: Cost::parse("51").ok(),
+        ..Action::named("pay")
+    };
+    assert_eq!(set.judge(&sure, &bot(), NOON).conditions, []);
 }
 
 #[test]

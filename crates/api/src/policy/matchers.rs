@@ -25,7 +25,7 @@ pub struct HttpMatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub methods: Option<Vec<String>>,
     /// A URL pattern, or a list of which one must match; at most 50. One that starts with `/` is a path on any host, one
-    /// without a query matches any: `/v1/refunds*`, `https://api.example.com/v1/:what/*`.
+    /// without a query matches any: `/v1/refunds*`, `/v1/:what/*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<OneOrMany>,
 }

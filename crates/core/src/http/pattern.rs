@@ -2,12 +2,14 @@
 
 use urlpattern::{RegexSyntax, UrlPatternInit, UrlPatternOptions, matcher::InnerMatcher, regexp::RegExp};
 
-use super::{Call, url::plain_escapes};
+use super::{Call, parts::parts, url::plain_escapes};
 
 /// The longest pattern, in characters.
 pub const PATTERN_CHARS_MAX: usize = 2_000;
 /// The largest part of a pattern, compiled, in bytes.
 pub const PATTERN_BYTES_MAX: usize = 256 * 1024;
+
+const NOT_A_PATTERN: &str = "it is no URL pattern such as `/v1/refunds*` or `https://api.example.com/v1/*`";
 
 /// The parts of a pattern as regular expressions of bounded size and linear time.
 #[derive(Debug)]
@@ -60,31 +62,19 @@ impl UrlPattern {
                 urlpattern::Error::RegExp(()) => {
                     "a regular expression in it can't be read, or comes out too large".to_owned()
                 }
-                urlpattern::Error::BaseUrlRequired => {
-                    "it starts with `/` for a path on any host, or with `https://`".to_owned()
-                }
                 other => other.to_string().chars().take(200).collect(),
             };
-            format!("it is no URL pattern such as `/v1/refunds*` or `https://api.example.com/v1/*`: {why}")
+            format!("{NOT_A_PATTERN}: {why}")
         };
-        let is_path = plain.starts_with('/');
-        let whole = if is_path {
-            format!("https://any.example{plain}")
-        } else {
-            plain
+        let parts = parts(&plain).map_err(|why| format!("{NOT_A_PATTERN}: {why}"))?;
+        let init = UrlPatternInit {
+            protocol: parts.scheme,
+            hostname: parts.host,
+            port: parts.port,
+            pathname: Some(parts.path),
+            search: parts.query,
+            ..UrlPatternInit::default()
         };
-        let mut init =
-            UrlPatternInit::parse_constructor_string::<Bounded>(&whole, None).map_err(unreadable)?;
-        refuse_what_no_call_has(&init)?;
-        if is_path {
-            (init.protocol, init.hostname, init.port) = (None, None, None);
-        }
-        init.hostname = init.hostname.map(|host| match host.strip_suffix('.') {
-            Some(plain) => plain.to_owned(),
-            None => host,
-        });
-        (init.username, init.password, init.hash) = (None, None, None);
-        init.search = init.search.filter(|search| !search.is_empty());
         let options = UrlPatternOptions {
             regex_syntax: RegexSyntax::Rust,
             ignore_case: false,
@@ -124,18 +114,4 @@ impl UrlPattern {
             && matches(&pattern.pathname, url.path())
             && matches(&pattern.search, url.query().unwrap_or_default())
     }
-}
-
-fn refuse_what_no_call_has(init: &UrlPatternInit) -> Result<(), String> {
-    let is_there = |part: &Option<String>| {
-        part.as_ref()
-            .is_some_and(|part| !matches!(part.as_str(), "" | "*"))
-    };
-    if is_there(&init.username) || is_there(&init.password) {
-        return Err("no call carries a user or password: take out what stands before `@`".into());
-    }
-    if is_there(&init.hash) {
-        return Err("no call carries a fragment: take out what stands behind `#`".into());
-    }
-    Ok(())
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{AgentFacts, Match, PolicySet, Prepared, sight};
 use crate::{
     action::{Action, Cost, Priority, Risk, text_enum},
-    condition::Sight,
+    condition::{Outcome, Report, Sight},
     name::Specificity,
     policy::PolicyRef,
     time::Timestamp,
@@ -70,6 +70,28 @@ impl<'a> Effective<'a> {
             raised: None,
             cost_unknown: false,
         }
+    }
+}
+
+impl Prepared {
+    /// What is to be said where it can't be known whether the action costs as much as the policy is about.
+    pub(super) fn doubt(&self, seen: &Effective<'_>) -> Option<Report> {
+        let over = self.doc.cost_over.as_ref().filter(|_| seen.cost_unknown)?;
+        let cost = seen.action.cost.as_ref();
+        if cost.is_some_and(|cost| cost.value() > over.value()) {
+            return None;
+        }
+        let raises = seen.raised.iter().flat_map(|raised| &raised.raises);
+        let why = raises
+            .filter_map(|raise| Some((raise, raise.value.as_ref().err()?)))
+            .next();
+        Some(Report {
+            expression: format!("cost_over {}", over.as_str()),
+            result: Outcome::Error,
+            saw: None,
+            error: why
+                .map(|(raise, why)| format!("the cost of `{}` can't be computed: {why}", raise.policy.name)),
+        })
     }
 }
 
