@@ -17,6 +17,10 @@ pub use workspace::*;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 #[allow(missing_docs, reason = "each variant is documented by its data type")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the event of a policy is large and rare, and moved a few times"
+)]
 pub enum Event {
     #[serde(rename = "workspace.created.v1")]
     WorkspaceCreated(WorkspaceSet),

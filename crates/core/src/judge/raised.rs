@@ -81,10 +81,8 @@ impl Prepared {
         if cost.is_some_and(|cost| cost.value() > over.value()) {
             return None;
         }
-        let raises = seen.raised.iter().flat_map(|raised| &raised.raises);
-        let why = raises
-            .filter_map(|raise| Some((raise, raise.value.as_ref().err()?)))
-            .next();
+        let mut raises = seen.raised.iter().flat_map(|raised| &raised.raises);
+        let why = raises.find_map(|raise| Some((raise, raise.value.as_ref().err()?)));
         Some(Report {
             expression: format!("cost_over {}", over.as_str()),
             result: Outcome::Error,

@@ -51,11 +51,11 @@ impl Calls {
             }
             bounded("/http/methods", http.methods.len(), LIST_LEN_MAX)?;
             bounded("/http/url", http.url.len(), URL_PATTERNS_MAX)?;
-            methods = all("/http/methods", &http.methods, |method| http::method(method))?;
-            patterns = all("/http/url", &http.url, |pattern| UrlPattern::compile(pattern))?;
+            methods = all("/http/methods", &http.methods, http::method)?;
+            patterns = all("/http/url", &http.url, UrlPattern::compile)?;
         }
         bounded("/grant", grants.len(), LIST_LEN_MAX)?;
-        all("/grant", grants, |glob| name::check_glob(glob))?;
+        all("/grant", grants, name::check_glob)?;
         let index = (!grants.is_empty()).then(|| GlobIndex::new(grants.iter().map(String::as_str)));
         Ok(Some(Self {
             count: [!methods.is_empty(), !patterns.is_empty(), !grants.is_empty()]
