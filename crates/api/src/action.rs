@@ -7,12 +7,17 @@ use utoipa::ToSchema;
 use crate::approval::{Approval, Requirement};
 use crate::common::{Decimal, NamedRef, Priority, Risk};
 use crate::duration::Duration;
+use crate::http::HttpCall;
+use crate::policy::{Claimed, Raised};
+use crate::problem::FieldError;
 
 /// What an agent is about to do.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Submit {
-    /// Dotted name of the action, such as `stripe.refund`: 1 to 200 printable ASCII characters without spaces.
+    /// Dotted name of the action, such as `stripe.refund`: 1 to 200 printable ASCII characters without spaces. A call
+    /// without one is `http.` and its method: `http.post`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub action: String,
     /// The agent it is for. Applications name it; an agent's own key leaves it out. In `explain` anyone may name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,6 +67,9 @@ pub struct Submit {
     /// What this client can handle besides yes and no. Nothing is assumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepts: Option<Vec<Accepts>>,
+    /// The HTTP request that it stands for. `check` and `explain` judge it; a submit does not carry one yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpCall>,
     /// A pending approval of the same agent that this one supersedes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
@@ -252,6 +260,13 @@ pub struct Verdict {
     /// True when the policy's timeout is shorter than the one asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_cut: Option<bool>,
+    /// What the policy that governs must be told first: a submit would be refused with `context_incomplete`, whatever the
+    /// verdict says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<FieldError>,
+    /// What policies made of the claimed cost, risk and priority; absent where they say nothing of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raised: Option<Raised>,
 }
 
 /// An action as it was submitted, and what became of it.
@@ -290,6 +305,9 @@ pub struct Action {
     /// Cost in USD as decimal text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated_cost: Option<Decimal>,
+    /// What the agent claimed of priority, risk and cost, where policy raised some of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<Claimed>,
     /// Where it belongs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,

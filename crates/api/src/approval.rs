@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::action::{Accepts, ConditionReport, PolicyRef, Trace, VerdictCode};
 use crate::common::{Actor, ActorKind, Decimal, NamedRef, Priority, Risk};
+use crate::policy::Claimed;
 
 mod always;
 mod requirement;
@@ -96,6 +97,9 @@ pub struct Approval {
     /// Cost in USD as decimal text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated_cost: Option<Decimal>,
+    /// What the agent claimed of priority, risk and cost, where policy raised some of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<Claimed>,
     /// Where it belongs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
 use crate::action::{ConditionResult, VerdictCode, VerdictKind};
+use crate::http::HttpCall;
 use crate::{Decimal, Priority, Risk};
 
 /// A file of cases.
@@ -24,8 +25,12 @@ pub struct Case {
     /// What it shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Name of the action.
+    /// Name of the action; a call without one is `http.` and its method.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub action: String,
+    /// The HTTP request that the action stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpCall>,
     /// Name of the agent that asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
@@ -61,11 +66,15 @@ pub struct Case {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// `allowed`, `denied` or `pending_approval`; also `allow`, `deny`, `ask`.
+    /// `allowed`, `denied`, `pending_approval` or `bounced` (sent back for what it does not say); also `allow`, `deny`,
+    /// `ask`.
     pub verdict: ExpectedVerdict,
     /// Name of the policy that governs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// For `bounced`: pointers to what the request must say first, in their order, such as `/context/customer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<Vec<String>>,
     /// Why it is denied, such as `unmatched`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<VerdictCode>,
@@ -87,14 +96,18 @@ pub enum ExpectedVerdict {
     /// Wait for a person.
     #[serde(alias = "ask", alias = "require_approval")]
     PendingApproval,
+    /// Sent back to the agent, for it says too little.
+    Bounced,
 }
 
-impl From<ExpectedVerdict> for VerdictKind {
-    fn from(expected: ExpectedVerdict) -> Self {
-        match expected {
-            ExpectedVerdict::Allowed => Self::Allowed,
-            ExpectedVerdict::Denied => Self::Denied,
-            ExpectedVerdict::PendingApproval => Self::PendingApproval,
+impl ExpectedVerdict {
+    /// The word on every surface.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => VerdictKind::Allowed.as_str(),
+            Self::Denied => VerdictKind::Denied.as_str(),
+            Self::PendingApproval => VerdictKind::PendingApproval.as_str(),
+            Self::Bounced => "bounced",
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod duration;
 pub mod execution;
 pub mod file;
 pub mod group;
+pub mod http;
 pub mod limits;
 pub mod lint;
 pub mod operator;
@@ -33,7 +34,7 @@ pub mod workspace;
 pub use common::{Actor, ActorKind, Decimal, NamedRef, Priority, Risk, Until, WaitQuery};
 pub use duration::Duration;
 pub use page::{Page, PageQuery};
-pub use problem::{Code, Problem};
+pub use problem::{Code, FieldError, Problem};
 pub use secret::Secret;
 
 /// Media type of every error body.

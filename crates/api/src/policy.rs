@@ -3,15 +3,19 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::action::{ConditionReport, PolicyRef, Verdict};
-use crate::common::{Actor, Decimal, Risk};
+use crate::common::{Actor, Decimal};
 use crate::duration::Duration;
 
+mod matchers;
+mod raises;
 mod terms;
 
+pub use matchers::*;
+pub use raises::*;
 pub use terms::*;
 
 /// What a policy does with what it matches.
@@ -62,12 +66,27 @@ pub struct PolicyBody {
     /// Labels that the agent must have, all of them with these values; none means any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
+    /// Only calls with one of these methods and to one of these URLs; none means whatever the action is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpMatch>,
+    /// Only calls with a grant of this name, or one of these; globs. None means any, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<OneOrMany>,
     /// `high` means high and above; a list means exactly these. None means any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk: Option<RiskMatch>,
-    /// Only what costs more than this many dollars: a number, or a decimal in quotes. What an agent says of cost is a claim.
+    /// Only what costs more than this many dollars: a number, or a decimal in quotes. What an agent says of cost is a claim,
+    /// which `cost` may raise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_over: Option<Decimal>,
+    /// An expression that gives what the action costs, in dollars: `money(http.json.amount) / 100`. The highest of it, of
+    /// what other matching policies say and of what the agent says counts; where it fails, the cost may be anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
+    pub cost: Option<String>,
+    /// The least risk and priority of all that it matches by action, agent, labels and call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Floor>,
     /// What it does.
     pub effect: Effect,
     /// All must hold: they narrow the match, or decide a `conditional`. At most 50.
@@ -85,6 +104,11 @@ pub struct PolicyBody {
     /// Whether the agent must give a reason (default false).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require_reason: Option<bool>,
+    /// A JSON Schema (draft 2020-12) that the action's `context` must fit: what does not is sent back to the agent with
+    /// what is missing, and nobody is asked. References stay inside it and lead to nothing that holds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub context_schema: Option<Map<String, Value>>,
     /// Whether every decision needs a reason (default false).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require_decision_reason: Option<bool>,
@@ -94,16 +118,6 @@ pub struct PolicyBody {
     /// Who must decide, and by when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalRule>,
-}
-
-/// Which risks a policy is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
-pub enum RiskMatch {
-    /// This one and all above it.
-    AtLeast(Risk),
-    /// Exactly these.
-    OneOf(Vec<Risk>),
 }
 
 /// One condition of a policy.

@@ -210,6 +210,9 @@ codes! {
     RateLimited "rate_limited" 429 "too many requests" Some("try again after the seconds in `retry-after`");
     /// A policy can't be saved as it is.
     PolicyInvalid "policy_invalid" 422 "invalid policy" Some("correct the places named in `errors`; nothing was changed");
+    /// The request says too little for its policy: nobody was asked, and nothing was stored.
+    ContextIncomplete "context_incomplete" 422 "the request says too little"
+        Some("add what `errors` names and submit again; nobody was asked");
     /// The cursor is not one of this list's.
     InvalidCursor "invalid_cursor" 422 "invalid cursor" Some("start again without a cursor, with the same filters on each page");
     /// The server can't do it now; nothing was changed.

@@ -1,9 +1,11 @@
 //! What an agent wants to do, as it said so.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{decimal::Decimal, id::OperatorId, name, time::Micros};
+use crate::{decimal::Decimal, http::Call, id::OperatorId, name, time::Micros};
 
 /// How soon somebody should look (a claim of the agent's unless policy sets a floor).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -187,6 +189,8 @@ pub struct Action {
     pub require_approval: bool,
     /// What the client can handle.
     pub accepts: Accepts,
+    /// The call that it stands for.
+    pub http: Option<Arc<Call>>,
 }
 
 /// The largest `inputs` or `context` object, in canonical bytes.
@@ -210,6 +214,7 @@ impl Action {
             timeout: None,
             require_approval: false,
             accepts: Accepts::default(),
+            http: None,
         }
     }
 

@@ -19,6 +19,10 @@ pub use workspace::*;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 #[allow(missing_docs, reason = "each variant is documented by its data type")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the event of a policy is large and rare, and moved a few times"
+)]
 pub enum Event {
     #[serde(rename = "workspace.created.v1")]
     WorkspaceCreated(WorkspaceSet),
@@ -172,8 +176,17 @@ impl Event {
             Self::ApprovalEdited(_) | Self::StandingGranted(_) | Self::StandingRevoked(_) => 4,
             Self::ActionAllowed(allowed) if allowed.standing.is_some() => 4,
             Self::PolicyPut(put) => put.policy.feature_level(),
-            Self::ActionAllowed(allowed) if !allowed.action.counted.is_empty() => 4,
-            Self::ApprovalRequested(requested) if !requested.action.counted.is_empty() => 4,
+            Self::ActionAllowed(ActionAllowed { action, .. })
+            | Self::ActionDenied(ActionDenied { action, .. })
+                if action.claimed.is_some() || !action.counted.is_empty() =>
+            {
+                4
+            }
+            Self::ApprovalRequested(requested)
+                if requested.action.claimed.is_some() || !requested.action.counted.is_empty() =>
+            {
+                4
+            }
             Self::ApprovalRequested(requested) => requested.requirement.feature_level(),
             Self::ApprovalRejudged(rejudged) => rejudged.requirement.feature_level(),
             Self::ApprovalVoted(voted) if voted.stage.is_some() => 3,

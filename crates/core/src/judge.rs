@@ -9,23 +9,30 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 mod past;
+mod raised;
+mod thin;
 mod unruled;
 
 pub use past::TooManyCounters;
 
 use crate::{
     action::{Action, Cost, text_enum},
-    condition::{self, Compiled, Outcome, Report, Sight},
+    condition::{self, Compiled, CostExpression, Outcome, Report, Sight},
     counted::{Counter, Moment},
+    http::Call,
     id::{AgentId, OperatorId},
     name::{GlobIndex, Specificity, is_glob},
     policy::{
-        EditRule, Effect, Escalation, People, PolicyDoc, PolicyEffect, PolicyRef, Rank, Settings, TimeoutRule,
+        Calls, Contract, EditRule, Effect, Escalation, Lack, People, PolicyDoc, PolicyEffect, PolicyRef, Raises,
+        Rank, Settings, TimeoutRule,
     },
     requirement::Requirement,
     stop::Stops,
     time::{Micros, Timestamp},
 };
+
+use raised::Effective;
+pub use raised::{Claim, Raise, Raised};
 
 /// Why an action was refused, as a stable code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -116,8 +123,10 @@ pub struct Verdict {
     pub escalate: Option<Escalation>,
     /// Whom to tell at once.
     pub notify: Vec<String>,
-    /// The policy wants a reason and the agent gave none.
-    pub reason_missing: bool,
+    /// What the governing policy wants to be told before it lets through or asks, and was not. Empty for a deny.
+    pub lacks: Vec<Lack>,
+    /// What policies made of the claimed cost, risk and priority; none where they say nothing of them.
+    pub raised: Option<Box<Raised>>,
 }
 
 impl Verdict {
@@ -130,6 +139,8 @@ impl Verdict {
 
 /// How long people have where neither policy nor request says.
 pub const DEFAULT_TIMEOUT: Micros = Micros::seconds(30 * 60);
+/// The same for calls, which people look at longer.
+pub const DEFAULT_CALL_TIMEOUT: Micros = Micros::seconds(60 * 60);
 /// How long an approval may be used where the policy does not say.
 pub const DEFAULT_VALID_FOR: Micros = Micros::seconds(60 * 60);
 
@@ -145,6 +156,9 @@ pub struct Prepared {
     counters: Vec<Counter>,
     agent_globs: GlobIndex,
     edits: EditRule,
+    contract: Option<Contract>,
+    calls: Option<Calls>,
+    raises: Option<Raises>,
 }
 
 impl Prepared {
@@ -165,12 +179,15 @@ impl Prepared {
                 .filter(|agent| is_glob(agent))
                 .map(String::as_str),
         )?;
-        let edits = match &doc.approval.allow_edit {
-            Some(terms) => EditRule::of(terms)?,
-            None => EditRule::Nothing,
-        };
+        let edits = EditRule::of(doc.approval.allow_edit.as_ref()).map_err(|problem| problem.to_string())?;
+        let contract = doc.context_schema.as_ref().map(Contract::compile).transpose();
+        let calls = Calls::compile(doc.http.as_ref(), &doc.grant);
+        let raises = Raises::compile(&doc).map_err(|problem| problem.to_string())?;
         Ok(Self {
             counters: past::counters(&conditions),
+            raises,
+            calls: calls.map_err(|problem| problem.to_string())?,
+            contract: contract.map_err(|problem| problem.to_string())?,
             reference,
             doc,
             conditions,
@@ -209,34 +226,59 @@ impl Prepared {
         }
     }
 
-    /// How many matchers beside names fit, conditions counted as one; none if one of them does not.
-    fn others(&self, action: &Action) -> Option<u8> {
-        let risk = self.doc.risk.as_ref();
-        let cost_over = self.doc.cost_over.as_ref();
-        let fits = risk.is_none_or(|risk| risk.fits(action.risk))
-            && cost_over.is_none_or(|over| {
-                action
-                    .cost
-                    .as_ref()
-                    .is_some_and(|cost| cost.value() > over.value())
-            });
-        let count = [risk.is_some(), cost_over.is_some(), !self.conditions.is_empty()];
-        fits.then(|| count.into_iter().map(u8::from).sum())
+    /// Whether it is about an action, risk, cost and conditions aside; its name is known to match.
+    fn is_about(&self, action: &Action, agent: &AgentFacts) -> bool {
+        let calls = self.calls.as_ref();
+        self.agent_rank(agent).is_some()
+            && calls.is_none_or(|calls| calls.fit(action.http.as_deref()).is_some())
     }
 
-    /// How its conditions come out together, as `&&` combines them: a false one settles it, an error counts only where
-    /// none is false.
-    fn outcome(&self, sight: &Sight<'_>) -> Outcome {
-        let mut together = Outcome::True;
-        for condition in &self.conditions {
-            match condition.outcome(sight) {
-                Outcome::False => return Outcome::False,
-                Outcome::Error => together = Outcome::Error,
-                Outcome::True => {}
-            }
+    /// How many matchers beside names fit, conditions counted as one, and whether that is sure; none if one of them does
+    /// not.
+    fn others(&self, seen: &Effective<'_>) -> Option<(u8, bool)> {
+        let action = &*seen.action;
+        let risk = self.doc.risk.as_ref();
+        if risk.is_some_and(|risk| !risk.fits(action.risk)) {
+            return None;
         }
-        together
+        let over = self.doc.cost_over.as_ref();
+        let cost = action.cost.as_ref();
+        let above = over.is_none_or(|over| cost.is_some_and(|cost| cost.value() > over.value()));
+        if !above && !seen.cost_unknown {
+            return None;
+        }
+        let calls = match &self.calls {
+            Some(calls) => calls.fit(action.http.as_deref())?,
+            None => 0,
+        };
+        let count = [risk.is_some(), over.is_some(), !self.conditions.is_empty()];
+        Some((count.into_iter().map(u8::from).sum::<u8>() + calls, above))
     }
+
+    /// How its conditions come out together.
+    fn outcome(&self, sight: &Sight<'_>, is_sure: bool) -> Outcome {
+        together(self.conditions.iter().map(|condition| condition.outcome(sight)), is_sure)
+    }
+
+    /// Each condition with what it saw.
+    fn reports(&self, seen: &Effective<'_>, sight: &Sight<'_>) -> Vec<Report> {
+        let conditions = self.conditions.iter().map(|condition| condition.evaluate(sight));
+        conditions.chain(self.doubt(seen)).collect()
+    }
+}
+
+/// How conditions come out together, as `&&` combines them: a false one settles it, an error counts only where none is false.
+/// `is_sure`: whether the matchers fit beyond doubt.
+fn together(outcomes: impl Iterator<Item = Outcome>, is_sure: bool) -> Outcome {
+    let mut together = if is_sure { Outcome::True } else { Outcome::Error };
+    for outcome in outcomes {
+        match outcome {
+            Outcome::False => return Outcome::False,
+            Outcome::Error => together = Outcome::Error,
+            Outcome::True => {}
+        }
+    }
+    together
 }
 
 /// All policies of a workspace in one version, indexed by action. Immutable; shared between threads.
@@ -257,6 +299,8 @@ pub struct PolicySet {
     stops: Stops,
     asks_for_time: bool,
     asks_for_past: bool,
+    /// Some policy has something to say of what agents claim.
+    raises: bool,
 }
 
 /// One policy that matched, and what it says.
@@ -270,6 +314,8 @@ pub struct Match {
     pub effect: Option<Effect>,
     /// How its conditions came out together.
     pub outcome: Outcome,
+    /// What they saw, where that is known already.
+    reports: Option<Vec<Report>>,
 }
 
 impl PolicySet {
@@ -300,9 +346,12 @@ impl PolicySet {
         }
         let globs = GlobIndex::new(globs)?;
         let mut conditions = policies.iter().flat_map(|policy| &policy.conditions);
+        let raises = || policies.iter().filter_map(|policy| policy.raises.as_ref());
+        let timed = |raises: &Raises| raises.cost.as_ref().is_some_and(CostExpression::asks_for_time);
         Ok(Self {
-            asks_for_time: conditions.any(Compiled::asks_for_time),
+            asks_for_time: conditions.any(Compiled::asks_for_time) || raises().any(timed),
             asks_for_past: policies.iter().any(|policy| policy.asks_for_past()),
+            raises: raises().next().is_some(),
             exact,
             globs,
             glob_owners,
@@ -341,35 +390,8 @@ impl PolicySet {
         &self.policies
     }
 
-    /// Every policy that matches the action and the agent, with what it says. In no particular order.
-    pub fn matches<'m>(
-        &self,
-        action: &Action,
-        agent: &AgentFacts,
-        moment: impl Into<Moment<'m>>,
-    ) -> Vec<Match> {
-        let moment = moment.into();
-        let sight = sight(action, agent, moment.now);
-        let examine = |(at, specificity): (usize, Specificity)| {
-            let policy = &self.policies[at];
-            let rank = Rank {
-                action: specificity,
-                agent: policy.agent_rank(agent)?,
-                others: policy.others(action)?,
-            };
-            let outcome = policy.outcome(&policy.looking_back(sight, moment));
-            Some(Match {
-                age: at,
-                rank,
-                effect: policy.doc.normal_form().effect(outcome),
-                outcome,
-            })
-        };
-        self.candidates(action).into_iter().filter_map(examine).collect()
-    }
-
-    /// Policies whose action fits, each once, with how specific it is.
-    fn candidates(&self, action: &Action) -> Vec<(usize, Specificity)> {
+    /// The policies about actions of this name, each once, with its best pattern.
+    fn named(&self, action: &Action) -> Vec<(usize, Specificity)> {
         let lower = action.name.to_ascii_lowercase();
         let mut found: Vec<(usize, Specificity)> =
             self.any.iter().map(|at| (*at, Specificity::ANY)).collect();
@@ -396,6 +418,41 @@ impl PolicySet {
         found
     }
 
+    fn matches_of(
+        &self,
+        seen: &Effective<'_>,
+        agent: &AgentFacts,
+        moment: Moment<'_>,
+        named: &[(usize, Specificity)],
+    ) -> Vec<Match> {
+        let sight = seen.sight(agent, moment.now);
+        let examine = |(at, specificity): &(usize, Specificity)| {
+            let policy = &self.policies[*at];
+            let agent = policy.agent_rank(agent)?;
+            let (others, is_sure) = policy.others(seen)?;
+            let rank = Rank {
+                action: *specificity,
+                agent,
+                others,
+            };
+            let sight = policy.looking_back(sight, moment);
+            // One that stands alone governs: what it saw is wanted, so it is asked once and not twice.
+            let reports = (named.len() == 1).then(|| policy.reports(seen, &sight));
+            let outcome = match &reports {
+                Some(reports) => together(reports.iter().map(|report| report.result), is_sure),
+                None => policy.outcome(&sight, is_sure),
+            };
+            Some(Match {
+                age: *at,
+                rank,
+                effect: policy.doc.normal_form().effect(outcome),
+                outcome,
+                reports,
+            })
+        };
+        named.iter().filter_map(examine).collect()
+    }
+
     /// Each condition of a policy that matched, with what it saw.
     pub fn reports<'m>(
         &self,
@@ -404,10 +461,20 @@ impl PolicySet {
         agent: &AgentFacts,
         moment: impl Into<Moment<'m>>,
     ) -> Vec<Report> {
-        let (moment, policy) = (moment.into(), &self.policies[found.age]);
-        let sight = policy.looking_back(sight(action, agent, moment.now), moment);
-        let conditions = policy.conditions.iter();
-        conditions.map(|condition| condition.evaluate(&sight)).collect()
+        let moment = moment.into();
+        let seen = self.effective(action, agent, moment.now, &self.named(action));
+        self.reports_of(found, &seen, agent, moment)
+    }
+
+    fn reports_of(
+        &self,
+        found: &Match,
+        seen: &Effective<'_>,
+        agent: &AgentFacts,
+        moment: Moment<'_>,
+    ) -> Vec<Report> {
+        let policy = &self.policies[found.age];
+        policy.reports(seen, &policy.looking_back(seen.sight(agent, moment.now), moment))
     }
 
     /// Whether some policy asks what time it is, so that the same action may be judged otherwise a moment later.
@@ -446,11 +513,13 @@ impl PolicySet {
 
     /// The answer: that of the kill switch where it is pulled, else policy's.
     pub fn judge<'m>(&self, action: &Action, agent: &AgentFacts, moment: impl Into<Moment<'m>>) -> Verdict {
-        let moment = moment.into();
-        match self.stops.over(agent.id) {
-            Some(_) => self.refused_by_stop(action),
-            None => self.verdict(action, agent, moment, self.matches(action, agent, moment)),
+        if self.stops.over(agent.id).is_some() {
+            return self.refused_by_stop(action);
         }
+        let (moment, named) = (moment.into(), self.named(action));
+        let seen = self.effective(action, agent, moment.now, &named);
+        let matches = self.matches_of(&seen, agent, moment, &named);
+        self.verdict_of(seen, agent, moment, matches)
     }
 
     /// The answer that follows from examined matches, if nothing is stopped.
@@ -459,17 +528,37 @@ impl PolicySet {
         action: &Action,
         agent: &AgentFacts,
         moment: impl Into<Moment<'m>>,
-        mut matches: Vec<Match>,
+        matches: Vec<Match>,
     ) -> Verdict {
         if self.stops.over(agent.id).is_some() {
             return self.refused_by_stop(action);
         }
+        let moment = moment.into();
+        let seen = self.effective(action, agent, moment.now, &self.named(action));
+        self.verdict_of(seen, agent, moment, matches)
+    }
+
+    fn verdict_of(
+        &self,
+        seen: Effective<'_>,
+        agent: &AgentFacts,
+        moment: Moment<'_>,
+        mut matches: Vec<Match>,
+    ) -> Verdict {
+        let action = &*seen.action;
         let Some(position) = self.governing(&matches) else {
             let failed = matches.iter().any(|found| found.outcome == Outcome::Error);
-            return self.unmatched_verdict(action, failed);
+            return Verdict {
+                raised: seen.raised,
+                ..self.unmatched_verdict(action, failed)
+            };
         };
-        let found = matches.swap_remove(position);
+        let mut found = matches.swap_remove(position);
         let policy = &self.policies[found.age];
+        let conditions = match found.reports.take() {
+            Some(reports) => reports,
+            None => self.reports_of(&found, &seen, agent, moment),
+        };
         let mut effect = found.effect.unwrap_or(Effect::Deny);
         if effect == Effect::Allow && action.require_approval {
             effect = Effect::Ask;
@@ -478,12 +567,12 @@ impl PolicySet {
             PolicyEffect::Conditional => ReasonCode::ConditionsDenied,
             _ => ReasonCode::PolicyDenied,
         });
-        let (decide_within, timeout_cut) = deadline(policy.doc.approval.timeout, action.timeout);
+        let (decide_within, timeout_cut) = deadline(policy.doc.approval.timeout, action);
         Verdict {
             effect,
             code,
             policy: Some(policy.reference.clone()),
-            conditions: self.reports(&found, action, agent, moment),
+            conditions,
             requirement: policy.doc.approval.requirement(
                 &self.settings.default_approvers,
                 policy.doc.require_decision_reason,
@@ -495,12 +584,11 @@ impl PolicySet {
             valid_for: policy.doc.valid_for.unwrap_or(DEFAULT_VALID_FOR),
             escalate: policy.doc.approval.escalation(action),
             notify: policy.doc.approval.notified(action),
-            reason_missing: policy.doc.require_reason
-                && action
-                    .claims
-                    .reason
-                    .as_deref()
-                    .is_none_or(|reason| reason.trim().is_empty()),
+            lacks: match effect {
+                Effect::Deny => Vec::new(),
+                Effect::Allow | Effect::Ask => policy.lacks(action),
+            },
+            raised: seen.raised,
         }
     }
 }
@@ -517,7 +605,7 @@ fn sight<'a>(action: &'a Action, agent: &'a AgentFacts, now: Timestamp) -> Sight
         context: &action.context,
         inputs: &action.inputs,
         agent: &agent.value,
-        http: None,
+        http: action.http.as_deref().map(Call::sight),
         cost: action.cost.as_ref().map_or("0", Cost::as_str),
         risk: action.risk,
         priority: action.priority,
@@ -527,8 +615,9 @@ fn sight<'a>(action: &'a Action, agent: &'a AgentFacts, now: Timestamp) -> Sight
 }
 
 /// How long people have, and whether the request was cut.
-fn deadline(policy: Option<TimeoutRule>, request: Option<Micros>) -> (Option<Micros>, bool) {
-    match (policy, request) {
+fn deadline(policy: Option<TimeoutRule>, action: &Action) -> (Option<Micros>, bool) {
+    match (policy, action.timeout) {
+        (None, None) if action.http.is_some() => (Some(DEFAULT_CALL_TIMEOUT), false),
         (None, None) => (Some(DEFAULT_TIMEOUT), false),
         (Some(TimeoutRule::Never), None) => (None, false),
         (Some(TimeoutRule::After(cap)), None) => (Some(cap), false),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     action::{Cost, Risk, TIMEOUT_MAX, text_enum},
@@ -14,14 +15,23 @@ use crate::{
 };
 
 mod approvers;
+mod calls;
 mod contacts;
+mod contract;
 mod edits;
+mod raises;
 mod settings;
 mod terms;
 
 pub use approvers::{ApproverRule, FromContext, People};
+pub(crate) use calls::Calls;
+pub use calls::{HttpMatch, URL_PATTERNS_MAX};
 pub use contacts::{Contacts, Escalation, EscalationTerms};
+pub(crate) use contract::Contract;
+pub use contract::{CONTRACT_DEPTH_MAX, CONTRACT_VALUES_MAX, LACKS_MAX, Lack};
 pub use edits::{EditRule, EditTerms};
+pub use raises::Floor;
+pub(crate) use raises::Raises;
 pub use settings::{RETENTION_DAYS_MAX, RETENTION_DAYS_MIN, Settings};
 pub use terms::{ApprovalTerms, StageTerms};
 
@@ -120,12 +130,24 @@ pub struct PolicyDoc {
     /// Labels that the agent must have, all of them with these values; none means whatever labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// The calls that it is about; none means every action, a call or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpMatch>,
+    /// Names or globs of grants, of which the call must name one; none means any, or none at all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grant: Vec<String>,
     /// The risk that the action must have; none means any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk: Option<RiskMatch>,
     /// The action must cost more than this many dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_over: Option<Cost>,
+    /// An expression that gives what the action costs, in dollars, beside what the agent says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<String>,
+    /// The least risk and priority, whatever the agent says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Floor>,
     /// What it says.
     pub effect: PolicyEffect,
     /// All must hold.
@@ -143,6 +165,9 @@ pub struct PolicyDoc {
     /// The agent must give a reason.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub require_reason: bool,
+    /// A JSON Schema (draft 2020-12) that the context must fit before anybody is asked, or the action let through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_schema: Option<Map<String, Value>>,
     /// The approver must give a comment.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub require_decision_reason: bool,
@@ -198,14 +223,19 @@ impl PolicyDoc {
             actions: Vec::new(),
             agents: Vec::new(),
             labels: BTreeMap::new(),
+            http: None,
+            grant: Vec::new(),
             risk: None,
             cost_over: None,
+            cost: None,
+            floor: None,
             effect,
             conditions: Vec::new(),
             otherwise: None,
             guard: false,
             disabled: false,
             require_reason: false,
+            context_schema: None,
             require_decision_reason: false,
             valid_for: None,
             approval: ApprovalTerms::default(),
@@ -248,7 +278,12 @@ impl PolicyDoc {
                 format!("the policy is {bytes} bytes large; the limit is {POLICY_BYTES_MAX}"),
             ));
         }
-        Ok(())
+        // Last, for only now it is known to be small.
+        Calls::compile(self.http.as_ref(), &self.grant)?;
+        Raises::compile(self)?;
+        self.context_schema
+            .as_ref()
+            .map_or(Ok(()), |schema| Contract::compile(schema).map(drop))
     }
 
     fn check_matchers(&self) -> Result<(), PolicyProblem> {
@@ -324,6 +359,10 @@ impl PolicyDoc {
             return 4;
         }
         let expression = |condition: &Condition| matches!(condition, Condition::Expression(_));
+        let raises = self.cost.is_some() || self.floor.is_some();
+        if raises || self.context_schema.is_some() || self.http.is_some() || !self.grant.is_empty() {
+            return 4;
+        }
         let new = !self.labels.is_empty()
             || self.risk.is_some()
             || self.cost_over.is_some()

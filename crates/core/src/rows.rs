@@ -9,7 +9,9 @@ use crate::{
     actor::Actor,
     condition::Condition,
     counted::Entries,
-    event::{ApprovalStatus, Ballot, ExecutionSource, ExecutionState, KeyOwner, LogCut, ReportOutcome},
+    event::{
+        ApprovalStatus, Ballot, Claimed, ExecutionSource, ExecutionState, KeyOwner, LogCut, ReportOutcome,
+    },
     id::{
         AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, KeyId, OperatorId, PolicyId,
         StandingId, WorkspaceId,
@@ -251,12 +253,15 @@ pub struct ApprovalRow {
     /// How approvers changed it, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<Edit>,
-    /// As claimed.
+    /// As claimed, or as policy raised it.
     pub priority: Priority,
-    /// As claimed.
+    /// As claimed, or as policy raised it.
     pub risk: Risk,
-    /// As claimed.
+    /// As claimed, or as policy raised it.
     pub cost: Option<Cost>,
+    /// What the agent claimed, where policy raised some of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<Claimed>,
     /// What the client can handle.
     pub accepts: Accepts,
     /// Asked for a human whatever policy says.
@@ -314,6 +319,15 @@ pub struct ApprovalRow {
 }
 
 impl ApprovalRow {
+    /// Priority, risk and cost as the agent claimed them.
+    pub fn claims(&self) -> Claimed {
+        self.claimed.clone().unwrap_or_else(|| Claimed {
+            priority: self.priority,
+            risk: self.risk,
+            cost: self.cost.clone(),
+        })
+    }
+
     /// When the clock has something to do here.
     pub fn next_at(&self) -> Option<Timestamp> {
         if self.status.is_terminal() {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use signoff_core::{
     action::{Action, Cost, Risk},
     condition::Outcome,
+    http::{Call, GivenCall},
     id::PolicyId,
     judge::{AgentFacts, PolicySet, Prepared, ReasonCode, Verdict},
     policy::{Effect, PolicyDoc, PolicyRef, Settings, Unmatched},
@@ -40,7 +41,31 @@ struct Case {
     #[serde(default)]
     risk: Risk,
     cost: Option<Cost>,
+    http: Option<CaseCall>,
     expect: Expected,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseCall {
+    method: String,
+    url: String,
+    json: Option<Value>,
+    grant: Option<String>,
+}
+
+impl CaseCall {
+    fn read(self) -> Call {
+        let kind = ("content-type".to_owned(), "application/json".to_owned());
+        let given = GivenCall {
+            method: self.method,
+            url: self.url,
+            headers: self.json.iter().map(|_| kind.clone()).collect(),
+            body: self.json.map(|json| json.to_string().into_bytes()),
+            grant: self.grant,
+        };
+        Call::new(given).expect("a call")
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -125,6 +150,7 @@ fn the_table_of_the_resolution() {
             require_approval: case.require_approval,
             risk: case.risk,
             cost: case.cost,
+            http: case.http.map(|call| Arc::new(call.read())),
             ..Action::named(case.action)
         };
         action.check().expect(name);

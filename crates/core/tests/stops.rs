@@ -88,6 +88,7 @@ fn action(name: &str) -> Action {
         timeout: None,
         require_approval: false,
         accepts: Accepts::default(),
+        http: None,
     }
 }
 

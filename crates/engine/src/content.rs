@@ -131,17 +131,19 @@ pub(crate) fn asked(row: &ApprovalRow, content: &Content) -> EngineResult<Action
         tracing::error!(approval = %row.id, "what was asked is gone, so it can't be judged");
         return Err(EngineError::Internal);
     }
+    let claims = row.claims();
     Ok(Action {
         name: row.action.clone(),
         inputs: content.inputs.clone(),
         context: content.context.clone(),
         claims: content.claims.clone(),
-        priority: row.priority,
-        risk: row.risk,
-        cost: row.cost.clone(),
+        priority: claims.priority,
+        risk: claims.risk,
+        cost: claims.cost,
         timeout: row.timeout,
         require_approval: row.require_approval,
         accepts: row.accepts,
+        http: None,
     })
 }
 

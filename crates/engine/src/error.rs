@@ -34,6 +34,15 @@ pub enum EngineError {
     /// The request can't be carried out as it is: a JSON pointer and a sentence each.
     #[error("{}", first(.0))]
     Invalid(Vec<(String, String)>),
+    /// The request says too little for the policy that governs: a JSON pointer and a sentence for each lack. Nobody was
+    /// asked and nothing is recorded.
+    #[error("the policy `{policy}` needs to be told more before it lets anything through or asks anybody")]
+    Incomplete {
+        /// Its name.
+        policy: String,
+        /// What is missing or wrong, at least one.
+        lacks: Vec<(String, String)>,
+    },
     /// A policy can't be saved as it is: a JSON pointer and a sentence each.
     #[error("{}", first(.0))]
     PolicyInvalid(Vec<(String, String)>),

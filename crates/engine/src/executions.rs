@@ -50,17 +50,19 @@ impl Task {
     /// The action, to ask policy again; none where its contents were erased.
     fn action(&self) -> Option<Action> {
         let facts = &self.submission.facts;
+        let claims = facts.claims();
         (!self.content.erased).then(|| Action {
             name: facts.name.clone(),
             inputs: self.content.inputs.clone(),
             context: self.content.context.clone(),
             claims: self.content.claims.clone(),
-            priority: facts.priority,
-            risk: facts.risk,
-            cost: facts.cost.clone(),
+            priority: claims.priority,
+            risk: claims.risk,
+            cost: claims.cost,
             timeout: None,
             require_approval: facts.require_approval,
             accepts: facts.accepts,
+            http: None,
         })
     }
 }

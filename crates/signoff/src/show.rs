@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use signoff_api::action::{ConditionReport, ConditionResult, PolicyRef, Verdict, VerdictCode, VerdictKind};
 use signoff_api::approval::{Approval, ApprovalStatus, LinkMode, Requirement, Stage, StageState, Voter};
-use signoff_api::policy::{Explanation, Yields};
+use signoff_api::policy::{Explanation, Raise, Yields};
 
 use crate::inert::{line, lines};
 use crate::{table, time};
@@ -129,8 +129,17 @@ pub(crate) fn verdict(verdict: &Verdict) -> String {
         VerdictKind::Denied => format!("denied{}", because(verdict.code, verdict.reason.as_deref())),
         VerdictKind::PendingApproval => "would ask a person".to_owned(),
     });
+    if !verdict.incomplete.is_empty() {
+        text.push("but a submit would be sent back: it must say first");
+    }
+    for lack in &verdict.incomplete {
+        text.push(format!("  {}: {}", line(&lack.pointer), line(&lack.detail)));
+    }
     text.field("policy", &policy(verdict.policy.as_ref()));
     text.conditions(&verdict.conditions);
+    for raise in verdict.raised.iter().flat_map(|raised| &raised.by) {
+        text.push(raise_line(raise));
+    }
     if let Some(asked) = &verdict.requirement {
         requirement(asked, &mut text);
     }
@@ -157,6 +166,19 @@ pub(crate) fn explanation(explanation: &Explanation) -> String {
         text.push("no policy matches");
     }
     text.0
+}
+
+/// What one policy makes of a claim.
+fn raise_line(raise: &Raise) -> String {
+    let (claim, name) = (raise.claim, line(&raise.policy.name));
+    match (&raise.value, &raise.error) {
+        (_, Some(why)) => format!("  {claim}: {name} can't compute it: {}", line(why)),
+        (Some(value), _) if raise.counts => format!("  {claim}: {value}, raised by {name}"),
+        (value, _) => format!(
+            "  {claim}: {name} says {}, which is not above",
+            value.as_deref().unwrap_or("-")
+        ),
+    }
 }
 
 /// A refusal's code and words, in brackets and behind a colon.

@@ -163,6 +163,12 @@ impl PolicyBuilder {
         self
     }
 
+    /// The context must fit this JSON Schema.
+    pub fn context_schema(mut self, schema: &Value) -> Self {
+        self.0.context_schema = schema.as_object().cloned();
+        self
+    }
+
     /// The approver must give a comment.
     pub fn require_decision_reason(mut self) -> Self {
         self.0.require_decision_reason = true;

@@ -4,7 +4,7 @@ use crate::{
     actor::{Actor, ActorKind},
     approval::{Refusal, Surroundings, Voice, may_vote},
     counted::Counted,
-    event::{ApprovalEdited, Ballot, Event, StandingGranted},
+    event::{ApprovalEdited, Ballot, Claimed, Event, StandingGranted},
     judge::{ReasonCode, Verdict},
     payload::Hash32,
     policy::Effect,
@@ -53,8 +53,23 @@ pub(super) fn edit(
         policy,
         requirement,
         valid_for: verdict.valid_for,
+        levels: moved_levels(row, verdict),
         counted: counted.to_vec(),
     })))
+}
+
+/// Priority, risk and cost as policy makes them of the claims now, where that differs from before.
+fn moved_levels(row: &ApprovalRow, verdict: &Verdict) -> Option<Claimed> {
+    let levels = match verdict.raised.as_deref() {
+        Some(raised) => Claimed {
+            priority: raised.priority,
+            risk: raised.risk,
+            cost: raised.cost.clone(),
+        },
+        None => row.claims(),
+    };
+    let moved = (levels.priority, levels.risk, &levels.cost) != (row.priority, row.risk, &row.cost);
+    moved.then_some(levels)
 }
 
 /// Answers ahead for requests like this one. The approval itself is decided by a vote beside it.

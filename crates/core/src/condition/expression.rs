@@ -1,7 +1,7 @@
 //! Conditions in CEL, the Common Expression Language (cel-spec 0.24): checked when a policy is saved as far as they can be
 //! without an action, and bounded before they run on one.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use cel::{
     Context, ExecutionError, IdedExpr, Value as CelValue,
@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Outcome, Report, Sight, Unusable, cost,
     functions::env,
-    reader::{Reader, no_truth},
+    reader::{Reader, no_amount, no_truth},
     structured::shortened,
     values,
     velocity::{self, Asked},
@@ -44,6 +44,8 @@ pub(super) struct Compiled {
     stack_bytes: usize,
     /// What it looks at, for the report.
     paths: Vec<Vec<String>>,
+    /// What it starts from.
+    variables: BTreeSet<String>,
     /// An object is asked for as a whole, not for one of its fields.
     takes_whole: bool,
     /// It goes through lists, or puts text together.
@@ -53,8 +55,22 @@ pub(super) struct Compiled {
     asked: Vec<Asked>,
 }
 
-/// Reads an expression and checks it.
+/// Reads a condition and checks it.
 pub(super) fn compile(source: &str) -> Result<Compiled, Unusable> {
+    compile_as(source, |node| {
+        no_truth(node).map(|what| format!("it gives {what}, and a condition is true or false"))
+    })
+}
+
+/// Reads an expression that gives an amount, and checks it.
+pub(super) fn compile_amount(source: &str) -> Result<Compiled, Unusable> {
+    compile_as(source, |node| {
+        no_amount(node).map(|what| format!("it gives {what}, and a cost is a number or money(…)"))
+    })
+}
+
+/// Reads an expression and checks it, also by what it can't give.
+fn compile_as(source: &str, unfit: fn(&IdedExpr) -> Option<String>) -> Result<Compiled, Unusable> {
     if source.len() > SOURCE_BYTES_MAX {
         return Err(format!(
             "the expression is {} bytes long; the limit is {SOURCE_BYTES_MAX}",
@@ -68,7 +84,7 @@ pub(super) fn compile(source: &str) -> Result<Compiled, Unusable> {
     if brackets(source) > BRACKETS_MAX {
         return Err(format!("brackets nest deeper than {BRACKETS_MAX}").into());
     }
-    stacker::grow(STACK_BYTES_TO_READ, || read(source))
+    stacker::grow(STACK_BYTES_TO_READ, || read(source, unfit))
 }
 
 /// How deep brackets nest, those in quotes counted with the others: it is an upper bound that is wanted.
@@ -91,7 +107,7 @@ fn depth(node: &IdedExpr) -> usize {
     deepest + 1
 }
 
-fn read(source: &str) -> Result<Compiled, Unusable> {
+fn read(source: &str, unfit: fn(&IdedExpr) -> Option<String>) -> Result<Compiled, Unusable> {
     let parser = env().parser().error_recovery_limit(4);
     let (mut expression, places) = parser
         .parse_with_source_info(source)
@@ -103,14 +119,12 @@ fn read(source: &str) -> Result<Compiled, Unusable> {
     let mut reader = Reader::new(source, &places);
     reader.read(&expression)?;
     reader.check_past()?;
-    if let Some(what) = no_truth(&expression) {
-        return Err(reader.at(
-            &expression,
-            format!("it gives {what}, and a condition is true or false"),
-        ));
+    if let Some(why) = unfit(&expression) {
+        return Err(reader.at(&expression, why));
     }
     let Reader {
         paths,
+        variables,
         takes_whole,
         is_bounded,
         asks_for_time,
@@ -125,6 +139,7 @@ fn read(source: &str) -> Result<Compiled, Unusable> {
         stack_bytes: (depth + 4) * STACK_BYTES_PER_LEVEL,
         expression,
         paths,
+        variables,
         takes_whole,
         is_bounded,
         asks_for_time,
@@ -207,6 +222,7 @@ impl VariableResolver for View<'_> {
             "action" => Box::new(CelString::from(sight.action)),
             "agent" => object(sight.agent.as_object()?),
             "context" => object(sight.context),
+            "cost" if sight.cost.is_empty() => return None,
             "cost" => number(sight.cost),
             "http" => object(sight.http?.as_object()?),
             "inputs" => object(sight.inputs),
@@ -239,6 +255,7 @@ impl Sight<'_> {
             "agent" => self.agent.as_object()?,
             "http" => self.http?.as_object()?,
             "action" => return Some(Cow::Owned(json!(self.action))),
+            "cost" if self.cost.is_empty() => return None,
             "cost" => return Some(Cow::Owned(json!(self.cost))),
             "now" => return Some(Cow::Owned(json!(self.now))),
             "priority" => return Some(Cow::Owned(json!(self.priority))),
@@ -281,10 +298,35 @@ impl Compiled {
     }
 
     pub(super) fn test(&self, sight: &Sight<'_>) -> Result<bool, String> {
-        stacker::maybe_grow(self.stack_bytes, 2 * self.stack_bytes, || self.resolve(sight))
+        self.with_value(sight, truth)
     }
 
-    fn resolve(&self, sight: &Sight<'_>) -> Result<bool, String> {
+    /// As written.
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether it starts from a variable.
+    pub(super) fn names(&self, variable: &str) -> bool {
+        self.variables.contains(variable)
+    }
+
+    /// What is made of the value that it gives.
+    pub(super) fn with_value<T>(
+        &self,
+        sight: &Sight<'_>,
+        make: impl FnOnce(&dyn Val) -> Result<T, String>,
+    ) -> Result<T, String> {
+        stacker::maybe_grow(self.stack_bytes, 2 * self.stack_bytes, || {
+            self.resolve(sight, make)
+        })
+    }
+
+    fn resolve<T>(
+        &self,
+        sight: &Sight<'_>,
+        make: impl FnOnce(&dyn Val) -> Result<T, String>,
+    ) -> Result<T, String> {
         if self.is_bounded {
             cost::check(&self.expression, sight)?;
         }
@@ -299,20 +341,15 @@ impl Compiled {
             ExecutionError::UndeclaredReference(name) if name.as_str() == "http" => {
                 "the action carries no call".into()
             }
+            ExecutionError::UndeclaredReference(name) if name.as_str() == "cost" => {
+                "the cost could not be computed".into()
+            }
             ExecutionError::UndeclaredReference(name) => {
                 velocity::why_not(&self.asked, name, sight).unwrap_or_else(|| said(&error))
             }
             error => said(error),
         })?;
-        value
-            .downcast_ref::<CelBool>()
-            .map(|truth| *truth.inner())
-            .ok_or_else(|| {
-                format!(
-                    "it gives a value of type {}, which is neither true nor false",
-                    value.get_type().name()
-                )
-            })
+        make(value.as_ref())
     }
 
     /// The one value it looked at, or each by its name.
@@ -329,4 +366,16 @@ impl Compiled {
             _ => Some(Value::Object(seen)),
         }
     }
+}
+
+fn truth(value: &dyn Val) -> Result<bool, String> {
+    value
+        .downcast_ref::<CelBool>()
+        .map(|truth| *truth.inner())
+        .ok_or_else(|| {
+            format!(
+                "it gives a value of type {}, which is neither true nor false",
+                value.get_type().name()
+            )
+        })
 }

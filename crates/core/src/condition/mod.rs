@@ -2,6 +2,7 @@
 //! answers the same: whether it holds, what it saw, and what went wrong. Vectors: `spec/conditions.json`,
 //! `spec/expressions.json`.
 
+mod amount;
 mod cost;
 mod expression;
 mod functions;
@@ -21,6 +22,7 @@ use crate::{
     time::Timestamp,
 };
 
+pub(crate) use amount::CostExpression;
 pub use expression::{SOURCE_BYTES_MAX, STEPS_MAX};
 pub(crate) use money::billionths;
 pub use structured::{Comparison, Operator};
@@ -61,11 +63,12 @@ pub struct Sight<'a> {
     /// The call that the action stands for, as `{method, url, host, path, query, headers, json, form}`; none for actions
     /// that carry none.
     pub http: Option<&'a Value>,
-    /// What it would cost, in dollars: a decimal. 0 where nobody says.
+    /// What it would cost, in dollars: a decimal. 0 where nobody says; empty where it could not be computed, so that
+    /// looking at it is an error.
     pub cost: &'a str,
-    /// As claimed.
+    /// As claimed, or the floor of a policy.
     pub risk: Risk,
-    /// As claimed.
+    /// As claimed, or the floor of a policy.
     pub priority: Priority,
     /// When it is judged.
     pub now: Timestamp,

@@ -6,7 +6,7 @@ use std::{any::Any, cmp::Ordering};
 use cel::{
     ExecutionError,
     common::{
-        traits::{Adder, Comparer, Negator, Subtractor},
+        traits::{Adder, Comparer, Divider, Multiplier, Negator, Subtractor},
         types::{CelDouble, CelInt, CelString, CelUInt, Type},
         value::{CowVal, StaticVal, Val},
     },
@@ -96,6 +96,28 @@ impl Money {
             .ok_or_else(|| ExecutionError::function_error("money", "the sum is too large"))
     }
 
+    /// So many times this, exact or not at all.
+    fn times(self, other: Self) -> Result<Self, ExecutionError> {
+        let product = self.0.checked_mul(other.0);
+        match product {
+            Some(product) if product % ONE == 0 => Ok(Self(product / ONE)),
+            Some(_) => Err(inexact("product")),
+            None => Self::checked(None),
+        }
+    }
+
+    /// Such a part of this, exact or not at all.
+    fn over(self, other: Self) -> Result<Self, ExecutionError> {
+        if other.0 == 0 {
+            return Err(ExecutionError::function_error("money", "division by zero"));
+        }
+        match self.0.checked_mul(ONE) {
+            Some(scaled) if scaled % other.0 == 0 => Ok(Self(scaled / other.0)),
+            Some(_) => Err(inexact("quotient")),
+            None => Self::checked(None),
+        }
+    }
+
     /// This and another.
     pub(super) fn plus(self, other: Self) -> Result<Self, ExecutionError> {
         Self::checked(self.0.checked_add(other.0))
@@ -105,6 +127,27 @@ impl Money {
 /// A decimal in JSON's number syntax in billionths, exactly; none for what is no such decimal, finer, or 10^20 and more.
 pub(crate) fn billionths(text: &str) -> Option<i128> {
     Money::parse(text).map(|money| money.0)
+}
+
+fn inexact(what: &str) -> ExecutionError {
+    ExecutionError::function_error(
+        "money",
+        format!("the {what} has more than {DIGITS} digits after the point, and nothing is rounded"),
+    )
+}
+
+/// As a decimal: `49.99`, `-0.5`, `3`.
+impl std::fmt::Display for Money {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (amount, one) = (self.0.unsigned_abs(), ONE.unsigned_abs());
+        let sign = if self.0 < 0 { "-" } else { "" };
+        write!(f, "{sign}{}", amount / one)?;
+        let fraction = format!("{:09}", amount % one);
+        match fraction.trim_end_matches('0') {
+            "" => Ok(()),
+            digits => write!(f, ".{digits}"),
+        }
+    }
 }
 
 impl Val for Money {
@@ -127,6 +170,18 @@ impl Val for Money {
         Some(self)
     }
     fn as_negator<'b, 'v>(&'b self) -> Option<&'b (dyn Negator + 'v)>
+    where
+        Self: 'v,
+    {
+        Some(self)
+    }
+    fn as_multiplier<'b, 'v>(&'b self) -> Option<&'b (dyn Multiplier + 'v)>
+    where
+        Self: 'v,
+    {
+        Some(self)
+    }
+    fn as_divider<'b, 'v>(&'b self) -> Option<&'b (dyn Divider + 'v)>
     where
         Self: 'v,
     {
@@ -170,6 +225,24 @@ impl Subtractor for Money {
     {
         let difference = Self::checked(self.0.checked_sub(Self::of(other)?.0))?;
         Ok(CowVal::owned(difference))
+    }
+}
+
+impl Multiplier for Money {
+    fn mul<'b, 'v>(&'b self, other: &(dyn Val + 'v)) -> Result<CowVal<'b, 'v>, ExecutionError>
+    where
+        Self: 'v,
+    {
+        Ok(CowVal::owned(self.times(Self::of(other)?)?))
+    }
+}
+
+impl Divider for Money {
+    fn div<'b, 'v>(&'b self, other: &(dyn Val + 'v)) -> Result<CowVal<'b, 'v>, ExecutionError>
+    where
+        Self: 'v,
+    {
+        Ok(CowVal::owned(self.over(Self::of(other)?)?))
     }
 }
 

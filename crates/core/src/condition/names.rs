@@ -73,6 +73,12 @@ pub(super) fn is_no_truth(name: &str) -> bool {
     OTHERS.contains(&name)
 }
 
+/// Whether a function gives true or false and nothing else.
+pub(super) fn is_truth(name: &str) -> bool {
+    let operator = OPERATORS.contains(&name) && !matches!(name, "_?_:_" | "_[_]");
+    TRUTHS.contains(&name) || operator
+}
+
 /// The variable somebody probably meant.
 pub(super) fn near_variable(name: &str) -> Option<&'static str> {
     nearest(name, VARIABLES.into_iter())

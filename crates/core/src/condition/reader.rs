@@ -1,6 +1,8 @@
 //! What can be known of an expression without an action: that its names exist, that its patterns, zones and times of day
 //! can be read, and that it can be true or false.
 
+use std::collections::BTreeSet;
+
 use cel::{
     IdedExpr,
     common::ast::{CallExpr, Expr, LiteralValue, SourceInfo, operators},
@@ -25,6 +27,8 @@ pub(super) struct Reader<'e> {
     /// Variables of the loops around.
     loops: Vec<&'e str>,
     pub(super) paths: Vec<Vec<String>>,
+    /// What it starts from.
+    pub(super) variables: BTreeSet<String>,
     /// An object is asked for as a whole.
     pub(super) takes_whole: bool,
     /// It goes through lists, or puts text together.
@@ -43,6 +47,7 @@ impl<'e> Reader<'e> {
             places,
             loops: Vec::new(),
             paths: Vec::new(),
+            variables: BTreeSet::new(),
             takes_whole: false,
             is_bounded: false,
             asks_for_time: false,
@@ -125,6 +130,7 @@ impl<'e> Reader<'e> {
         }
         if names::VARIABLES.contains(&name) {
             self.asks_for_time |= name == "now";
+            self.variables.insert(name.to_owned());
             return Ok(());
         }
         let short: String = name.chars().take(60).collect();
@@ -234,6 +240,8 @@ fn amounts_stand_first(call: &CallExpr) -> Result<(), String> {
             | operators::GREATER_EQUALS
             | operators::ADD
             | operators::SUBSTRACT
+            | operators::MULTIPLY
+            | operators::DIVIDE
     );
     let [left, right] = call.args.as_slice() else {
         return Ok(());
@@ -248,11 +256,33 @@ fn is_amount(node: &IdedExpr) -> bool {
     match &node.expr {
         Expr::Call(call) => match call.func_name.as_str() {
             "money" | "sum" | "sum_last" => true,
-            operators::ADD | operators::SUBSTRACT | operators::NEGATE => call.args.iter().any(is_amount),
+            operators::ADD
+            | operators::SUBSTRACT
+            | operators::MULTIPLY
+            | operators::DIVIDE
+            | operators::NEGATE => call.args.iter().any(is_amount),
             operators::CONDITIONAL => call.args.iter().skip(1).any(is_amount),
             _ => false,
         },
         _ => false,
+    }
+}
+
+/// What an expression gives, where that can't be an amount.
+pub(super) fn no_amount(node: &IdedExpr) -> Option<&'static str> {
+    match &node.expr {
+        Expr::Literal(LiteralValue::Null) => Some("null"),
+        Expr::Literal(LiteralValue::Boolean(_)) => Some("true or false"),
+        Expr::Literal(LiteralValue::Bytes(_)) => Some("bytes"),
+        Expr::List(_) => Some("a list"),
+        Expr::Map(_) => Some("a map"),
+        Expr::Ident(name) if names::VARIABLES.contains(&name.as_str()) => Some("no single number"),
+        Expr::Call(call) if call.func_name == operators::CONDITIONAL => {
+            call.args.iter().skip(1).find_map(no_amount)
+        }
+        Expr::Call(call) if names::is_truth(&call.func_name) => Some("true or false"),
+        Expr::Comprehension(loops) if matches!(loops.accu_init.expr, Expr::List(_)) => Some("a list"),
+        _ => None,
     }
 }
 

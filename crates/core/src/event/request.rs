@@ -48,13 +48,16 @@ pub struct ActionFacts {
     pub application: Option<ApplicationId>,
     /// What is seen is what runs.
     pub digest: Hash32,
-    /// As claimed.
+    /// As claimed, or as policy raised it.
     pub priority: Priority,
-    /// As claimed.
+    /// As claimed, or as policy raised it.
     pub risk: Risk,
-    /// As claimed.
+    /// As claimed, or as policy raised it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// What the agent claimed, where policy raised some of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<Claimed>,
     /// What the client can handle.
     #[serde(default)]
     pub accepts: Accepts,
@@ -67,6 +70,29 @@ pub struct ActionFacts {
     /// What it counts for, under each policy that looks back at such actions; nothing for what was denied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counted: Vec<Counted>,
+}
+
+/// What an agent said of priority, risk and cost: what the action's digest is over, and what policy is asked about again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// How urgent.
+    pub priority: Priority,
+    /// How harmful.
+    pub risk: Risk,
+    /// How dear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+}
+
+impl ActionFacts {
+    /// Priority, risk and cost as the agent claimed them.
+    pub fn claims(&self) -> Claimed {
+        self.claimed.clone().unwrap_or_else(|| Claimed {
+            priority: self.priority,
+            risk: self.risk,
+            cost: self.cost.clone(),
+        })
+    }
 }
 
 /// An approval came into being.
@@ -128,6 +154,9 @@ pub struct ApprovalEdited {
     pub requirement: Requirement,
     /// How long an approval may be used.
     pub valid_for: Micros,
+    /// Priority, risk and cost as they count now, where the change moved them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub levels: Option<Claimed>,
     /// What it counts for now, in the place of what it counted for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counted: Vec<Counted>,

@@ -231,6 +231,13 @@ fn take_edit(row: &mut ApprovalRow, edited: &ApprovalEdited, record: &Record) {
     row.policy.clone_from(&edited.policy);
     row.requirement.clone_from(&edited.requirement);
     row.valid_for = edited.valid_for;
+    if let Some(levels) = &edited.levels {
+        let claims = row.claims();
+        row.claimed = (claims != *levels).then_some(claims);
+        row.priority = levels.priority;
+        row.risk = levels.risk;
+        row.cost.clone_from(&levels.cost);
+    }
     // It counts from its submission on, whatever it counts for.
     let (at, seq) = (row.created_at, row.submitted_seq);
     row.counted = Entries::new(at, seq, &edited.counted);
@@ -368,6 +375,7 @@ fn requested_row(id: ApprovalId, requested: &ApprovalRequested, seq: u64, time: 
         priority: facts.priority,
         risk: facts.risk,
         cost: facts.cost.clone(),
+        claimed: facts.claimed.clone(),
         accepts: facts.accepts,
         require_approval: facts.require_approval,
         timeout: requested.timeout,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{AgentFacts, PolicySet, Prepared, sight};
+use super::{AgentFacts, Effective, PolicySet, Prepared};
 use crate::{
     action::Action,
     condition::{Compiled, Sight},
@@ -56,26 +56,28 @@ impl Prepared {
 }
 
 impl PolicySet {
-    /// The policies with counters whose matchers fit, whatever their conditions say, older first.
-    fn counting<'a>(
-        &'a self,
-        action: &'a Action,
-        agent: &'a AgentFacts,
-    ) -> impl Iterator<Item = &'a Prepared> {
-        let candidates = if self.asks_for_past {
-            self.candidates(action)
+    /// The policies with counters whose matchers fit, whatever their conditions say, older first; and the action as it is
+    /// judged. No amount depends on the time.
+    fn counting<'a>(&'a self, action: &'a Action, agent: &AgentFacts) -> (Effective<'a>, Vec<&'a Prepared>) {
+        let named = if self.asks_for_past {
+            self.named(action)
         } else {
             Vec::new()
         };
-        let policies = candidates.into_iter().map(|(at, _)| &*self.policies[at]);
-        policies.filter(|policy| {
-            policy.asks_for_past() && policy.agent_rank(agent).is_some() && policy.others(action).is_some()
-        })
+        let seen = self.effective(action, agent, Timestamp::default(), &named);
+        let policies = named.iter().map(|(at, _)| &*self.policies[*at]);
+        let counting = policies.filter(|policy| {
+            policy.asks_for_past() && policy.agent_rank(agent).is_some() && policy.others(&seen).is_some()
+        });
+        let counting = counting.collect();
+        (seen, counting)
     }
 
     /// What must be known of the past before this action can be judged.
     pub fn wanted(&self, action: &Action, agent: &AgentFacts) -> Vec<(PolicyId, Counter)> {
-        self.counting(action, agent)
+        let (_, counting) = self.counting(action, agent);
+        counting
+            .into_iter()
             .flat_map(|policy| {
                 let counters = policy.counters.iter();
                 counters.map(|counter| (policy.reference.id, counter.clone()))
@@ -88,16 +90,11 @@ impl PolicySet {
     /// # Errors
     /// If more policies count it than can be kept of it: it must not be let in then.
     pub fn counted(&self, action: &Action, agent: &AgentFacts) -> Result<Vec<Counted>, TooManyCounters> {
-        // No amount depends on the time.
-        let sight = sight(action, agent, Timestamp::default());
-        let counted: Vec<Counted> = self
-            .counting(action, agent)
-            .take(COUNTED_MAX + 1)
-            .map(|policy| policy.counted(&sight))
-            .collect();
-        if counted.len() > COUNTED_MAX {
+        let (seen, counting) = self.counting(action, agent);
+        if counting.len() > COUNTED_MAX {
             return Err(TooManyCounters);
         }
-        Ok(counted)
+        let sight = seen.sight(agent, Timestamp::default());
+        Ok(counting.iter().map(|policy| policy.counted(&sight)).collect())
     }
 }

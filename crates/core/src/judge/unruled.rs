@@ -27,7 +27,7 @@ impl PolicySet {
     }
 
     fn without_policy(&self, action: &Action, effect: Effect, code: Option<ReasonCode>) -> Verdict {
-        let (decide_within, timeout_cut) = deadline(None, action.timeout);
+        let (decide_within, timeout_cut) = deadline(None, action);
         Verdict {
             effect,
             code,
@@ -39,7 +39,8 @@ impl PolicySet {
             valid_for: DEFAULT_VALID_FOR,
             escalate: None,
             notify: Vec::new(),
-            reason_missing: false,
+            lacks: Vec::new(),
+            raised: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 const STEPS_MAX: usize = 20_000_000;
 
 /// Everything of a policy that does not narrow what it matches. Whatever else it says is a matcher, known here or not.
-const NO_MATCHERS: [&str; 13] = [
+const NO_MATCHERS: [&str; 16] = [
     "name",
     "description",
     "actions",
@@ -23,6 +23,9 @@ const NO_MATCHERS: [&str; 13] = [
     "guard",
     "disabled",
     "require_reason",
+    "context_schema",
+    "cost",
+    "floor",
     "require_decision_reason",
     "valid_for",
     "approval",
@@ -61,6 +64,8 @@ pub(super) fn findings(policies: &[PolicyDoc]) -> Vec<Finding> {
     let mut steps = STEPS_MAX;
     let mut findings: Vec<Finding> = all
         .iter()
+        // Cost and floor hold whoever governs.
+        .filter(|narrow| narrow.doc.cost.is_none() && narrow.doc.floor.is_none())
         .filter_map(|narrow| {
             let found = index.covering(narrow).into_iter().find_map(|at| {
                 let wide = wide[at];

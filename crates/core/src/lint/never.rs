@@ -11,6 +11,10 @@ use crate::{
 
 /// What conditions see of an agent.
 const AGENT_FIELDS: [&str; 4] = ["id", "name", "labels", "owner"];
+/// What they see of a call.
+const CALL_FIELDS: [&str; 8] = [
+    "method", "url", "host", "path", "query", "headers", "json", "form",
+];
 
 /// One structured condition, with the whole path of its field.
 struct Said<'a> {
@@ -141,10 +145,15 @@ fn alone(one: &Said<'_>) -> Option<String> {
     if one.candidates().is_some_and(|list| list.is_empty()) {
         return Some("the list is empty".into());
     }
-    let field = one.field.strip_prefix("agent.")?;
+    let (root, field) = one.field.split_once('.')?;
+    let (what, fields) = match root {
+        "agent" => ("an agent", AGENT_FIELDS.as_slice()),
+        "http" => ("a call", CALL_FIELDS.as_slice()),
+        _ => return None,
+    };
     let first = field.split('.').next().unwrap_or_default();
-    (!AGENT_FIELDS.contains(&first) && !one.wants_absence())
-        .then(|| format!("an agent has {}, and no `{first}`", AGENT_FIELDS.join(", ")))
+    (!fields.contains(&first) && !one.wants_absence())
+        .then(|| format!("{what} has {}, and no `{first}`", fields.join(", ")))
 }
 
 /// Whether a condition can't hold for whatever equals this value.

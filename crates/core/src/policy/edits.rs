@@ -1,10 +1,9 @@
 //! What approvers may change of a request before they approve it.
 
-use jsonschema::Validator;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::schema;
+use super::{Contract, PolicyProblem};
 
 /// What a policy says of changes by approvers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +25,10 @@ impl EditTerms {
 
 /// [`EditTerms`], ready to judge a change.
 #[derive(Debug)]
-pub enum EditRule {
+pub struct EditRule(Rule);
+
+#[derive(Debug)]
+enum Rule {
     /// Nothing may be changed.
     Nothing,
     /// Anything may.
@@ -36,7 +38,7 @@ pub enum EditRule {
         /// As written.
         schema: Value,
         /// Compiled.
-        validator: Box<Validator>,
+        contract: Box<Contract>,
     },
 }
 
@@ -44,17 +46,24 @@ impl EditRule {
     /// Compiles what a policy says.
     ///
     /// # Errors
-    /// A sentence, for a schema that can't be used.
-    pub fn of(terms: &EditTerms) -> Result<Self, String> {
-        Ok(match terms {
-            EditTerms::Any(false) => Self::Nothing,
-            EditTerms::Any(true) => Self::Anything,
-            EditTerms::Within(schema) => {
-                let schema = Value::Object(schema.clone());
-                let validator = Box::new(schema::compile(&schema)?);
-                Self::Within { schema, validator }
+    /// A schema that can't be used, with its place in the policy.
+    pub fn of(terms: Option<&EditTerms>) -> Result<Self, PolicyProblem> {
+        Ok(Self(match terms {
+            None | Some(EditTerms::Any(false)) => Rule::Nothing,
+            Some(EditTerms::Any(true)) => Rule::Anything,
+            Some(EditTerms::Within(schema)) => {
+                let contract = Contract::compile(schema).map_err(|problem| PolicyProblem {
+                    pointer: problem
+                        .pointer
+                        .replacen("/context_schema", "/approval/allow_edit", 1),
+                    ..problem
+                })?;
+                Rule::Within {
+                    schema: Value::Object(schema.clone()),
+                    contract: Box::new(contract),
+                }
             }
-        })
+        }))
     }
 
     /// Whether a request may be changed so. Both sides are `(inputs, context)`.
@@ -66,21 +75,34 @@ impl EditRule {
         before: (&Map<String, Value>, &Map<String, Value>),
         after: (&Map<String, Value>, &Map<String, Value>),
     ) -> Result<(), Vec<(String, String)>> {
-        let Self::Within { schema, validator } = self else {
-            return match self {
-                Self::Anything => Ok(()),
+        let Rule::Within { schema, contract } = &self.0 else {
+            return match &self.0 {
+                Rule::Anything => Ok(()),
                 _ => Err(vec![(String::new(), "the policy allows no changes".into())]),
             };
         };
-        let [before, after] =
-            [before, after].map(|(inputs, context)| json!({ "inputs": inputs, "context": context }));
+        let [before, after] = [before, after].map(whole);
         let mut wrong = Vec::new();
-        changed(schema, Some(&before), Some(&after), String::new(), &mut wrong);
+        changed(schema, Some(&Value::Object(before)), Some(&Value::Object(after.clone())), String::new(), &mut wrong);
         if wrong.is_empty() {
-            wrong = schema::faults(validator, &after);
+            // A contract speaks of `context`; here that is the whole.
+            let lacks = contract.lacks(&after).into_iter();
+            wrong = lacks
+                .map(|lack| (lack.pointer.replacen("/context", "", 1), lack.why))
+                .collect();
         }
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
+}
+
+const UNNAMED: &str = "the policy does not let approvers change this";
+
+/// What a schema of changes is about.
+fn whole((inputs, context): (&Map<String, Value>, &Map<String, Value>)) -> Map<String, Value> {
+    [("context", context), ("inputs", inputs)]
+        .into_iter()
+        .map(|(key, object)| (key.to_owned(), Value::Object(object.clone())))
+        .collect()
 }
 
 /// Notes what differs and is not named: where a schema lists properties, these and no others may change.
@@ -109,13 +131,15 @@ fn changed(
         match named.get(key) {
             Some(schema) => changed(schema, before, after, at, wrong),
             None if before == after => {}
-            None => wrong.push((at, "the policy does not let approvers change this".into())),
+            None => wrong.push((at, UNNAMED.to_owned())),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn object(value: Value) -> Map<String, Value> {
@@ -123,7 +147,8 @@ mod tests {
     }
 
     fn verdict(terms: Value, before: Value, after: Value) -> Result<(), Vec<String>> {
-        let rule = EditRule::of(&serde_json::from_value(terms).expect("terms")).expect("usable");
+        let terms = serde_json::from_value(terms).expect("terms");
+        let rule = EditRule::of(Some(&terms)).expect("usable");
         let empty = Map::new();
         let (before, after) = (object(before), object(after));
         rule.check((&before, &empty), (&after, &empty))
@@ -167,7 +192,7 @@ mod tests {
     fn a_schema_that_reaches_out_is_refused() {
         for schema in [json!({"$ref": "https://example.com/x.json"}), json!({"type": "nonsense"})] {
             let terms: EditTerms = serde_json::from_value(schema).expect("an object");
-            assert!(EditRule::of(&terms).is_err());
+            assert!(EditRule::of(Some(&terms)).is_err());
         }
     }
 }

@@ -155,9 +155,7 @@ impl ApprovalTerms {
             contacts::check("/approval/escalate/to", &escalate.to)?;
         }
         contacts::check("/approval/notify", &self.notify)?;
-        if let Some(terms) = &self.allow_edit {
-            EditRule::of(terms).map_err(|why| problem("/approval/allow_edit", why))?;
-        }
+        EditRule::of(self.allow_edit.as_ref())?;
         self.check_link()
     }
 

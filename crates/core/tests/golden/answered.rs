@@ -73,6 +73,7 @@ impl Builder {
                 ..requirement()
             },
             valid_for: Micros::seconds(3600),
+            levels: None,
             counted: Vec::new(),
         };
         self.push_with(

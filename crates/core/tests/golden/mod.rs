@@ -19,6 +19,7 @@ use crate::support::{AGENT, Log, operator, raw};
 
 mod answered;
 mod counted;
+mod calls;
 mod requests;
 mod staged;
 mod stops;
@@ -81,6 +82,7 @@ fn build(version: u32) -> Log {
         builder.answered_ahead();
         builder.edited();
         builder.counted();
+        builder.raised();
     }
     builder.log
 }
@@ -133,6 +135,7 @@ fn facts(name: &str, policy: Option<PolicyRef>) -> ActionFacts {
         priority: Priority::Medium,
         risk: Risk::Medium,
         cost: None,
+        claimed: None,
         accepts: Accepts::default(),
         require_approval: false,
         policy,

@@ -66,7 +66,7 @@ pub(crate) fn judge(policies: &[PolicyDoc], unmatched: Unmatched, action: &Actio
             Some(RiskMatch::OneOf(risks)) => risks.iter().any(|risk| *risk as u8 == action.risk as u8),
             None => true,
         };
-        if !about {
+        if !about || !about_calls(policy, action) {
             continue;
         }
         if policy.disabled {
@@ -82,7 +82,11 @@ pub(crate) fn judge(policies: &[PolicyDoc], unmatched: Unmatched, action: &Actio
         if let Some(effect) = effect(policy, together) {
             let others = u8::from(!policy.conditions.is_empty())
                 + u8::from(policy.risk.is_some())
-                + u8::from(policy.cost_over.is_some());
+                + u8::from(policy.cost_over.is_some())
+                + u8::from(!policy.grant.is_empty())
+                + policy.http.as_ref().map_or(0, |http| {
+                    u8::from(!http.methods.is_empty()) + u8::from(!http.url.is_empty())
+                });
             let age = -i64::try_from(age).expect("few policies");
             let order = (exact, literals, agent_rank, others, strictness(effect), age);
             candidates.push(Candidate {
@@ -141,6 +145,41 @@ fn nothing_matches(unmatched: Unmatched, action: &Action, failed: bool) -> Answe
         policy: None,
         conditions: Vec::new(),
     }
+}
+
+/// Only patterns whose one special character is `*`: as globs over the path, or over the URL without its query.
+fn about_calls(policy: &PolicyDoc, action: &Action) -> bool {
+    let Some(call) = &action.http else {
+        return policy.http.is_none() && policy.grant.is_empty();
+    };
+    let methods = policy.http.iter().flat_map(|http| &http.methods);
+    let urls = policy.http.iter().flat_map(|http| &http.url);
+    let origin_and_path = call.url().split('?').next().unwrap_or_default();
+    let path = call.sight()["path"].as_str().expect("a path");
+    let one_of = |all: Vec<bool>| all.is_empty() || all.contains(&true);
+    one_of(
+        methods
+            .map(|method| method.eq_ignore_ascii_case(call.method()))
+            .collect(),
+    ) && one_of(
+        urls.map(|url| {
+            covers(
+                url,
+                if url.starts_with('/') {
+                    path
+                } else {
+                    origin_and_path
+                },
+            )
+        })
+        .collect(),
+    ) && one_of(
+        policy
+            .grant
+            .iter()
+            .map(|grant| call.grant().is_some_and(|name| covers(grant, name)))
+            .collect(),
+    )
 }
 
 fn strictness(effect: Effect) -> u8 {
@@ -235,6 +274,7 @@ fn evaluate(condition: &Condition, action: &Action, agent: &Value) -> Outcome {
                 cost: action.cost.as_ref().map_or("0", |cost| cost.as_str()),
                 risk: action.risk,
                 priority: action.priority,
+                http: action.http.as_ref().map(|call| call.sight()),
                 ..crate::support::sight(agent)
             };
             return condition.compile().expect("checked before").outcome(&sight);
@@ -243,6 +283,10 @@ fn evaluate(condition: &Condition, action: &Action, agent: &Value) -> Outcome {
     let seen = match condition.field.split_once('.') {
         Some(("inputs", rest)) => action.inputs.get(rest),
         Some(("agent", rest)) => rest.split('.').try_fold(agent, |value, step| value.get(step)),
+        Some(("http", rest)) => action.http.as_ref().and_then(|call| {
+            rest.split('.')
+                .try_fold(call.sight(), |value, step| value.get(step))
+        }),
         _ => action.context.get(&condition.field),
     };
     let truth = |holds: bool| if holds { Outcome::True } else { Outcome::False };

@@ -143,6 +143,7 @@ pub(crate) fn facts() -> ActionFacts {
         priority: Priority::Medium,
         risk: Risk::Medium,
         cost: None,
+        claimed: None,
         accepts: Accepts {
             info_requests: true,
             ..Accepts::default()
@@ -166,7 +167,8 @@ pub(crate) fn verdict(effect: Effect, requirement: Requirement) -> Verdict {
         valid_for: Micros::seconds(100),
         escalate: None,
         notify: Vec::new(),
-        reason_missing: false,
+        lacks: Vec::new(),
+        raised: None,
     }
 }
 

@@ -84,9 +84,9 @@ pub(super) fn prepare(tenant: &Tenant, request: &StoredRequest, edit: &Edit) -> 
         inputs: payloads.first().map(|payload| payload.commitment),
         context: payloads.get(1).map(|payload| payload.commitment),
         claims,
-        priority: row.priority,
-        risk: row.risk,
-        estimated_cost: row.cost.as_ref(),
+        priority: action.priority,
+        risk: action.risk,
+        estimated_cost: action.cost.as_ref(),
         accepts: row.accepts,
     })
     .map_err(|_| EngineError::Internal)?;

@@ -20,14 +20,14 @@ use super::asker::{asker, named_or_unknown};
 use super::{
     check_form,
     refusal::{refusal, refusal_sentence},
-    thick_enough,
 };
 
 impl Engine {
-    /// What policy would say, without a trace: from memory, but for a policy that asks what was done before, which is read.
+    /// What policy would say, without a trace: from memory, but for a policy that asks what was done before, which is read. What
+    /// the request lacks is a part of the answer.
     ///
     /// # Errors
-    /// If the request is not valid, or its policy requires a reason.
+    /// If the request is not valid.
     pub async fn check(&self, caller: &Caller, submit: &Submit) -> EngineResult<Judged> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Ask)?;
@@ -42,7 +42,6 @@ impl Engine {
         let verdict = snapshot
             .policies
             .judge(&submit.action, &asker.facts, Moment { now, past });
-        thick_enough(&verdict)?;
         let reason = refusal(&snapshot, (asker.facts.id, &asker.facts.name), &verdict);
         Ok(Judged { verdict, reason })
     }

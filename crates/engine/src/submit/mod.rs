@@ -25,8 +25,9 @@ use signoff_core::{
     actor::Actor,
     approval::{Command, Selves, Surroundings, transition},
     authority::Operation,
+    counted::Counted,
     digest::{DigestFields, action_digest},
-    event::{ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApprovalRequested, Event},
+    event::{ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApprovalRequested, Claimed, Event},
     id::{ActionId, ApprovalId, StandingId},
     json,
     judge::{ReasonCode, Verdict},
@@ -162,21 +163,26 @@ pub(crate) fn bounded(field: &str, object: &serde_json::Map<String, serde_json::
 }
 
 fn thick_enough(verdict: &Verdict) -> EngineResult<()> {
-    match &verdict.policy {
-        Some(policy) if verdict.reason_missing && verdict.effect != Effect::Deny => {
-            Err(EngineError::invalid(
-                "/reason",
-                format!(
-                    "the policy `{}` requires a reason; nobody was disturbed",
-                    policy.name
-                ),
-            ))
-        }
-        _ => Ok(()),
+    if verdict.lacks.is_empty() {
+        return Ok(());
     }
+    let policy = verdict.policy.as_ref().map(|policy| policy.name.clone());
+    let lacks = verdict.lacks.iter();
+    Err(EngineError::Incomplete {
+        policy: policy.unwrap_or_default(),
+        lacks: lacks
+            .map(|lack| (lack.pointer.clone(), lack.why.clone()))
+            .collect(),
+    })
 }
 
 fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> EngineResult<Prepared> {
+    if submit.action.http.is_some() {
+        return Err(EngineError::invalid(
+            "/http",
+            "calls are judged by `check` and `explain`, and not carried out yet: leave `http` out, put what matters into `inputs`, and make the call yourself",
+        ));
+    }
     let form = submit.action.check();
     form.map_err(|(pointer, why)| EngineError::invalid(pointer, why))?;
     let snapshot = tenant.snapshot();
@@ -345,19 +351,7 @@ fn record(
         };
         turn.emit(Draft::new(Event::AgentPut(put), actor.clone(), asker.facts.id))?;
     }
-    let facts = ActionFacts {
-        name: action.name.clone(),
-        agent: asker.facts.id,
-        application: asker.application,
-        digest,
-        priority: action.priority,
-        risk: action.risk,
-        cost: action.cost.clone(),
-        accepts: action.accepts,
-        require_approval: action.require_approval,
-        policy: verdict.policy.clone(),
-        counted,
-    };
+    let facts = facts(action, asker, &verdict, digest, counted);
     let mut payloads = prepared.payloads.clone();
     if !verdict.conditions.is_empty() {
         payloads.push(seal_json(
@@ -412,6 +406,43 @@ fn standing(
         let row = turn.ledger.rows.standing.get(id);
         row.is_some_and(|row| row.answers(asker.facts.id, &action.name, policy, now))
     }))
+}
+
+/// What the log says of an action: priority, risk and cost as they count, and as they were claimed where that differs.
+fn facts(
+    action: &Action,
+    asker: &Asker,
+    verdict: &Verdict,
+    digest: Hash32,
+    counted: Vec<Counted>,
+) -> ActionFacts {
+    let claimed = Claimed {
+        priority: action.priority,
+        risk: action.risk,
+        cost: action.cost.clone(),
+    };
+    let counts = match verdict.raised.as_deref() {
+        Some(raised) => Claimed {
+            priority: raised.priority,
+            risk: raised.risk,
+            cost: raised.cost.clone(),
+        },
+        None => claimed.clone(),
+    };
+    ActionFacts {
+        name: action.name.clone(),
+        agent: asker.facts.id,
+        application: asker.application,
+        digest,
+        claimed: (claimed != counts).then_some(claimed),
+        priority: counts.priority,
+        risk: counts.risk,
+        cost: counts.cost,
+        accepts: action.accepts,
+        require_approval: action.require_approval,
+        policy: verdict.policy.clone(),
+        counted,
+    }
 }
 
 /// The end of the request that this one amends.

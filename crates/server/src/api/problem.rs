@@ -96,6 +96,13 @@ impl From<EngineError> for Refused {
         let detail = error.to_string();
         let code = match error {
             EngineError::Invalid(faults) => return Self::faults(Code::InvalidRequest, faults),
+            EngineError::Incomplete { lacks, .. } => {
+                let problem = Problem::new(Code::ContextIncomplete, detail);
+                let named = lacks.into_iter().fold(problem, |problem, (pointer, why)| {
+                    problem.with_error(pointer, why)
+                });
+                return named.into();
+            }
             EngineError::PolicyInvalid(faults) => return Self::faults(Code::PolicyInvalid, faults),
             EngineError::Ended { status, by, at } => {
                 let at = at.map(|at| at.to_string());

@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn other_misfits_name_the_place_in_plain_words() {
         let submit = |raw, pointer, detail| check::<Submit>(raw, Code::InvalidRequest, pointer, detail);
-        submit("{}", "/action", "`action` is missing");
+        check::<PolicyApply>("{}", Code::InvalidRequest, "/policies", "`policies` is missing");
         submit(r#"{"action":5}"#, "/action", "expected text, found number `5`");
         submit(
             r#"{"action":"a","context":[1]}"#,

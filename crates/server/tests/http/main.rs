@@ -4,6 +4,8 @@
 
 mod authority;
 mod bad_input;
+mod calls;
+mod contracts;
 mod document;
 mod examples;
 mod journeys;

@@ -120,6 +120,7 @@ async fn reasons_that_the_terms_require_are_required() {
     let asked = json!({"action": "do.it"});
     let thin = world.post(Who::Agent, "/v1/actions", asked).await;
     assert_eq!(thin.status, 422, "{}", thin.text);
+    assert_eq!(thin.code(), "context_incomplete");
     assert_eq!(thin.json()["errors"][0]["pointer"], "/reason");
     let asked = json!({"action": "do.it", "reason": "the customer asked"});
     let id = world

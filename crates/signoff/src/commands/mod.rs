@@ -6,6 +6,7 @@ pub(crate) mod apply;
 pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod call;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;

@@ -11,6 +11,7 @@ use signoff_api::status::PrincipalStatus;
 
 use crate::cli::Global;
 use crate::commands::action::ActionArgs;
+use crate::commands::call::CallArgs;
 use crate::connection::{Side, connect};
 use crate::exit::Exit;
 use crate::{document, inert, output, show, table, time};
@@ -72,6 +73,8 @@ pub(crate) enum PolicyCommand {
     Explain {
         #[command(flatten)]
         action: Box<ActionArgs>,
+        #[command(flatten)]
+        call: Box<CallArgs>,
     },
 }
 
@@ -130,8 +133,8 @@ pub(crate) async fn run(global: &Global, command: PolicyCommand) -> anyhow::Resu
             let applied = client.policy_apply(&set).await?;
             output::either(global.json, &applied, |applied| describe(applied, dry_run))?;
         }
-        PolicyCommand::Explain { action } => {
-            let explanation = client.policy_explain(&action.submit()?).await?;
+        PolicyCommand::Explain { action, call } => {
+            let explanation = client.policy_explain(&call.on(action.submit()?)?).await?;
             output::either(global.json, &explanation, show::explanation)?;
         }
     }

@@ -20,3 +20,34 @@ fn the_exit_code_is_the_verdict() {
         assert_eq!(body["context"]["x"], 1, "{body}");
     }
 }
+
+#[test]
+fn a_call_is_written_with_options() {
+    let server = Server::start(Desk::default());
+    let ran = finish(as_agent(
+        &server.url,
+        &[
+            "check",
+            "http.delete",
+            "--url",
+            "https://api.example.com/v1",
+            "--http-method",
+            "DELETE",
+            "--header",
+            "x-one: 1",
+            "--json-body",
+            r#"{"amount": 5}"#,
+            "--grant",
+            "stripe",
+        ],
+    ));
+    assert!(ran.code != 3, "{ran:?}");
+    let body = &server.seen()[0].body;
+    assert_eq!(
+        body["http"],
+        serde_json::json!({"method": "DELETE", "url": "https://api.example.com/v1", "headers": {"x-one": "1"},
+            "json": {"amount": 5}, "grant": "stripe"})
+    );
+    let ran = finish(as_agent(&server.url, &["check", "a.b", "--http-method", "PUT"]));
+    assert_eq!(ran.code, 3, "a method without a URL: {ran:?}");
+}

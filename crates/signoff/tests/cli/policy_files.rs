@@ -109,3 +109,68 @@ fn the_schema_is_printed_as_it_is_committed() {
     let committed = format!("{}/../../spec/signoff.schema.json", env!("CARGO_MANIFEST_DIR"));
     assert_eq!(ran.stdout, std::fs::read_to_string(committed).unwrap());
 }
+
+const CALLS: &str = r#"
+policies:
+  - name: all-deletes
+    http: {methods: [DELETE, PUT]}
+    effect: require_approval
+  - name: refunds
+    http: {methods: [POST], url: /v1/refunds}
+    cost: money(http.json.amount) / 100
+    cost_over: 50
+    floor: {risk: high}
+    effect: require_approval
+    context_schema: {required: [customer], properties: {customer: {type: string, description: id of the customer}}}
+  - name: small-refunds
+    http: {methods: [POST], url: /v1/refunds}
+    effect: allow
+"#;
+
+const CALL_CASES: &str = r#"
+cases:
+  - http: {method: delete, url: "https://api.example.com/v1/users/7"}
+    expect: {verdict: pending_approval, policy: all-deletes}
+  - http: {method: POST, url: "https://api.stripe.com/v1/refunds", json: {amount: 5000}}
+    expect: {verdict: allowed, policy: small-refunds}
+  - http: {method: POST, url: "https://api.stripe.com/v1/refunds", json: {amount: 5001}}
+    context: {customer: cus_1}
+    expect: {verdict: pending_approval, policy: refunds}
+  - name: thin
+    http: {method: POST, url: "https://api.stripe.com/v1/refunds", json: {amount: 5001}}
+    expect: {verdict: bounced, policy: refunds, incomplete: [/context/customer]}
+  - name: taken for whole
+    http: {method: POST, url: "https://api.stripe.com/v1/refunds"}
+    expect: {verdict: pending_approval}
+"#;
+
+#[test]
+fn calls_costs_and_thin_requests_are_tested_without_a_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, cases) = (
+        directory.path().join("signoff.yaml"),
+        directory.path().join("cases.yaml"),
+    );
+    std::fs::write(&file, CALLS).unwrap();
+    std::fs::write(&cases, CALL_CASES).unwrap();
+    let ran = run(&[
+        "policy",
+        "test",
+        cases.to_str().unwrap(),
+        "-f",
+        file.to_str().unwrap(),
+    ]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for line in [
+        "✗ taken for whole (",
+        "verdict: expected pending_approval, found bounced",
+        "/context/customer: `customer` is missing: text (id of the customer)",
+        "cost: refunds can't compute it",
+        "risk: high, raised by refunds",
+        "4 passed, 1 failed",
+    ] {
+        assert!(ran.stdout.contains(line), "{line}: {}", ran.stdout);
+    }
+    let ran = run(&["policy", "lint", file.to_str().unwrap()]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, "nothing found\n"), "{ran:?}");
+}

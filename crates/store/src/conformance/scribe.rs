@@ -272,6 +272,7 @@ pub fn facts(name: &str, agent: AgentId) -> ActionFacts {
         priority: Priority::Medium,
         risk: Risk::Medium,
         cost: None,
+        claimed: None,
         accepts: Accepts::default(),
         require_approval: false,
         policy: None,

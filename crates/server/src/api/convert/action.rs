@@ -1,10 +1,12 @@
 //! Actions, verdicts and what they quote: policies, conditions, requirements.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use signoff_api::action::{self as wire, PolicyRef, SubmitAnswer};
 use signoff_api::approval::{Requirement, Stage, StageState, Unresolved};
 use signoff_api::limits::{SHORT_TEXT_CHARS_MAX, TRACE_CHARS_MAX};
-use signoff_api::{Code, Decimal, Duration};
+use signoff_api::{Code, Decimal, Duration, FieldError};
 use signoff_core::action::{Accepts, Action, Claims, Cost, Trace};
 use signoff_core::condition::Report;
 use signoff_core::policy::Effect;
@@ -14,6 +16,7 @@ use signoff_engine::request::Submit;
 use signoff_engine::view::{ActionView, Content, Judged, Submitted};
 
 use super::super::problem::Refused;
+use super::call::call;
 use super::{Faults, ToCore, ToWire, seconds_left};
 
 /// An action on its way in.
@@ -40,9 +43,17 @@ pub(crate) fn submit(given: wire::Submit) -> Result<Submit, Refused> {
         .timeout
         .and_then(|timeout| span(&mut faults, "/timeout", timeout));
     let replaces = given.replaces.and_then(|id| faults.keep("/replaces", id.parse()));
+    if given.action.is_empty() && given.http.is_none() {
+        faults.add("/action", "`action` is missing");
+    }
+    let http = given.http.and_then(|given| call(&mut faults, given));
     faults.done(Code::InvalidRequest)?;
+    let name = match &http {
+        Some(call) if given.action.is_empty() => call.action_name(),
+        _ => given.action,
+    };
     let action = Action {
-        name: given.action,
+        name,
         inputs: given.inputs.unwrap_or_default(),
         context: given.context.unwrap_or_default(),
         claims: Claims {
@@ -58,6 +69,7 @@ pub(crate) fn submit(given: wire::Submit) -> Result<Submit, Refused> {
         timeout,
         require_approval: given.require_approval.unwrap_or_default(),
         accepts: accepts(&given.accepts.unwrap_or_default()),
+        http: http.map(Arc::new),
     };
     Ok(Submit {
         action,
@@ -269,6 +281,19 @@ impl ToWire for Judged {
             requirement: asks.then(|| verdict.requirement.to_wire()),
             expires_in: verdict.decide_within.filter(|_| asks).map(seconds_left),
             timeout_cut: (asks && verdict.timeout_cut).then_some(true),
+            incomplete: verdict.lacks.to_wire(),
+            raised: verdict.raised.as_deref().map(ToWire::to_wire),
+        }
+    }
+}
+
+impl ToWire for policy::Lack {
+    type Wire = FieldError;
+
+    fn to_wire(&self) -> FieldError {
+        FieldError {
+            pointer: self.pointer.clone(),
+            detail: self.why.clone(),
         }
     }
 }
@@ -301,6 +326,7 @@ impl ToWire for ActionView {
             priority: self.facts.priority.to_wire(),
             risk: self.facts.risk.to_wire(),
             estimated_cost: self.facts.cost.to_wire(),
+            claimed: self.facts.claimed.to_wire(),
             trace: claims.trace.to_wire(),
             digest: self.facts.digest.to_wire(),
             policy: self.submitted.policy.to_wire(),

@@ -126,6 +126,7 @@ pub(crate) fn approval(view: &ApprovalView, url: String) -> Approval {
         priority: row.priority.to_wire(),
         risk: row.risk.to_wire(),
         estimated_cost: row.cost.to_wire(),
+        claimed: row.claimed.to_wire(),
         trace: claims.trace.to_wire(),
         edits: row.edits.iter().zip(&view.editors).map(edited).collect(),
         digest: row.digest.to_wire(),

@@ -3,10 +3,12 @@
 mod action;
 mod approval;
 mod audit;
+mod call;
 mod execution;
 mod policy;
 mod principal;
 mod standing;
+mod raises;
 mod stats;
 mod stop;
 mod terms;

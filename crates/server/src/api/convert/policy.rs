@@ -103,14 +103,19 @@ fn doc(faults: &mut Faults, at: &str, given: wire::PolicyBody) -> PolicyDoc {
         actions: given.actions.unwrap_or_default(),
         agents: given.agents.unwrap_or_default(),
         labels: given.labels.unwrap_or_default(),
+        http: given.http.map(ToCore::to_core),
+        grant: given.grant.map(wire::OneOrMany::into_vec).unwrap_or_default(),
         risk: given.risk.map(ToCore::to_core),
         cost_over,
+        cost: given.cost,
+        floor: given.floor.map(ToCore::to_core),
         effect: given.effect.to_core(),
         conditions: conditions.into_iter().map(condition).collect(),
         otherwise: given.otherwise.map(ToCore::to_core),
         guard: given.guard.unwrap_or_default(),
         disabled: !given.enabled.unwrap_or(true),
         require_reason: given.require_reason.unwrap_or_default(),
+        context_schema: given.context_schema,
         require_decision_reason: given.require_decision_reason.unwrap_or_default(),
         valid_for,
         approval: terms(
@@ -200,14 +205,19 @@ impl ToWire for PolicyDoc {
             actions: unless_default(self.actions.clone()),
             agents: unless_default(self.agents.clone()),
             labels: unless_default(self.labels.clone()),
+            http: self.http.to_wire(),
+            grant: wire::OneOrMany::of(self.grant.clone()),
             risk: self.risk.as_ref().map(ToWire::to_wire),
             cost_over: self.cost_over.to_wire(),
+            cost: self.cost.clone(),
+            floor: self.floor.to_wire(),
             effect: self.effect.to_wire(),
             conditions: Some(self.conditions.to_wire()).filter(|list| !list.is_empty()),
             otherwise: self.otherwise.to_wire(),
             guard: unless_default(self.guard),
             enabled: self.disabled.then_some(false),
             require_reason: unless_default(self.require_reason),
+            context_schema: self.context_schema.clone(),
             require_decision_reason: unless_default(self.require_decision_reason),
             valid_for: self.valid_for.to_wire(),
             approval: unless_default(self.approval.to_wire()),
@@ -360,6 +370,7 @@ mod tests {
         let written = serde_json::json!({
             "name": "refunds", "description": "d", "actions": ["stripe.*"], "agents": ["bot"],
             "effect": "conditional", "otherwise": "deny", "guard": true, "enabled": false, "require_reason": true,
+            "context_schema": {"required": ["customer"], "properties": {"customer": {"default": null}}},
             "require_decision_reason": true, "valid_for": "2h",
             "conditions": [{"field": "amount", "operator": "lte", "value": 50}],
             "approval": {
@@ -385,6 +396,13 @@ mod tests {
         let doc = read(staged.clone()).unwrap();
         assert_eq!(doc.check(), Ok(()));
         assert_eq!(serde_json::to_value(doc.to_wire()).unwrap(), staged);
+        let calls = serde_json::json!({
+            "name": "calls", "effect": "deny", "http": {"methods": ["DELETE", "put"], "url": "/v1/*"},
+            "grant": ["stripe-*", "paypal"], "cost": "money(http.json.amount) / 100", "floor": {"risk": "high"}
+        });
+        let doc = read(calls.clone()).unwrap();
+        assert_eq!(doc.check(), Ok(()));
+        assert_eq!(serde_json::to_value(doc.to_wire()).unwrap(), calls);
         let least = serde_json::json!({"name": "a", "effect": "deny"});
         assert_eq!(
             serde_json::to_value(read(least.clone()).unwrap().to_wire()).unwrap(),

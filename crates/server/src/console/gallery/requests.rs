@@ -109,6 +109,7 @@ impl Ask {
             priority: self.priority,
             risk: self.risk,
             cost: self.cost.map(|cost| Cost::parse(cost).expect("a cost")),
+            claimed: None,
             accepts: Accepts {
                 edits: false,
                 info_requests: true,

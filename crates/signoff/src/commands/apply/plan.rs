@@ -140,7 +140,7 @@ fn flat(value: &Value) -> Map<String, Value> {
     let mut flat = Map::new();
     for (name, value) in value.as_object().into_iter().flatten() {
         match value {
-            Value::Object(parts) if name == "approval" || name == "labels" => {
+            Value::Object(parts) if matches!(name.as_str(), "approval" | "labels" | "http" | "floor") => {
                 flat.extend(
                     parts
                         .iter()

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::Serialize;
-use signoff_api::action::{Submit, VerdictKind};
-use signoff_api::cases::{Case, CaseFile};
+use signoff_api::action::Submit;
+use signoff_api::cases::{Case, CaseFile, ExpectedVerdict};
 use signoff_api::file::SignoffFile;
 use signoff_api::policy::Explanation;
 use signoff_client::{Client, Error};
@@ -28,8 +28,12 @@ A file of cases:
       agent: bot                         # also: labels, at, context, reason, priority, risk, cost
       inputs: {amount: 20}
       expect: {verdict: allowed, policy: small-refunds, conditions: [true]}
+    - http: {method: DELETE, url: https://api.example.com/v1/users/7}    # also: headers, body, json, grant
+      expect: {verdict: pending_approval, policy: all-deletes}
     - action: db.drop_all
       expect: {verdict: denied}          # or pending_approval; also: code
+    - action: stripe.refund
+      expect: {verdict: bounced, incomplete: [/context/customer]}    # sent back: it says too little
 
 Exit codes: 0 all as expected, 1 not, 3 misused or the server unreachable.";
 
@@ -119,7 +123,7 @@ pub(crate) async fn run(global: &Global, args: TestArgs) -> anyhow::Result<Exit>
             let name = case
                 .name
                 .clone()
-                .unwrap_or_else(|| format!("case {}: {}", at + 1, case.action));
+                .unwrap_or_else(|| format!("case {}: {}", at + 1, subject(case)));
             let outcome = match judge.explain(case).await {
                 Ok(explanation) => compared(case, explanation),
                 Err(error) if is_about_the_case(&error) => (vec![format!("{error:#}")], None),
@@ -137,6 +141,14 @@ pub(crate) async fn run(global: &Global, args: TestArgs) -> anyhow::Result<Exit>
     say(global, &outcomes)
 }
 
+/// What a case without a name is about.
+fn subject(case: &Case) -> String {
+    match &case.http {
+        Some(call) if case.action.is_empty() => format!("{} {}", call.method, call.url),
+        _ => case.action.clone(),
+    }
+}
+
 /// Whether an action was refused as it is written, rather than the whole test.
 fn is_about_the_case(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref::<Error>(), Some(Error::Problem(problem)) if matches!(problem.status, 400 | 422))
@@ -145,6 +157,7 @@ fn is_about_the_case(error: &anyhow::Error) -> bool {
 fn submit(case: &Case) -> Submit {
     Submit {
         action: case.action.clone(),
+        http: case.http.clone(),
         agent: case.agent.clone(),
         inputs: case.inputs.clone(),
         context: case.context.clone(),
@@ -165,8 +178,20 @@ fn compared(case: &Case, explanation: Explanation) -> (Vec<String>, Option<Expla
             wrong.push(format!("{what}: expected {expected}, found {found}"));
         }
     };
-    let expected = VerdictKind::from(expect.verdict);
-    differs("verdict", expected.to_string(), verdict.verdict.to_string());
+    let found = if verdict.incomplete.is_empty() {
+        verdict.verdict.as_str()
+    } else {
+        ExpectedVerdict::Bounced.as_str()
+    };
+    differs("verdict", expect.verdict.as_str().to_owned(), found.to_owned());
+    if let Some(pointers) = &expect.incomplete {
+        let found: Vec<&str> = verdict
+            .incomplete
+            .iter()
+            .map(|lack| lack.pointer.as_str())
+            .collect();
+        differs("incomplete", pointers.join(", "), found.join(", "));
+    }
     if let Some(policy) = &expect.policy {
         let governs = verdict.policy.as_ref().map_or("none", |policy| &policy.name);
         if !policy.eq_ignore_ascii_case(governs) {
