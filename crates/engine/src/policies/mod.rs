@@ -3,6 +3,7 @@
 mod history;
 mod lint;
 mod plan;
+mod simulate;
 
 pub(crate) use plan::{carry_out, plan_of_nothing};
 
@@ -30,6 +31,7 @@ use crate::{
 use plan::{Plan, candidate, check_one, plan, put_one};
 
 pub use plan::check_set as check_policies;
+pub use simulate::{SIMULATE_ACTIONS_MAX, SIMULATE_EXAMPLES_MAX, SIMULATE_SPAN_MAX};
 
 pub(super) fn set_view(version: u64, settings: Settings, rows: &Rows) -> PolicySetView {
     let mut policies: Vec<PolicyRow> = rows

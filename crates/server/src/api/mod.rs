@@ -23,6 +23,7 @@ mod problem;
 mod query;
 mod reference;
 mod shape;
+mod simulation;
 mod stops;
 mod stream;
 mod strict;
@@ -48,6 +49,7 @@ fn described() -> (Router<Doors>, OpenApi) {
         .merge(approvals::router())
         .merge(stops::router())
         .merge(policies::router())
+        .merge(simulation::router())
         .merge(policy_sets::router())
         .merge(agents::router())
         .merge(applications::router())
