@@ -24,8 +24,8 @@ const SHOWN: usize = 5;
 const AFTER_HELP: &str = "\
 The server judges what it has recorded by the file's policies and by those in force, each action at the time when it was
 asked for, with the agent as it is today, and lists where the two differ. Nothing is changed.
-Exit codes: 0 simulated, 1 with --fail-on-loosened where something that a reviewer denied would pass, 3 misused or the
-server unreachable.";
+Exit codes: 0 simulated, 1 refused by the server, or with --fail-on-loosened where something that a reviewer denied would
+pass, 3 misused or the server unreachable.";
 
 /// What to try, and on what.
 #[derive(Debug, Args)]
