@@ -2,6 +2,7 @@
 
 mod history;
 mod lint;
+mod pending;
 mod plan;
 mod simulate;
 

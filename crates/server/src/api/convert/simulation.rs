@@ -13,7 +13,7 @@ use super::super::problem::Refused;
 use super::{ToWire, apply, since};
 
 /// How far back a simulation looks where nobody says.
-pub(crate) const SIMULATE_SPAN: &str = "30d";
+const SIMULATE_SPAN: &str = "30d";
 
 /// A set to try.
 pub(crate) fn simulate(given: wire::PolicySimulate, now: Timestamp) -> Result<Simulate, Refused> {
