@@ -100,7 +100,7 @@ fn list(is_empty: bool, may_change: bool) -> String {
         total: "4 policies".to_owned(),
         is_empty,
         rows: if is_empty { Vec::new() } else { rows },
-        pages: vec![("After", "/policies?from=100".to_owned())],
+        pages: vec![("Next page", "/policies?from=100".to_owned())],
         findings: if is_empty { Findings::default() } else { findings() },
         settings: vec![
             ("What no policy covers", Inert::all("is refused")),

@@ -85,10 +85,10 @@ async fn list_page(visitor: &Visitor, asked: &PoliciesQuery) -> EngineResult<Pol
     };
     let mut pages = Vec::new();
     if from > 0 {
-        pages.push(("Before", page(from.saturating_sub(ROWS))));
+        pages.push(("Previous page", page(from.saturating_sub(ROWS))));
     }
     if found.len() > from + ROWS {
-        pages.push(("After", page(from + ROWS)));
+        pages.push(("Next page", page(from + ROWS)));
     }
     let settings = set.settings.to_wire();
     Ok(PoliciesPage {

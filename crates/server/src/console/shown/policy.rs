@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use signoff_api::policy::{Approver, Condition, Effect, Otherwise, PolicyBody, RiskMatch};
 
 use crate::console::inert::Inert;
-use crate::console::view::grouped;
+use crate::console::shown::trial::many;
 use crate::console::view::policy::{Mark, Pair};
 
 /// How many names a sentence says before it only counts.
@@ -67,7 +67,8 @@ fn subject(body: &PolicyBody) -> String {
             .iter()
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
-        subject = format!("{subject} by agents with {}", listed(&labels, "and"));
+        let agents = if body.agents.as_ref().is_none_or(Vec::is_empty) { " by agents" } else { "" };
+        subject = format!("{subject}{agents} with {}", listed(&labels, "and"));
     }
     match &body.risk {
         Some(RiskMatch::AtLeast(least)) => subject = format!("{subject} of {least} risk or above"),
@@ -94,13 +95,8 @@ fn holds(conditions: &[Condition]) -> String {
     match conditions {
         [] => String::new(),
         [one] => condition(one),
-        [first, more @ ..] => format!("{} and {} more", condition(first), listed_count(more.len())),
+        [first, more @ ..] => format!("{} and {} more", condition(first), many(more.len() as u64, "condition", "conditions")),
     }
-}
-
-fn listed_count(count: usize) -> String {
-    let noun = if count == 1 { "condition" } else { "conditions" };
-    format!("{} {noun}", grouped(count))
 }
 
 /// A condition as text.
@@ -300,12 +296,12 @@ pub fn stages(body: &PolicyBody, defaults: &[String]) -> Vec<String> {
     }
     let Some(stages) = rule.stages else {
         let approvers = rule.approvers.unwrap_or_default();
-        return vec![capital(&stage(
+        return vec![stage(
             &approvers,
             defaults,
             rule.quorum,
             rule.deny_quorum,
-        ))];
+        )];
     };
     let numbered = stages.iter().enumerate().map(|(at, one)| {
         let name = one
@@ -325,17 +321,9 @@ fn stage(approvers: &[Approver], defaults: &[String], quorum: Option<u32>, deny:
         names = defaults.iter().map(|name| named(name)).collect();
     }
     let (quorum, deny) = (quorum.unwrap_or(1), deny.unwrap_or(1));
-    let who = names.join(", or ");
-    let people = if quorum == 1 {
-        format!("one of {who} approves")
-    } else {
-        format!("{quorum} people of {who} approve")
-    };
-    if deny > 1 {
-        format!("{people}; {deny} denials end it.")
-    } else {
-        format!("{people}; one denial ends it.")
-    }
+    let approvals = many(quorum.into(), "approval", "approvals");
+    let denials = many(deny.into(), "denial ends it", "denials end it");
+    format!("{approvals} from {}; {denials}.", names.join(", or "))
 }
 
 fn approver(approver: &Approver) -> String {
@@ -360,12 +348,6 @@ pub fn named(name: &str) -> String {
             _ => other.to_owned(),
         },
     }
-}
-
-fn capital(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
-    first.chain(letters).collect()
 }
 
 #[cfg(test)]
@@ -413,15 +395,15 @@ mod tests {
         };
         assert_eq!(
             words(json!({})),
-            ["One of the members and admins approves; one denial ends it."]
+            ["1 approval from the members and admins; 1 denial ends it."]
         );
         assert_eq!(
             words(json!({"stages": [
                 {"name": "manager", "approvers": [{"context": "boss", "domains": ["example.com"]}]},
                 {"approvers": ["group:finance", "agent.owner"], "quorum": 2, "deny_quorum": 2}]})),
             [
-                "Stage 1, manager: one of the person named in the request’s boss (example.com) approves; one denial ends it.",
-                "Stage 2: 2 people of the group finance, or the agent’s owner approve; 2 denials end it."
+                "Stage 1, manager: 1 approval from the person named in the request’s boss (example.com); 1 denial ends it.",
+                "Stage 2: 2 approvals from the group finance, or the agent’s owner; 2 denials end it."
             ]
         );
         let allows = json!({"name": "a", "effect": "allow"});

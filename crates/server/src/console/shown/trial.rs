@@ -34,13 +34,21 @@ pub fn findings<'a>(found: impl Iterator<Item = &'a Finding>) -> Findings {
                 .policy
                 .as_ref()
                 .map(|name| (Inert::all(name), super::policy::href(name))),
-            message: Inert::all(&finding.message),
-            next: Inert::all(&finding.next),
+            message: Inert::all(&sentence(&finding.message)),
+            next: Inert::all(&sentence(&finding.next)),
         })
         .collect();
     let more = all.len().saturating_sub(FINDINGS);
     all.truncate(FINDINGS);
     Findings { shown: all, more }
+}
+
+/// Words as a sentence.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+    let text: String = first.chain(letters).collect();
+    if text.ends_with('.') { text } else { format!("{text}.") }
 }
 
 /// What becomes of requests that wait.
