@@ -22,6 +22,7 @@ mod origin;
 mod page;
 mod policies;
 mod policy_edit;
+mod policy_preview;
 mod session;
 mod stats;
 mod stop;

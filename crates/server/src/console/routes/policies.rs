@@ -18,7 +18,7 @@ use super::inbox::WAITING;
 use super::page::ok;
 use super::trouble::Trouble;
 use super::visitor::Visitor;
-use crate::api::convert::ToWire as _;
+use crate::api::convert::ToWire;
 use crate::console::inert::Inert;
 use crate::console::shown;
 use crate::console::shown::trial::many;
@@ -232,7 +232,6 @@ async fn policy_page(visitor: &Visitor, name: &str) -> EngineResult<PolicyPage> 
 }
 
 /// A policy that can't be written down is a fault of ours.
-#[expect(clippy::needless_pass_by_value, reason = "the shape of `map_err`")]
 pub(super) fn unwritten(why: impl std::fmt::Display) -> EngineError {
     tracing::error!(%why, "a policy could not be written as text");
     EngineError::Internal
@@ -249,7 +248,7 @@ fn waiting_line(view: &signoff_engine::view::ApprovalView) -> WaitingLine {
 /// The newest versions, each with what it changed.
 fn version_lines(versions: &[PolicyVersionView], visitor: &Visitor) -> Vec<VersionLine> {
     let value = |version: &PolicyVersionView| {
-        let body = version.policy.as_ref().map(|doc| doc.to_wire());
+        let body = version.policy.as_ref().map(ToWire::to_wire);
         body.and_then(|body| serde_json::to_value(body).ok())
     };
     let shown_versions = versions.iter().take(VERSIONS).enumerate();

@@ -7,34 +7,27 @@ use serde::Deserialize;
 use signoff_api::limits::BODY_BYTES_MAX;
 use signoff_api::policy::{PolicyApply, PolicyBody, PolicySettings};
 use signoff_core::authority::Operation;
-use signoff_core::time::Micros;
-use signoff_engine::request::{ApplyPolicies, Simulate};
+use signoff_engine::request::ApplyPolicies;
 use signoff_engine::view::PolicySetView;
-use signoff_engine::{EngineError, EngineResult, SIMULATE_ACTIONS_MAX};
+use signoff_engine::{EngineError, EngineResult};
 
 use super::fields::{Asked, Filled};
 use super::origin::FromHere;
 use super::page::page;
 use super::policies::{EXAMPLE, unwritten};
+use super::policy_preview::look;
 use super::trouble::Trouble;
 use super::visitor::Visitor;
 use crate::api::Refused;
 use crate::api::convert::{self, ToWire as _};
 use crate::console::inert::Inert;
-use crate::console::shown;
-use crate::console::shown::difference::differences;
-use crate::console::shown::trial::many;
-use crate::console::view::trial::{Conflict, EditForm, EditPage, PlanLine, Preview, Slip};
+use crate::console::view::trial::{Conflict, EditForm, EditPage, Preview, Slip};
 use crate::written;
 
 /// Largest form of a change: a text of 1 MiB as forms encode it.
 pub(super) const EDIT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest set that is changed as a whole in a form, as text.
 const SET_TEXT_MAX: usize = 256 * 1024;
-/// How far back a change is tried.
-const SPAN: Micros = Micros::seconds(30 * 86_400);
-/// How many actions of a trial are listed.
-const EXAMPLES: usize = 60;
 
 /// A policy to begin with.
 const NEW_POLICY: &str = "\
@@ -173,7 +166,7 @@ pub(super) async fn preview(
     Filled(form): Filled<ChangeForm>,
 ) -> Result<Response, Trouble> {
     let looked = match change(&visitor, &form, true) {
-        Ok(apply) => look(&visitor, apply).await,
+        Ok(apply) => look(&visitor, apply).await.map_err(Unfit::from),
         Err(unfit) => Err(unfit),
     };
     match looked {
@@ -390,97 +383,4 @@ fn faults_in<'a>(form: &ChangeForm, faults: impl Iterator<Item = (&'a str, &'a s
         slip(at, why)
     });
     faults.collect()
-}
-
-/// Looks at a change: the plan, what lint says, and what it would have changed in the past.
-async fn look(visitor: &Visitor, apply: ApplyPolicies) -> Result<Preview, Unfit> {
-    let (engine, caller) = (visitor.engine(), &visitor.caller);
-    let before = engine.policies(caller)?;
-    let applied = engine.apply_policies(caller, apply.clone(), None).await?;
-    let approvers = apply.settings.default_approvers.clone();
-    let findings = engine.lint(caller, Some(apply.policies.clone()), approvers)?;
-    let mut preview = Preview {
-        plan: plan(&before, &apply, &applied),
-        settings: settings(&before, &apply),
-        unchanged: many(
-            applied.unchanged.len() as u64,
-            "policy stays as it is",
-            "policies stay as they are",
-        ),
-        waiting: shown::trial::waiting(applied.pending),
-        findings: shown::trial::findings(findings.iter()),
-        trial: None,
-        no_trial: None,
-    };
-    if preview.is_nothing() {
-        return Ok(preview);
-    }
-    let simulate = Simulate {
-        policies: apply.policies,
-        settings: apply.settings,
-        since: visitor.now().plus(Micros(-SPAN.0)),
-        actions_max: SIMULATE_ACTIONS_MAX,
-        examples_max: EXAMPLES,
-    };
-    match engine.simulate(caller, simulate).await {
-        Ok(found) => preview.trial = Some(shown::trial::trial(&found, visitor.now())),
-        Err(error @ (EngineError::Busy { .. } | EngineError::Unavailable)) => {
-            preview.no_trial = Some(Inert::all(&format!("{error}; look again in a few seconds")));
-        }
-        Err(other) => return Err(other.into()),
-    }
-    Ok(preview)
-}
-
-fn plan(
-    before: &PolicySetView,
-    apply: &ApplyPolicies,
-    applied: &signoff_engine::view::PoliciesApplied,
-) -> Vec<PlanLine> {
-    let old = |name: &str| {
-        let mut rows = before.policies.iter();
-        let row = rows.find(|row| row.doc.name.eq_ignore_ascii_case(name));
-        row.map(|row| row.doc.to_wire())
-    };
-    let new = |name: &str| {
-        let mut docs = apply.policies.iter();
-        let doc = docs.find(|doc| doc.name.eq_ignore_ascii_case(name));
-        doc.map(|doc| doc.to_wire())
-    };
-    let value = |body: Option<&PolicyBody>| body.and_then(|body| serde_json::to_value(body).ok());
-    let line = |sign, word, name: &String| {
-        let (old, new) = (old(name), new(name));
-        let is_change = old.is_some() && new.is_some();
-        PlanLine {
-            sign,
-            word,
-            name: Inert::all(name),
-            sentence: new
-                .as_ref()
-                .or(old.as_ref())
-                .map(|body| Inert::all(&shown::policy::sentence(body))),
-            differences: if is_change {
-                differences(value(old.as_ref()).as_ref(), value(new.as_ref()).as_ref())
-            } else {
-                Vec::new()
-            },
-        }
-    };
-    let added = applied.added.iter().map(|name| line("+", "added", name));
-    let changed = applied.changed.iter().map(|name| line("~", "changed", name));
-    let removed = applied.removed.iter().map(|name| line("−", "removed", name));
-    added.chain(changed).chain(removed).collect()
-}
-
-/// Settings that the change brings.
-fn settings(before: &PolicySetView, apply: &ApplyPolicies) -> Vec<crate::console::view::policy::Difference> {
-    let mut after = before.settings.clone();
-    let change = &apply.settings;
-    after.unmatched = change.unmatched.unwrap_or(after.unmatched);
-    after.orphaned = change.orphaned.unwrap_or(after.orphaned);
-    if let Some(approvers) = &change.default_approvers {
-        after.default_approvers.clone_from(approvers);
-    }
-    let value = |settings: &signoff_core::policy::Settings| serde_json::to_value(settings.to_wire()).ok();
-    differences(value(&before.settings).as_ref(), value(&after).as_ref())
 }

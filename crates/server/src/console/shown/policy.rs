@@ -67,7 +67,11 @@ fn subject(body: &PolicyBody) -> String {
             .iter()
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
-        let agents = if body.agents.as_ref().is_none_or(Vec::is_empty) { " by agents" } else { "" };
+        let agents = if body.agents.as_ref().is_none_or(Vec::is_empty) {
+            " by agents"
+        } else {
+            ""
+        };
         subject = format!("{subject}{agents} with {}", listed(&labels, "and"));
     }
     match &body.risk {
@@ -95,7 +99,11 @@ fn holds(conditions: &[Condition]) -> String {
     match conditions {
         [] => String::new(),
         [one] => condition(one),
-        [first, more @ ..] => format!("{} and {} more", condition(first), many(more.len() as u64, "condition", "conditions")),
+        [first, more @ ..] => format!(
+            "{} and {} more",
+            condition(first),
+            many(more.len() as u64, "condition", "conditions")
+        ),
     }
 }
 
@@ -296,12 +304,7 @@ pub fn stages(body: &PolicyBody, defaults: &[String]) -> Vec<String> {
     }
     let Some(stages) = rule.stages else {
         let approvers = rule.approvers.unwrap_or_default();
-        return vec![stage(
-            &approvers,
-            defaults,
-            rule.quorum,
-            rule.deny_quorum,
-        )];
+        return vec![stage(&approvers, defaults, rule.quorum, rule.deny_quorum)];
     };
     let numbered = stages.iter().enumerate().map(|(at, one)| {
         let name = one

@@ -48,7 +48,11 @@ fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(char::to_uppercase).into_iter().flatten();
     let text: String = first.chain(letters).collect();
-    if text.ends_with('.') { text } else { format!("{text}.") }
+    if text.ends_with('.') {
+        text
+    } else {
+        format!("{text}.")
+    }
 }
 
 /// What becomes of requests that wait.
@@ -102,7 +106,7 @@ fn notes(found: &Simulation) -> Vec<String> {
     let mut notes = Vec::new();
     match found.cut_short {
         Some(CutShort::Actions) => {
-            notes.push("Older ones were not looked at: there are too many.".to_owned())
+            notes.push("Older ones were not looked at: there are too many.".to_owned());
         }
         Some(CutShort::Time) => notes.push("Older ones were not looked at: it took too long.".to_owned()),
         None => {}

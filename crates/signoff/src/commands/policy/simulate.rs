@@ -119,18 +119,16 @@ fn described(simulation: &Simulation) -> String {
         row("in force", &simulation.present),
         row("proposed", &simulation.proposed),
     ];
+    // Below the sum: what became of them.
     let by_outcome = simulation.outcomes.iter();
-    let by_outcome = by_outcome.map(|outcome| row(past(outcome.outcome), &outcome.proposed));
+    let by_outcome =
+        by_outcome.map(|outcome| row(&format!("· {}", past(outcome.outcome)), &outcome.proposed));
     let header = ["JUDGED BY", "ALLOWED", "ASKED", "SENT BACK", "DENIED"];
-    let _ = writeln!(text, "\n{}", table::render(header, sums));
-    let header = [
-        "RECORDED AS, BY PROPOSED",
-        "ALLOWED",
-        "ASKED",
-        "SENT BACK",
-        "DENIED",
-    ];
-    let _ = writeln!(text, "\n{}", table::render(header, by_outcome));
+    let _ = writeln!(
+        text,
+        "\n{}",
+        table::render(header, sums.into_iter().chain(by_outcome))
+    );
     if simulation.changes.is_empty() {
         text.push_str("\nnothing would be judged otherwise");
         return text;
@@ -164,8 +162,11 @@ fn example(action: &SimulatedAction) -> String {
     let id = action.approval_id.as_ref().unwrap_or(&action.action_id);
     let by = action.recorded.decided_by.as_ref();
     let by = by.map(|by| by.name.as_deref().unwrap_or(&by.id));
-    let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
-    let then = format!("{}{by}", past(action.recorded.outcome));
+    let then = match (action.recorded.outcome, by) {
+        (PastOutcome::DeniedByReviewer, Some(by)) => format!("denied by {by}"),
+        (PastOutcome::Approved, Some(by)) => format!("approved by {by}"),
+        (outcome, _) => past(outcome).to_owned(),
+    };
     format!(
         "  {day}  {}\n      then {}; in force {}; proposed {}  ({})\n",
         inert::line(&action.summary),

@@ -42,7 +42,8 @@ fn a_file_that_loosens_what_people_denied_says_so_and_fails_where_it_should() {
     for expected in [
         "2 actions since",
         "! a reviewer denied it, and it would pass: 1",
-        "then denied by a reviewer by",
+        "then denied by admin-key; in force",
+        "· denied by a reviewer  1 ",
         "in force asked by `small`; proposed allowed by `small`",
         &id,
         "1 of 2 actions would be judged otherwise",
