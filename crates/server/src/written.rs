@@ -122,6 +122,9 @@ mod tests {
             let policy: PolicyBody = serde_json::from_value(policy).unwrap();
             let text = to_yaml(&policy).unwrap();
             assert_eq!(yaml::<PolicyBody>(&text).unwrap(), policy, "{text}");
+            // As browsers send what stands in a form.
+            let sent = text.replace('\n', "\r\n");
+            assert_eq!(yaml::<PolicyBody>(&sent).unwrap(), policy, "{sent:?}");
         }
     }
 

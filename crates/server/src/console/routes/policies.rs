@@ -8,6 +8,8 @@ use serde::Deserialize;
 use signoff_api::policy::PolicySettings;
 use signoff_core::authority::Operation;
 use signoff_core::lint::{Finding, Severity};
+use signoff_core::policy::PolicyDoc;
+use signoff_core::requirement::Approver;
 use signoff_core::rows::PolicyRow;
 use signoff_engine::request::ApprovalFilter;
 use signoff_engine::view::{PendingByPolicy, PolicyVersionView};
@@ -69,7 +71,7 @@ pub(super) async fn list(visitor: Visitor, Asked(asked): Asked<PoliciesQuery>) -
 async fn list_page(visitor: &Visitor, asked: &PoliciesQuery) -> EngineResult<PoliciesPage> {
     let (engine, caller) = (visitor.engine(), &visitor.caller);
     let set = engine.policies(caller)?;
-    let findings = engine.lint(caller, None, None)?;
+    let findings = lint(visitor, None, None).await?;
     let pending = engine.pending_by_policy(caller).await?;
     let by_policy = bad_by_policy(&findings);
     let wanted = asked.q.trim().to_ascii_lowercase();
@@ -135,6 +137,20 @@ fn settings_in_words(settings: &PolicySettings) -> Vec<(&'static str, Inert)> {
     ]
 }
 
+/// What is wrong with a set, or with the one in force. A large one takes a while, which holds up nobody else.
+pub(super) async fn lint(
+    visitor: &Visitor,
+    policies: Option<Vec<PolicyDoc>>,
+    approvers: Option<Vec<Approver>>,
+) -> EngineResult<Vec<Finding>> {
+    let (engine, caller) = (visitor.engine().clone(), visitor.caller.clone());
+    let found = tokio::task::spawn_blocking(move || engine.lint(&caller, policies, approvers));
+    found.await.map_err(|error| {
+        tracing::error!(%error, "lint broke off");
+        EngineError::Internal
+    })?
+}
+
 /// How many findings there are about each policy, and how bad the worst is.
 type BadByPolicy = BTreeMap<String, (u64, Severity)>;
 
@@ -182,7 +198,7 @@ pub(super) async fn show(visitor: Visitor, Path(name): Path<String>) -> Result<R
 async fn policy_page(visitor: &Visitor, name: &str) -> EngineResult<PolicyPage> {
     let (engine, caller) = (visitor.engine(), &visitor.caller);
     let row = engine.policy(caller, name)?;
-    let mut findings = engine.lint(caller, None, None)?;
+    let mut findings = lint(visitor, None, None).await?;
     findings.retain(|finding| {
         let about = finding.policy.as_ref();
         about.is_some_and(|about| about.eq_ignore_ascii_case(&row.doc.name))

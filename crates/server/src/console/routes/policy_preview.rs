@@ -7,6 +7,7 @@ use signoff_engine::request::{ApplyPolicies, Simulate};
 use signoff_engine::view::{PoliciesApplied, PolicySetView};
 use signoff_engine::{EngineError, EngineResult, SIMULATE_ACTIONS_MAX};
 
+use super::policies::lint;
 use super::visitor::Visitor;
 use crate::api::convert::ToWire;
 use crate::console::inert::Inert;
@@ -27,7 +28,7 @@ pub(super) async fn look(visitor: &Visitor, apply: ApplyPolicies) -> EngineResul
     let before = engine.policies(caller)?;
     let applied = engine.apply_policies(caller, apply.clone(), None).await?;
     let approvers = apply.settings.default_approvers.clone();
-    let findings = engine.lint(caller, Some(apply.policies.clone()), approvers)?;
+    let findings = lint(visitor, Some(apply.policies.clone()), approvers).await?;
     let mut preview = Preview {
         plan: plan(&before, &apply, &applied),
         settings: settings(&before, &apply),

@@ -144,7 +144,10 @@ fn words(kind: ChangeKind) -> (&'static str, &'static str) {
         K::UndecidedNowAllowed => ("Nobody decided it, and it would pass", "bad"),
         K::ApprovedNowDenied => ("People approved it, and it would be denied", "still"),
         K::AllowedNowDenied => ("Policy allowed it, and it would be denied", "still"),
-        K::NowSentBack => ("It would go back to the agent, for want of a reason", "still"),
+        K::NowSentBack => (
+            "It would go back to the agent, which left out what is required",
+            "still",
+        ),
         K::AllowedNowAsked => ("Policy allowed it, and people would be asked", "still"),
         K::DeniedNowAsked => ("Policy denied it, and people would be asked", "still"),
         K::OtherApprovers => ("Other people would be asked, or on other terms", "still"),

@@ -212,7 +212,7 @@ fn headline(code: &str) -> String {
         "undecided_now_allowed" => "! nobody decided it, and it would pass",
         "approved_now_denied" => "people approved it, and it would be denied",
         "allowed_now_denied" => "policy allowed it, and it would be denied",
-        "now_sent_back" => "it would go back to the agent, which gave no reason",
+        "now_sent_back" => "it would go back to the agent, which left out what is required",
         "allowed_now_asked" => "policy allowed it, and people would be asked",
         "denied_now_asked" => "policy denied it, and people would be asked",
         "other_approvers" => "other people would be asked, or on other terms",
