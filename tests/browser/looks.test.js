@@ -43,6 +43,7 @@ const paths = () => [
   `/approvals/${ids.refund}?step=deny`, `/approvals/${ids.mail}`, `/approvals/${ids.mail}?full=1&step=approve`,
   `/approvals/${ids.deploy}?step=approve`, `/approvals/${ids.drop}`, `/approvals/${ids.done}`, "/audit", "/audit/5", "/stats", "/keys",
   "/approvals/nothing", "/stop", "/stop?target=workspace", "/stop?target=archive-bot",
+  "/policies", "/policies?q=nothing", "/policies/refunds", "/policies/edit", "/policies/edit?policy=refunds",
 ];
 
 const signedIn = async (options) => {

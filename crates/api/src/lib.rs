@@ -24,6 +24,7 @@ pub mod page;
 pub mod policy;
 pub mod problem;
 pub mod secret;
+pub mod simulation;
 pub mod stats;
 pub mod status;
 pub mod stop;

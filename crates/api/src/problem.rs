@@ -208,6 +208,8 @@ codes! {
     TooManyPending "too_many_pending" 429 "too many pending approvals" Some("wait until some are decided, or cancel what is not needed any more");
     /// Too many requests in a short time.
     RateLimited "rate_limited" 429 "too many requests" Some("try again after the seconds in `retry-after`");
+    /// Something of the kind runs already.
+    Busy "busy" 429 "busy" Some("wait for the one that runs, and try again after the seconds in `retry-after`");
     /// A policy can't be saved as it is.
     PolicyInvalid "policy_invalid" 422 "invalid policy" Some("correct the places named in `errors`; nothing was changed");
     /// The request says too little for its policy: nobody was asked, and nothing was stored.

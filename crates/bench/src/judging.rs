@@ -85,6 +85,7 @@ pub(crate) fn measure(pace: &Pace) -> anyhow::Result<()> {
             risk: action.risk,
             priority: action.priority,
             now,
+            past: None,
         };
         if let Some(condition) = bare.get(black_box(action.name.as_str())) {
             black_box(condition.evaluate(&sight));

@@ -7,6 +7,7 @@ use signoff_api::policy::{
     Explanation, Policy, PolicyApplied, PolicyApply, PolicyBody, PolicyRemoveQuery, PolicySet,
     PolicySetVersion, PolicyVersion,
 };
+use signoff_api::simulation::{PolicySimulate, Simulation};
 use signoff_api::{Page, PageQuery};
 
 use crate::transport::Client;
@@ -71,6 +72,11 @@ impl Client {
     /// What is wrong with a set: the one in force, or one to be applied.
     pub async fn policy_lint(&self, set: &PolicyLint) -> crate::Result<Findings> {
         self.post(&["v1", "policies", "lint"]).json(set).send().await
+    }
+
+    /// What a set that is not in force would have said of what was asked before.
+    pub async fn policy_simulate(&self, set: &PolicySimulate) -> crate::Result<Simulation> {
+        self.post(&["v1", "policies", "simulate"]).json(set).send().await
     }
 
     /// Why an action gets the verdict it gets.

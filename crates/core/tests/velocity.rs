@@ -109,7 +109,11 @@ fn ended(status: ApprovalStatus) -> Event {
 fn allowed(name: &str, agent: AgentId, counted: Vec<Counted>) -> Event {
     let mut action = support::facts();
     (action.name, action.agent, action.counted) = (name.to_owned(), agent, counted);
-    Event::ActionAllowed(ActionAllowed { action, run_by: NOON })
+    Event::ActionAllowed(ActionAllowed {
+        action,
+        run_by: NOON,
+        standing: None,
+    })
 }
 
 fn asked(counted: Vec<Counted>) -> Event {

@@ -65,6 +65,11 @@ impl Opened {
         self.by_record.get(&seq)?.get(&name).map(Vec::as_slice)
     }
 
+    /// Whether it is there.
+    pub(crate) fn has(&self, seq: u64, name: PayloadName) -> bool {
+        self.bytes(seq, name).is_some()
+    }
+
     pub(crate) fn text(&self, seq: u64) -> Option<String> {
         self.bytes(seq, PayloadName::Text)
             .map(|bytes| String::from_utf8_lossy(bytes).into_owned())

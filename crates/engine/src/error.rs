@@ -97,6 +97,14 @@ pub enum EngineError {
         /// When to try again.
         retry_after_seconds: u64,
     },
+    /// Something of this kind runs already, and one at a time is enough.
+    #[error("{what}")]
+    Busy {
+        /// What runs, as a sentence.
+        what: &'static str,
+        /// When to try again.
+        retry_after_seconds: u64,
+    },
     /// A stop is in force: one sentence for whoever asked.
     #[error("{0}")]
     Stopped(String),

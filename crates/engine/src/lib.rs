@@ -46,7 +46,7 @@ pub use credential::{ADMIN_KEY_CHARS_MIN, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, EngineResult};
 pub use idempotency::KEY_CHARS_MAX;
-pub use policies::check_policies;
+pub use policies::{SIMULATE_ACTIONS_MAX, SIMULATE_EXAMPLES_MAX, SIMULATE_SPAN_MAX, check_policies};
 pub use submit::{PENDING_PER_AGENT_MAX, explain};
 pub use verify::verify_store;
 

@@ -199,6 +199,21 @@ pub struct ApplyPolicies {
     pub dry_run: bool,
 }
 
+/// A set to try on what was asked before; it changes nothing.
+#[derive(Debug, Clone)]
+pub struct Simulate {
+    /// All policies, older first where ages tie. Those of the same name keep their age.
+    pub policies: Vec<PolicyDoc>,
+    /// Settings that would change with them.
+    pub settings: SettingsChange,
+    /// From when on; at most 400 days back.
+    pub since: Timestamp,
+    /// How many actions to look at, newest first; 1 to 50,000.
+    pub actions_max: u64,
+    /// How many changed actions to list; at most 200.
+    pub examples_max: usize,
+}
+
 /// Settings of the workspace; what is absent stays.
 #[derive(Debug, Clone, Default)]
 pub struct SettingsChange {

@@ -12,6 +12,7 @@ use signoff_core::{
     id::WorkspaceId,
 };
 use signoff_store::{Store, StoreError};
+use tokio::sync::Semaphore;
 
 use crate::{EngineError, EngineResult, seal::WorkspaceKey, snapshot::Snapshot, view::Caller};
 
@@ -24,6 +25,8 @@ pub(crate) struct Tenant {
     told: Mutex<u64>,
     /// When the snapshot was last compared with the head.
     compared: tokio::sync::Mutex<Option<Instant>>,
+    /// One simulation at a time.
+    pub(crate) simulating: Arc<Semaphore>,
 }
 
 impl Tenant {
@@ -42,6 +45,7 @@ impl Tenant {
             snapshot: ArcSwap::from_pointee(snapshot),
             told: Mutex::new(told),
             compared: tokio::sync::Mutex::default(),
+            simulating: Arc::new(Semaphore::new(1)),
         })
     }
 

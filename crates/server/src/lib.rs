@@ -5,6 +5,7 @@ pub mod console;
 mod doors;
 mod layers;
 pub mod offline;
+pub mod written;
 
 pub use doors::Doors;
 

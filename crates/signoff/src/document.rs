@@ -6,15 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde::de::DeserializeOwned;
 use signoff_api::limits::{BODY_BYTES_MAX, POLICY_SET_BYTES_MAX};
-
-/// How deep YAML may nest.
-const DEPTH_MAX: usize = 64;
-/// How many nodes YAML may have, those that aliases repeat included.
-const NODES_MAX: usize = 200_000;
-/// How many aliases YAML may use.
-const ALIASES_MAX: usize = 1_000;
-/// Names at least this alike can be misspellings of each other (Jaro-Winkler).
-const LIKENESS_MIN: f64 = 0.75;
+use signoff_server::written::{meant, yaml};
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,62 +69,7 @@ fn parse<T: DeserializeOwned>(language: Language, text: &str) -> anyhow::Result<
             serde_json::from_str(text).map_err(|error| anyhow::anyhow!(meant(&error.to_string())))
         }
         Language::Toml => toml::from_str(text).map_err(|error| anyhow::anyhow!(meant(&error.to_string()))),
-        Language::Yaml => yaml(text),
-    }
-}
-
-fn yaml<T: DeserializeOwned>(text: &str) -> anyhow::Result<T> {
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_depth: DEPTH_MAX, max_nodes: NODES_MAX, max_aliases: ALIASES_MAX, max_documents: 1,
-        },
-        alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: NODES_MAX, max_alias_expansions_per_anchor: ALIASES_MAX,
-        },
-        // `no` is a word, not false.
-        strict_booleans: true,
-        with_snippet: false,
-    };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let words = error.to_string();
-        let place = error
-            .location()
-            .map(|at| format!("line {}, column {}", at.line(), at.column()));
-        let words = match place {
-            Some(place) if !words.contains("line ") => format!("{words} at {place}"),
-            _ => words,
-        };
-        anyhow::anyhow!(meant(&words))
-    })
-}
-
-/// The words of a reader, with the name that was probably meant by one it does not know.
-fn meant(words: &str) -> String {
-    let Some((before, rest)) = ["unknown field `", "unknown variant `"]
-        .into_iter()
-        .find_map(|lead| words.split_once(lead))
-    else {
-        return words.to_owned();
-    };
-    let (Some((given, _)), Some((_, expected))) = (rest.split_once('`'), rest.split_once("expected ")) else {
-        return words.to_owned();
-    };
-    // Readers differ in how they quote what they know.
-    let expected = expected.split(" at line ").next().unwrap_or_default();
-    let known = expected
-        .split([' ', ',', '`', '\n'])
-        .filter(|name| !matches!(*name, "" | "one" | "of" | "or"));
-    let nearest = known
-        .map(|name| (strsim::jaro_winkler(&given.to_ascii_lowercase(), name), name))
-        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
-        .max_by(|left, right| left.0.total_cmp(&right.0));
-    match nearest {
-        Some((_, name)) => {
-            let kind = &words[before.len()..words.len() - rest.len() - 1];
-            let place = words.find(" at line ").map_or("", |at| &words[at..]);
-            format!("{before}{kind}`{given}`, did you mean `{name}`?{place}")
-        }
-        None => words.to_owned(),
+        Language::Yaml => yaml(text).map_err(|words| anyhow::anyhow!(words)),
     }
 }
 

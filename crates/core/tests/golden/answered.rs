@@ -1,9 +1,10 @@
 //! Standing approvals and changes by approvers in the golden log.
 
 use signoff_core::{
+    action::{Priority, Risk},
     condition::Condition,
     event::{
-        ActionAllowed, ApprovalEdited, ApprovalEnd, ApprovalStatus, ApprovalVoted, Ballot, Event,
+        ActionAllowed, ApprovalEdited, ApprovalEnd, ApprovalStatus, ApprovalVoted, Ballot, Claimed, Event,
         ExecutionOrigin, ExecutionTouched, Nothing, StandingGranted,
     },
     id::StandingId,
@@ -12,6 +13,7 @@ use signoff_core::{
     time::Micros,
 };
 
+use super::counted::counted;
 use super::{Builder, DANA, ROBIN, action, agent, facts, refunds, requirement, secret};
 use crate::support::{AGENT, person, raw};
 
@@ -20,12 +22,12 @@ const STANDING: StandingId = StandingId(raw(0xe1));
 impl Builder {
     /// Granted with an approval, used twice, one permission taken, taken back.
     pub(super) fn answered_ahead(&mut self) {
-        self.ask(0x71, |_| {});
+        self.ask(0x81, |_| {});
         let granted = StandingGranted {
             agent: AGENT,
             action: "stripe.refund".into(),
             policy: refunds(2),
-            approval: action(0x71).approval(),
+            approval: action(0x81).approval(),
             expires_at: self.now.plus(Micros::seconds(8 * 3600)),
             uses: Some(3),
             condition: Some(Condition::Expression("context.amount <= 80".into())),
@@ -35,7 +37,7 @@ impl Builder {
             STANDING,
             Event::StandingGranted(Box::new(granted)),
         );
-        for number in [0x72, 0x73] {
+        for number in [0x82, 0x83] {
             let allowed = ActionAllowed {
                 action: facts("Stripe.Refund", Some(refunds(2))),
                 run_by: self.now.plus(Micros::seconds(3600)),
@@ -54,14 +56,14 @@ impl Builder {
             standing: Some(STANDING),
         };
         let consumed = Event::ExecutionConsumed(ExecutionTouched { origin: Some(origin) });
-        self.push(&agent(), action(0x73).execution(), consumed);
+        self.push(&agent(), action(0x83).execution(), consumed);
         self.push(&person(ROBIN), STANDING, Event::StandingRevoked(Nothing {}));
     }
 
     /// One votes, another changes what is asked, which voids it, and approves it so.
     pub(super) fn edited(&mut self) {
-        let id = action(0x74).approval();
-        self.ask(0x74, |_| {});
+        let id = action(0x84).approval();
+        self.ask(0x84, |requested| requested.action.counted = counted(Some("80")));
         self.voted(id, ROBIN, secret(0xdd), None);
         let edited = ApprovalEdited {
             digest: secret(0xde),
@@ -73,8 +75,12 @@ impl Builder {
                 ..requirement()
             },
             valid_for: Micros::seconds(3600),
-            levels: None,
-            counted: Vec::new(),
+            levels: Some(Claimed {
+                priority: Priority::High,
+                risk: Risk::Medium,
+                cost: None,
+            }),
+            counted: counted(Some("50")),
         };
         self.push_with(
             &person(DANA),

@@ -12,7 +12,7 @@ use signoff_core::{
 use super::{Builder, DANA, action, agent, facts};
 use crate::support::{person, raw};
 
-const REFUND_CALLS: PolicyId = PolicyId(raw(0xb4));
+const REFUND_CALLS: PolicyId = PolicyId(raw(0xb5));
 
 fn refund_calls() -> PolicyDoc {
     let schema = json!({
@@ -54,7 +54,7 @@ impl Builder {
             risk: Risk::Low,
             cost: None,
         };
-        self.ask(0x71, |requested| {
+        self.ask(0x91, |requested| {
             requested.action.policy = Some(reference.clone());
             requested.action.risk = Risk::High;
             requested.action.priority = Priority::High;
@@ -68,6 +68,6 @@ impl Builder {
             action: denied,
             code: ReasonCode::PolicyDenied,
         };
-        self.push(&agent(), action(0x72), Event::ActionDenied(denied));
+        self.push(&agent(), action(0x92), Event::ActionDenied(denied));
     }
 }

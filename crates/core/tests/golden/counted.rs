@@ -26,7 +26,7 @@ fn daily() -> PolicyDoc {
     }
 }
 
-fn counted(amount: Option<&str>) -> Vec<Counted> {
+pub(super) fn counted(amount: Option<&str>) -> Vec<Counted> {
     let amount = amount.and_then(Amount::parse);
     vec![Counted {
         policy: DAILY,
@@ -48,6 +48,7 @@ impl Builder {
         let event = Event::ActionAllowed(ActionAllowed {
             action: allowed,
             run_by,
+            standing: None,
         });
         self.push(&agent(), action(0x71), event);
         // One stays, one is denied, one lapses after it was approved, one has no amount.

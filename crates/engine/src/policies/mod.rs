@@ -2,7 +2,9 @@
 
 mod history;
 mod lint;
+mod pending;
 mod plan;
+mod simulate;
 
 pub(crate) use plan::{carry_out, plan_of_nothing, put_one, with_policy};
 
@@ -31,6 +33,7 @@ use crate::{
 use plan::{Plan, candidate, check_one, plan, plan_of_one};
 
 pub use plan::check_set as check_policies;
+pub use simulate::{SIMULATE_ACTIONS_MAX, SIMULATE_EXAMPLES_MAX, SIMULATE_SPAN_MAX};
 
 pub(super) fn set_view(version: u64, settings: Settings, rows: &Rows) -> PolicySetView {
     let mut policies: Vec<PolicyRow> = rows

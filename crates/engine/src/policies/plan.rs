@@ -13,6 +13,7 @@ use signoff_core::{
     judge::{PolicySet, Prepared},
     policy::{Orphaned, POLICIES_MAX, PolicyDoc, PolicyRef, Settings},
     rows::PolicyRow,
+    stop::Stops,
 };
 
 use crate::{
@@ -240,6 +241,15 @@ pub(crate) fn carry_out(
 
 /// The set that a plan leads to, for judging in advance.
 pub(super) fn candidate(snapshot: &Snapshot, plan: &Plan) -> EngineResult<PolicySet> {
+    candidate_under(snapshot, plan, snapshot.policies.stops().clone())
+}
+
+/// The same under other stops than those in force.
+pub(super) fn candidate_under(snapshot: &Snapshot, plan: &Plan, stops: Stops) -> EngineResult<PolicySet> {
+    let compiled = snapshot.policies.policies().iter();
+    let compiled: HashMap<(PolicyId, u64), &Arc<Prepared>> = compiled
+        .map(|policy| ((policy.reference.id, policy.reference.version), policy))
+        .collect();
     let mut by_age: BTreeMap<(u64, PolicyId), (u64, &PolicyDoc)> = in_force(snapshot)
         .map(|row| ((row.age, row.id), (row.version, &row.doc)))
         .collect();
@@ -249,6 +259,9 @@ pub(super) fn candidate(snapshot: &Snapshot, plan: &Plan) -> EngineResult<Policy
         by_age.insert((*age, *id), (*version, doc));
     }
     let prepared = by_age.into_iter().map(|((_, id), (version, doc))| {
+        if let Some(policy) = compiled.get(&(id, version)) {
+            return Ok(Arc::clone(policy));
+        }
         let reference = PolicyRef {
             id,
             name: doc.name.clone(),
@@ -266,7 +279,6 @@ pub(super) fn candidate(snapshot: &Snapshot, plan: &Plan) -> EngineResult<Policy
         .settings
         .clone()
         .unwrap_or_else(|| snapshot.settings().clone());
-    let stops = snapshot.policies.stops().clone();
     let set = PolicySet::new(prepared, settings, stops).map_err(|_| EngineError::Internal)?;
     Ok(set.among(Arc::clone(snapshot.policies.people())))
 }

@@ -2,7 +2,7 @@
 
 use super::{ActorView, Named};
 use signoff_core::{
-    id::{ChannelId, GroupId, KeyId, OperatorId, WorkspaceId},
+    id::{ChannelId, GroupId, KeyId, OperatorId, PolicyId, WorkspaceId},
     policy::{Orphaned, PolicyDoc, Settings},
     rows::{AgentRow, ApplicationRow, OperatorRow, PolicyRow},
     time::Timestamp,
@@ -54,6 +54,22 @@ impl PendingChange {
     /// All of them.
     pub fn total(self) -> u64 {
         self.allowed + self.denied + self.asked
+    }
+}
+
+/// How many requests wait under each policy.
+#[derive(Debug, Clone, Default)]
+pub struct PendingByPolicy {
+    /// For those under which any wait.
+    pub counts: std::collections::BTreeMap<PolicyId, u64>,
+    /// Whether all were counted; else there may be more.
+    pub is_whole: bool,
+}
+
+impl PendingByPolicy {
+    /// How many wait under one.
+    pub fn count(&self, policy: PolicyId) -> u64 {
+        self.counts.get(&policy).copied().unwrap_or_default()
     }
 }
 

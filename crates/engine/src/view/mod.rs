@@ -3,6 +3,7 @@
 mod governance;
 mod log;
 mod requests;
+mod simulation;
 mod stops;
 
 use secrecy::SecretString;
@@ -17,6 +18,7 @@ pub use signoff_store::DeliveryState;
 pub use governance::*;
 pub use log::*;
 pub use requests::*;
+pub use simulation::*;
 pub use stops::*;
 
 /// Who calls, and where: established by `Engine::authenticate` or `Engine::session`.

@@ -24,6 +24,7 @@ mod query;
 mod reference;
 mod shape;
 mod standing;
+mod simulation;
 mod stops;
 mod stream;
 mod strict;
@@ -50,6 +51,7 @@ fn described() -> (Router<Doors>, OpenApi) {
         .merge(standing::router())
         .merge(stops::router())
         .merge(policies::router())
+        .merge(simulation::router())
         .merge(policy_sets::router())
         .merge(agents::router())
         .merge(applications::router())

@@ -117,6 +117,15 @@ impl From<EngineError> for Refused {
                     ..refused
                 };
             }
+            EngineError::Busy {
+                retry_after_seconds, ..
+            } => {
+                let refused = Self::new(Code::Busy, detail);
+                return Self {
+                    retry_after_seconds: Some(retry_after_seconds),
+                    ..refused
+                };
+            }
             EngineError::Unavailable => {
                 let refused = Self::new(Code::Unavailable, detail);
                 return Self {

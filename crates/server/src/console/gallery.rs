@@ -4,6 +4,7 @@
 mod approvals;
 mod pages;
 mod people;
+mod policies;
 mod requests;
 mod stops;
 mod tests;

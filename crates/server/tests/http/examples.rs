@@ -151,6 +151,10 @@ async fn policy(world: &World, operation: &str, caller: Who) -> Option<Example> 
             Example::with("/v1/policies/explain", action)
         }
         "policy_lint" => Example::with("/v1/policies/lint", json!({"policies": [body("a")]})),
+        "policy_simulate" => Example::with(
+            "/v1/policies/simulate",
+            json!({"policies": [body("a")], "since": "7d"}),
+        ),
         "policy_view" => Example::get("/v1/policies/ask"),
         "policy_update" => {
             let name = made().await;

@@ -1,6 +1,7 @@
 //! `signoff policy`: the rules, why one of them governs, whether they say what was meant, and what is wrong with them.
 
 mod lint;
+mod simulate;
 mod test;
 
 use std::path::PathBuf;
@@ -69,6 +70,8 @@ pub(crate) enum PolicyCommand {
     Test(test::TestArgs),
     /// Look for policies that can't do what they say
     Lint(lint::LintArgs),
+    /// Try policies on what was asked before: what would be judged otherwise
+    Simulate(simulate::SimulateArgs),
     /// Say why an action gets the verdict it gets
     Explain {
         #[command(flatten)]
@@ -106,10 +109,11 @@ pub(crate) async fn run(global: &Global, command: PolicyCommand) -> anyhow::Resu
     let client = match command {
         PolicyCommand::Test(args) => return test::run(global, args).await,
         PolicyCommand::Lint(args) => return lint::run(global, args).await,
+        PolicyCommand::Simulate(args) => return simulate::run(global, args).await,
         _ => connect(global, Side::Operator)?,
     };
     match command {
-        PolicyCommand::Test(_) | PolicyCommand::Lint(_) => {}
+        PolicyCommand::Test(_) | PolicyCommand::Lint(_) | PolicyCommand::Simulate(_) => {}
         PolicyCommand::List => list(global, &client.policy_list().await?)?,
         PolicyCommand::Show { name } => {
             let policy = client.policy_view(&name).await?;

@@ -24,6 +24,7 @@ const COMMANDS: &[&str] = &[
     "policy apply",
     "policy test",
     "policy lint",
+    "policy simulate",
     "policy explain",
     "apply",
     "schema",

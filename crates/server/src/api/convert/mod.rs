@@ -9,6 +9,7 @@ mod policy;
 mod principal;
 mod standing;
 mod raises;
+mod simulation;
 mod stats;
 mod stop;
 mod terms;
@@ -20,6 +21,7 @@ pub(crate) use audit::{event_filter, since};
 pub(crate) use execution::{report, settle};
 pub(crate) use policy::{apply, policy_doc, settings, to_lint};
 pub(crate) use principal::{operator_create, operator_update, secret, webhook_create, webhook_update};
+pub(crate) use simulation::simulate;
 pub(crate) use stop::check_reason;
 
 use signoff_api::limits::TEXT_CHARS_MAX;

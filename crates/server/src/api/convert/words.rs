@@ -1,6 +1,6 @@
 //! Closed lists of words that wire and domain spell alike: a new one on either side fails to compile here.
 
-use signoff_api::{action, approval, common, execution, lint, operator, policy, webhook};
+use signoff_api::{action, approval, common, execution, lint, operator, policy, simulation, webhook};
 use signoff_core::{
     action as core_action, actor, approval as core_approval, condition, event, judge, lint as core_lint,
     policy as core_policy, requirement,
@@ -77,6 +77,14 @@ to_wire! {
     event::ReportOutcome => execution::Outcome {
         Success => Success, Failure => Failure, Partial => Partial, Blocked => Blocked,
     }
+    signoff_engine::view::PastOutcome => simulation::PastOutcome {
+        DeniedByReviewer => DeniedByReviewer, Denied => Denied, Stopped => Stopped, Expired => Expired,
+        Cancelled => Cancelled, Superseded => Superseded, Pending => Pending, Approved => Approved, Allowed => Allowed,
+    }
+    signoff_engine::view::Simulated => simulation::SimulatedKind {
+        Allowed => Allowed, Asked => PendingApproval, SentBack => SentBack, Denied => Denied,
+    }
+    signoff_engine::view::CutShort => simulation::CutShort { Actions => Actions, Time => Time }
     signoff_engine::view::DeliveryState => webhook::DeliveryStatus {
         Waiting => Pending, Delivered => Delivered, Failed => Failed,
     }

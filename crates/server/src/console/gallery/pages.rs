@@ -23,6 +23,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
     pages.extend(lists());
     pages.extend(gates());
     pages.extend(super::stops::all());
+    pages.extend(super::policies::all());
     pages
 }
 

@@ -40,7 +40,7 @@ impl<T: DeserializeOwned> FromRequest<Doors> for Filled<T> {
             Ok(Form(form)) => return Ok(Self(form)),
             Err(rejection) => match rejection.into_response().status() {
                 StatusCode::PAYLOAD_TOO_LARGE => {
-                    Refused::new(Code::BodyTooLarge, "the form is larger than 64 KiB")
+                    Refused::new(Code::BodyTooLarge, "the form is larger than it may be")
                 }
                 StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                     Refused::new(Code::UnsupportedMediaType, "send the form as a browser does")

@@ -31,7 +31,7 @@ pub(super) struct ListQuery {
     beyond: Option<u64>,
 }
 
-const WAITING: &[ApprovalStatus] = &[ApprovalStatus::Pending, ApprovalStatus::InfoRequested];
+pub(super) const WAITING: &[ApprovalStatus] = &[ApprovalStatus::Pending, ApprovalStatus::InfoRequested];
 const DECIDED: &[ApprovalStatus] = &[
     ApprovalStatus::Approved,
     ApprovalStatus::Answered,

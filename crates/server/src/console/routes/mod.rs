@@ -5,7 +5,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use crate::Doors;
 use crate::api::Refused;
@@ -20,6 +20,9 @@ mod inbox;
 mod keys;
 mod origin;
 mod page;
+mod policies;
+mod policy_edit;
+mod policy_preview;
 mod session;
 mod stats;
 mod stop;
@@ -38,6 +41,11 @@ pub fn router() -> Router<Doors> {
         .route("/approvals/{id}", get(approval::show).post(decide::decide))
         .route("/approvals/{id}/decide", get(decide::back).post(decide::decide))
         .route("/approvals/{id}/release", get(decide::back).post(decide::release))
+        .route("/policies", get(policies::list))
+        .route("/policies/edit", get(policy_edit::form))
+        .route("/policies/preview", change(post(policy_edit::preview)))
+        .route("/policies/save", change(post(policy_edit::save)))
+        .route("/policies/{name}", get(policies::show))
         .route("/audit", get(audit::list))
         .route("/audit/{sequence}", get(audit::record))
         .route("/stats", get(stats::show))
@@ -51,6 +59,12 @@ pub fn router() -> Router<Doors> {
         .route("/console/stream", get(stream::stream))
         .route("/console/assets/{name}", get(files::asset))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+}
+
+/// A form that holds a change of policies: larger than others.
+fn change(form: MethodRouter<Doors>) -> MethodRouter<Doors> {
+    let form = form.get(policy_edit::back);
+    form.layer(DefaultBodyLimit::max(policy_edit::EDIT_BYTES_MAX))
 }
 
 /// A refusal of a path or method that no door knows, in the form that the asker reads.

@@ -8,11 +8,14 @@ use super::inert::Inert;
 use super::view::Moment;
 
 pub mod approval;
+pub mod difference;
 pub mod inbox;
 pub mod people;
+pub mod policy;
 pub mod record;
 pub mod stats;
 pub mod stop;
+pub mod trial;
 
 /// A time of the engine's as the pages' own; what lies outside of calendars shows as 1970.
 pub fn instant(at: Timestamp) -> jiff::Timestamp {

@@ -11,17 +11,19 @@ pub mod approval;
 pub mod audit;
 pub mod inbox;
 pub mod matter;
+pub mod policy;
 pub mod problem;
 pub mod session;
 pub mod stats;
 pub mod stop;
+pub mod trial;
 
 /// What surrounds every page of someone who is signed in.
 #[derive(Debug, Clone)]
 pub struct Shell {
     /// The page's title.
     pub title: String,
-    /// Which part of the console the page belongs to: "inbox", "log", "stats", "stop" or "".
+    /// Which part of the console the page belongs to: "inbox", "policies", "log", "stats", "stop" or "".
     pub part: &'static str,
     /// Who is signed in; absent on the pages before that.
     pub viewer: Option<Viewer>,

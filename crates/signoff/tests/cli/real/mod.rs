@@ -10,6 +10,7 @@ mod questions;
 mod record;
 mod restart;
 mod setup;
+mod simulate;
 mod stops;
 
 use std::io::{BufRead, BufReader};

@@ -1,0 +1,47 @@
+//! How many requests wait under each policy.
+
+use std::collections::BTreeMap;
+
+use signoff_core::{authority::Operation, id::PolicyId};
+use signoff_store::ApprovalQuery;
+
+use super::open_statuses;
+use crate::{
+    Engine, EngineResult,
+    approvals::PAGE_MAX,
+    view::{Caller, PendingByPolicy},
+};
+
+/// How many requests are counted, at most.
+const COUNTED_MAX: u64 = 5_000;
+
+impl Engine {
+    /// How many requests wait under each policy, oldest first; of very many only the first are counted.
+    ///
+    /// # Errors
+    /// If the caller may not see them.
+    pub async fn pending_by_policy(&self, caller: &Caller) -> EngineResult<PendingByPolicy> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::SeeWorkspace)?;
+        let (mut counts, mut counted, mut beyond) = (BTreeMap::<PolicyId, u64>::new(), 0, None);
+        loop {
+            let query = ApprovalQuery {
+                statuses: open_statuses(),
+                beyond,
+                oldest_first: true,
+                limit: PAGE_MAX,
+                ..ApprovalQuery::default()
+            };
+            let rows = self.store().approvals(tenant.id, &query).await?;
+            for policy in rows.iter().filter_map(|row| row.policy.as_ref()) {
+                *counts.entry(policy.id).or_default() += 1;
+            }
+            counted += rows.len() as u64;
+            let is_whole = rows.len() < PAGE_MAX as usize;
+            if is_whole || counted >= COUNTED_MAX {
+                return Ok(PendingByPolicy { counts, is_whole });
+            }
+            beyond = rows.last().map(|row| row.submitted_seq);
+        }
+    }
+}
