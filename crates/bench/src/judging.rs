@@ -63,7 +63,12 @@ fn nanos(pace: &Pace, mut call: impl FnMut()) -> f64 {
 
 /// Prints what judging costs beside the bare condition.
 pub(crate) fn measure(pace: &Pace) -> anyhow::Result<()> {
-    let agent = AgentFacts::new(AgentId(RawId([1; 16])), "agent", &std::collections::BTreeMap::default(), None);
+    let agent = AgentFacts::new(
+        AgentId(RawId([1; 16])),
+        "agent",
+        &std::collections::BTreeMap::default(),
+        None,
+    );
     let mut action = Action::named("deploy.7");
     action.context = json!({ "amount": 12, "ticket": "SUP-1" })
         .as_object()
@@ -71,7 +76,12 @@ pub(crate) fn measure(pace: &Pace) -> anyhow::Result<()> {
         .unwrap_or_default();
     let now = Timestamp(1_795_165_200_000_000);
     let bare: HashMap<String, Compiled> = (0..10)
-        .map(|number| Ok((format!("deploy.{number}"), Condition::Expression(CONDITION.into()).compile()?)))
+        .map(|number| {
+            Ok((
+                format!("deploy.{number}"),
+                Condition::Expression(CONDITION.into()).compile()?,
+            ))
+        })
         .collect::<Result<_, signoff_core::condition::Unusable>>()?;
     let seen_agent = json!({ "id": agent.id, "name": "agent", "labels": {} });
     let floor = || {
@@ -130,7 +140,10 @@ fn print(floors: &[f64], judged: &[Vec<f64>; 3], each: &[f64]) {
         );
     }
     let flat = median_ratio(&judged[2], &judged[0]);
-    println!("  10,000 policies beside 10: {flat:.2} times ({})", aim(flat <= 1.25, "1.25 times"));
+    println!(
+        "  10,000 policies beside 10: {flat:.2} times ({})",
+        aim(flat <= 1.25, "1.25 times")
+    );
     let ratio = median_ratio(each, floors);
     println!(
         "  {:<34}{:>7.2} µs for each, {ratio:.2} times the bare condition ({})",

@@ -26,6 +26,9 @@ impl Client {
 
     /// What approving for ever would come to; nothing is changed.
     pub async fn approval_always(&self, id: &str, query: &AlwaysQuery) -> crate::Result<AlwaysPreview> {
-        self.get(&["v1", "approvals", id, "always"]).query(query)?.send().await
+        self.get(&["v1", "approvals", id, "always"])
+            .query(query)?
+            .send()
+            .await
     }
 }

@@ -187,7 +187,8 @@ pub fn transition(
             | Command::Edit { .. }
             | Command::RequestInfo
             | Command::Answer
-            | Command::AutoApprove | Command::Tally
+            | Command::AutoApprove
+            | Command::Tally
     );
     if by_people && overdue {
         return Err(Refusal::DeadlinePassed);

@@ -23,8 +23,8 @@ use crate::{
     id::{AgentId, OperatorId},
     name::{GlobIndex, Specificity, is_glob},
     policy::{
-        Calls, Contract, EditRule, Effect, Escalation, Lack, People, PolicyDoc, PolicyEffect, PolicyRef, Raises,
-        Rank, Settings, TimeoutRule,
+        Calls, Contract, EditRule, Effect, Escalation, Lack, People, PolicyDoc, PolicyEffect, PolicyRef,
+        Raises, Rank, Settings, TimeoutRule,
     },
     requirement::Requirement,
     stop::Stops,
@@ -257,7 +257,10 @@ impl Prepared {
 
     /// How its conditions come out together.
     fn outcome(&self, sight: &Sight<'_>, is_sure: bool) -> Outcome {
-        together(self.conditions.iter().map(|condition| condition.outcome(sight)), is_sure)
+        together(
+            self.conditions.iter().map(|condition| condition.outcome(sight)),
+            is_sure,
+        )
     }
 
     /// Each condition with what it saw.

@@ -167,6 +167,10 @@ pub struct Unresolved {
 /// Who must decide: one stage after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the written form"
+)]
 pub struct Requirement {
     /// In order, at least one; none at all lets nobody decide.
     pub stages: Vec<Stage>,
@@ -233,6 +237,10 @@ impl Requirement {
 
 /// How a requirement stands in records and rows: flat with one stage, as it was before there were several.
 #[derive(Serialize, Deserialize)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the written form"
+)]
 struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     approvers: Option<Vec<Approver>>,

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use signoff_core::{
     actor::Principal,
-    approval::{Refusal, has_voted, may_stand, is_counted, may_vote, standing},
+    approval::{Refusal, has_voted, is_counted, may_stand, may_vote, standing},
     authority::{Operation, Permit},
     event::Ballot,
     id::{AgentId, ApplicationId, ApprovalId},

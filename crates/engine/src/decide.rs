@@ -72,7 +72,7 @@ pub(crate) fn wants_of(tenant: &Tenant, row: &ApprovalRow, once: Option<&Once>) 
 /// What the turn of a decision needs beside the command.
 enum Reach {
     Once,
-    Edited(edits::Change),
+    Edited(Box<edits::Change>),
     Standing(StandingId, StandingTerms),
     Always(Always),
 }
@@ -174,7 +174,12 @@ impl Engine {
             let judged = judged.as_ref();
             let mut keys = judged.map_or_else(Keys::new, |pending| pending.keys(&tenant, snapshot, agent));
             if let (Reach::Edited(change), Some(facts)) = (&*reaching, snapshot.facts(agent)) {
-                keys.extend(past::keys(&tenant, &snapshot.policies, (&change.action, facts), None));
+                keys.extend(past::keys(
+                    &tenant,
+                    &snapshot.policies,
+                    (&change.action, facts),
+                    None,
+                ));
             }
             keys
         };
@@ -230,7 +235,7 @@ impl Engine {
             Scope::Once => Reach::Once,
             // What has ended is told so by the machine.
             Scope::Edited(_) if request.approval.status.is_terminal() => Reach::Once,
-            Scope::Edited(edit) => Reach::Edited(edits::prepare(tenant, request, edit)?),
+            Scope::Edited(edit) => Reach::Edited(Box::new(edits::prepare(tenant, request, edit)?)),
             Scope::Standing(terms) => {
                 terms
                     .check()

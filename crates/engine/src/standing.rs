@@ -44,7 +44,11 @@ impl Standing {
     pub(crate) fn of(rows: &Rows) -> Self {
         let mut by_kind: HashMap<_, Vec<Candidate>> = HashMap::new();
         for row in rows.standing.values().filter(|row| row.revoked.is_none()) {
-            let condition = match row.condition.as_ref().map(signoff_core::condition::Condition::compile) {
+            let condition = match row
+                .condition
+                .as_ref()
+                .map(signoff_core::condition::Condition::compile)
+            {
                 None => None,
                 Some(Ok(condition)) => Some(condition),
                 // What can't be asked answers nothing.
@@ -64,7 +68,9 @@ impl Standing {
 
     /// Those about this action of this agent that are not over, soonest to expire first: what a batch must read.
     pub(crate) fn of_kind(&self, action: &Action, agent: &AgentFacts, now: Timestamp) -> Vec<StandingId> {
-        self.live(action, agent, now).map(|candidate| candidate.row.id).collect()
+        self.live(action, agent, now)
+            .map(|candidate| candidate.row.id)
+            .collect()
     }
 
     /// Those of them that answer this request. Uses are counted in the batch alone.

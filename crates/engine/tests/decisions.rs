@@ -24,7 +24,7 @@ use signoff_engine::{
     view::{ApprovalView, Caller},
 };
 
-fn map(value: Value) -> Map<String, Value> {
+fn map(value: &Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap()
 }
 
@@ -39,11 +39,12 @@ fn refund(amount: u64) -> Submit {
 
 /// Asked for, with changes allowed; more than 1,000 is denied.
 fn refunds(quorum: u32) -> Vec<PolicyDoc> {
-    let schema = json!({"properties": {"context": {"properties": {"amount": {"type": "integer", "minimum": 1}}}}});
+    let schema =
+        json!({"properties": {"context": {"properties": {"amount": {"type": "integer", "minimum": 1}}}}});
     let asks = PolicyDoc {
         approval: ApprovalTerms {
             quorum: Some(quorum),
-            allow_edit: Some(EditTerms::Within(map(schema))),
+            allow_edit: Some(EditTerms::Within(map(&schema))),
             ..ApprovalTerms::default()
         },
         ..policy("refunds", &["stripe.refund"], PolicyEffect::RequireApproval)
@@ -74,7 +75,7 @@ async fn decide(house: &House, who: &Caller, id: ApprovalId, scope: Scope) -> En
 fn amount(amount: u64) -> Scope {
     Scope::Edited(Edit {
         inputs: None,
-        context: Some(map(json!({ "amount": amount, "to": "ACME" }))),
+        context: Some(map(&json!({ "amount": amount, "to": "ACME" }))),
     })
 }
 
@@ -92,9 +93,17 @@ async fn i2_an_edit_voids_votes_and_what_was_edited_runs() {
     let asked = house.approve(&dana, id).await.unwrap();
     assert_eq!(asked.votes.len(), 1);
     let edited = decide(&house, &erin, id, amount(50)).await.unwrap();
-    assert_eq!(edited.row.status, ApprovalStatus::Pending, "Dana saw another request");
+    assert_eq!(
+        edited.row.status,
+        ApprovalStatus::Pending,
+        "Dana saw another request"
+    );
     assert_ne!(edited.row.digest, asked.row.digest);
-    let voters: Vec<_> = edited.votes.iter().map(|vote| vote.actor.name.clone().unwrap()).collect();
+    let voters: Vec<_> = edited
+        .votes
+        .iter()
+        .map(|vote| vote.actor.name.clone().unwrap())
+        .collect();
     assert_eq!(voters, ["erin"]);
     assert_eq!(edited.content.context["amount"], json!(50));
     // Dana's vote for what she saw is refused; for what stands now it is counted.
@@ -107,16 +116,26 @@ async fn i2_an_edit_voids_votes_and_what_was_edited_runs() {
         view: None,
     };
     let refused = house.engine.decide(&dana, id, stale, None).await;
-    assert!(matches!(refused, Err(EngineError::Decision(Refusal::DigestMismatch))));
+    assert!(matches!(
+        refused,
+        Err(EngineError::Decision(Refusal::DigestMismatch))
+    ));
     let done = house.approve(&dana, id).await.unwrap();
     assert_eq!(done.row.status, ApprovalStatus::Approved);
-    let taken = house.engine.consume(&agent, id.action().execution(), None).await.unwrap();
+    let taken = house
+        .engine
+        .consume(&agent, id.action().execution(), None)
+        .await
+        .unwrap();
     assert_eq!(taken.content.context["amount"], json!(50));
     assert_eq!(taken.row.digest, edited.row.digest);
     house.assert_verifies().await;
     let house = house.reopen().await;
     let kept = house.engine.approval(&house.admin, id).await.unwrap();
-    assert_eq!((kept.content.context["amount"].clone(), kept.row.edits.len()), (json!(50), 1));
+    assert_eq!(
+        (kept.content.context["amount"].clone(), kept.row.edits.len()),
+        (json!(50), 1)
+    );
     house.assert_verifies().await;
 }
 
@@ -130,7 +149,10 @@ async fn i8_an_edit_that_policy_denies_or_does_not_allow_changes_nothing() {
     let id = ask(&house, &agent, 500).await;
     let before = house.log().await.len();
     let too_much = decide(&house, &dana, id, amount(5_000)).await;
-    assert!(matches!(too_much, Err(EngineError::Decision(Refusal::EditDenied(_)))));
+    assert!(matches!(
+        too_much,
+        Err(EngineError::Decision(Refusal::EditDenied(_)))
+    ));
     for context in [
         json!({ "amount": 50, "to": "EVIL" }),
         json!({ "amount": 0, "to": "ACME" }),
@@ -138,10 +160,13 @@ async fn i8_an_edit_that_policy_denies_or_does_not_allow_changes_nothing() {
     ] {
         let scope = Scope::Edited(Edit {
             inputs: None,
-            context: Some(map(context.clone())),
+            context: Some(map(&context)),
         });
         let refused = decide(&house, &dana, id, scope).await;
-        assert!(matches!(refused, Err(EngineError::Invalid(_))), "{context}: {refused:?}");
+        assert!(
+            matches!(refused, Err(EngineError::Invalid(_))),
+            "{context}: {refused:?}"
+        );
     }
     let same = decide(&house, &dana, id, amount(500)).await;
     assert!(matches!(same, Err(EngineError::Invalid(_))));
@@ -151,12 +176,18 @@ async fn i8_an_edit_that_policy_denies_or_does_not_allow_changes_nothing() {
     plain.action.accepts = Accepts::default();
     let plain = house.engine.submit(&agent, plain, None).await.unwrap();
     let refused = decide(&house, &dana, plain.approval_id.unwrap(), amount(50)).await;
-    assert!(matches!(refused, Err(EngineError::Decision(Refusal::NotEditable))));
+    assert!(matches!(
+        refused,
+        Err(EngineError::Decision(Refusal::NotEditable))
+    ));
     let mut strict = refunds(1);
     strict[0].approval.allow_edit = None;
     house.apply(strict).await;
     let refused = decide(&house, &dana, id, amount(50)).await;
-    assert!(matches!(refused, Err(EngineError::Decision(Refusal::EditForbidden))));
+    assert!(matches!(
+        refused,
+        Err(EngineError::Decision(Refusal::EditForbidden))
+    ));
     house.assert_verifies().await;
 }
 
@@ -219,16 +250,31 @@ async fn a_standing_approval_answers_for_its_kind_within_its_limits() {
     assert_eq!(submit(&agent, refund(1_001)).await.effect, Effect::Deny);
     let first = submit(&agent, refund(100)).await;
     assert_eq!((first.effect, first.standing.is_some()), (Effect::Allow, true));
-    let taken = house.engine.consume(&agent, first.execution_id.unwrap(), None).await.unwrap();
+    let taken = house
+        .engine
+        .consume(&agent, first.execution_id.unwrap(), None)
+        .await
+        .unwrap();
     assert!(taken.row.standing.is_some());
     let second = submit(&agent, refund(1)).await;
     assert_eq!(second.effect, Effect::Allow);
-    assert_eq!(submit(&agent, refund(1)).await.effect, Effect::Ask, "it is used up");
+    assert_eq!(
+        submit(&agent, refund(1)).await.effect,
+        Effect::Ask,
+        "it is used up"
+    );
     let listed = house.engine.standing_approvals(&dana).await.unwrap();
     assert_eq!((listed[0].row.uses, listed[0].state), (2, StandingState::UsedUp));
     // Taken back: what it let through and nobody took yet is not taken any more.
-    house.engine.revoke_standing(&dana, listed[0].row.id, None).await.unwrap();
-    let refused = house.engine.consume(&agent, second.execution_id.unwrap(), None).await;
+    house
+        .engine
+        .revoke_standing(&dana, listed[0].row.id, None)
+        .await
+        .unwrap();
+    let refused = house
+        .engine
+        .consume(&agent, second.execution_id.unwrap(), None)
+        .await;
     assert!(matches!(refused, Err(EngineError::Execution(_))), "{refused:?}");
     house.assert_verifies().await;
     let house = house.reopen().await;
@@ -263,10 +309,16 @@ async fn a_standing_approval_ends_with_its_time_and_with_its_policy() {
     house.apply(forbids).await;
     let id = ask(&house, &agent, 500).await;
     let refused = decide(&house, &dana, id, for_a_while(None, None)).await;
-    assert!(matches!(refused, Err(EngineError::Decision(Refusal::StandingForbidden))));
+    assert!(matches!(
+        refused,
+        Err(EngineError::Decision(Refusal::StandingForbidden))
+    ));
     house.apply(refunds(2)).await;
     let refused = decide(&house, &dana, id, for_a_while(None, None)).await;
-    assert!(matches!(refused, Err(EngineError::Decision(Refusal::StandingOfOne))));
+    assert!(matches!(
+        refused,
+        Err(EngineError::Decision(Refusal::StandingOfOne))
+    ));
     let view = house.engine.approval(&dana, id).await.unwrap();
     assert!(view.votes.is_empty(), "nothing was done by halves");
     house.assert_verifies().await;
@@ -280,9 +332,14 @@ async fn i8_a_standing_approval_is_used_no_more_often_than_it_may_be() {
     let agent = house.agent("a").await;
     let dana = house.operator("dana", Role::Member).await;
     let id = ask(&house, &agent, 500).await;
-    decide(&house, &dana, id, for_a_while(Some(5), None)).await.unwrap();
+    decide(&house, &dana, id, for_a_while(Some(5), None))
+        .await
+        .unwrap();
     let submits = (0..40).map(|_| house.engine.submit(&agent, refund(5), None));
-    let effects = join_all(submits).await.into_iter().map(|done| done.unwrap().effect);
+    let effects = join_all(submits)
+        .await
+        .into_iter()
+        .map(|done| done.unwrap().effect);
     assert_eq!(effects.filter(|effect| *effect == Effect::Allow).count(), 5);
     let used = house.log().await;
     let used = used.iter().filter(
@@ -309,17 +366,39 @@ async fn always_is_a_new_version_of_policy_in_the_same_step() {
     let refused = decide(&house, &dana, id, Scope::Always(Always::Action)).await;
     assert!(matches!(refused, Err(EngineError::Forbidden(_))), "{refused:?}");
     let outlook = house.engine.always(&max, id, Always::Action).await.unwrap();
-    assert_eq!((outlook.replaces, outlook.pending, outlook.covered.other), (false, 2, 2));
-    let done = decide(&house, &max, id, Scope::Always(Always::Action)).await.unwrap();
+    assert_eq!(
+        (outlook.replaces, outlook.pending, outlook.covered.other),
+        (false, 2, 2)
+    );
+    let done = decide(&house, &max, id, Scope::Always(Always::Action))
+        .await
+        .unwrap();
     assert_eq!(done.row.status, ApprovalStatus::Approved);
     let effect = async |agent: &Caller, amount| {
-        house.engine.submit(agent, refund(amount), None).await.unwrap().effect
+        house
+            .engine
+            .submit(agent, refund(amount), None)
+            .await
+            .unwrap()
+            .effect
     };
     assert_eq!(effect(&agent, 900).await, Effect::Allow);
     assert_eq!(effect(&agent, 1_001).await, Effect::Deny, "denials stand");
-    assert_eq!(effect(&other, 900).await, Effect::Ask, "another agent is asked about");
+    assert_eq!(
+        effect(&other, 900).await,
+        Effect::Ask,
+        "another agent is asked about"
+    );
     for _ in 0..200 {
-        if house.engine.approval(&max, waiting).await.unwrap().row.status.is_terminal() {
+        if house
+            .engine
+            .approval(&max, waiting)
+            .await
+            .unwrap()
+            .row
+            .status
+            .is_terminal()
+        {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -332,7 +411,9 @@ async fn always_is_a_new_version_of_policy_in_the_same_step() {
     // For all that the policy asks for; unless something guards it.
     house.apply(policies.clone()).await;
     let id = ask(&house, &agent, 500).await;
-    decide(&house, &max, id, Scope::Always(Always::Policy)).await.unwrap();
+    decide(&house, &max, id, Scope::Always(Always::Policy))
+        .await
+        .unwrap();
     assert_eq!(effect(&other, 900).await, Effect::Allow);
     let version = house.engine.policy(&max, "refunds").unwrap();
     assert_eq!((version.doc.effect, version.version), (PolicyEffect::Allow, 2));
@@ -361,16 +442,20 @@ async fn i2_an_edit_and_an_approval_at_once_do_not_mix() {
     );
     for _ in 0..20 {
         let id = ask(&house, &agent, 500).await;
-        let (edited, plain) = tokio::join!(
-            decide(&house, &dana, id, amount(50)),
-            house.approve(&erin, id)
+        let (edited, plain) = tokio::join!(decide(&house, &dana, id, amount(50)), house.approve(&erin, id));
+        assert!(
+            edited.is_ok() != plain.is_ok(),
+            "one of them decided: {edited:?} {plain:?}"
         );
-        assert!(edited.is_ok() != plain.is_ok(), "one of them decided: {edited:?} {plain:?}");
         let view = house.engine.approval(&dana, id).await.unwrap();
         let wanted = if edited.is_ok() { json!(50) } else { json!(500) };
         assert_eq!(view.content.context["amount"], wanted);
         assert!(view.votes.iter().all(|vote| vote.ballot == Ballot::Approve));
-        let taken = house.engine.consume(&agent, id.action().execution(), None).await.unwrap();
+        let taken = house
+            .engine
+            .consume(&agent, id.action().execution(), None)
+            .await
+            .unwrap();
         assert_eq!(taken.content.context["amount"], wanted);
     }
     house.assert_verifies().await;

@@ -73,7 +73,7 @@ async fn a_thousand_pending_are_right_soon_after_a_change() {
         if log.len() >= before + 4 + asked.len() {
             break log;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "{} records", log.len());
+        assert!(began.elapsed() < Duration::from_mins(1), "{} records", log.len());
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     eprintln!("judged again and read back after {:?}", began.elapsed());
@@ -109,7 +109,11 @@ async fn a_rename_in_one_change_releases_nothing() {
             orphaned: Some(*orphaned),
             ..Default::default()
         };
-        house.engine.apply_policies(&house.admin, apply, None).await.unwrap();
+        house
+            .engine
+            .apply_policies(&house.admin, apply, None)
+            .await
+            .unwrap();
         let began = std::time::Instant::now();
         loop {
             let row = house.engine.approval(&house.admin, id).await.unwrap().row;
@@ -117,7 +121,7 @@ async fn a_rename_in_one_change_releases_nothing() {
             if row.policy.as_ref().is_some_and(|policy| policy.name == name) {
                 break;
             }
-            assert!(began.elapsed() < Duration::from_secs(60));
+            assert!(began.elapsed() < Duration::from_mins(1));
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -8,6 +8,10 @@ use super::Voter;
 /// Who must decide: one stage, or several in order. `approvers`, `quorum` and `deny_quorum` are those of the stage whose turn
 /// it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the written form"
+)]
 pub struct Requirement {
     /// `operator:usr_…`, `email:ADDRESS`, `group:NAME`, `role:NAME` or `agent.owner`.
     pub approvers: Vec<String>,

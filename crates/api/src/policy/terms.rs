@@ -180,7 +180,9 @@ impl<'de> Deserialize<'de> for EditRule {
         match Value::deserialize(deserializer)? {
             Value::Bool(any) => Ok(Self::Any(any)),
             Value::Object(schema) => Ok(Self::Within(schema)),
-            _ => Err(de::Error::custom("expected true, false, or a JSON Schema of {inputs, context}")),
+            _ => Err(de::Error::custom(
+                "expected true, false, or a JSON Schema of {inputs, context}",
+            )),
         }
     }
 }

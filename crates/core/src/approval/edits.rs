@@ -32,7 +32,11 @@ pub(super) fn edit(
     }
     // What policy now lets through needs nobody else; until the editor has voted, those who were asked stay asked.
     let (policy, requirement) = match verdict.effect {
-        Effect::Deny => return Err(Refusal::EditDenied(verdict.code.unwrap_or(ReasonCode::PolicyDenied))),
+        Effect::Deny => {
+            return Err(Refusal::EditDenied(
+                verdict.code.unwrap_or(ReasonCode::PolicyDenied),
+            ));
+        }
         Effect::Allow => (row.policy.clone(), row.requirement.clone()),
         Effect::Ask => (verdict.policy.clone(), verdict.requirement.clone()),
     };
@@ -43,7 +47,13 @@ pub(super) fn edit(
     after.requirement.clone_from(&requirement);
     after.votes.clear();
     after.stages_done.clear();
-    match may_vote(&after, around.actor, Ballot::Approve, around.roster, around.selves)? {
+    match may_vote(
+        &after,
+        around.actor,
+        Ballot::Approve,
+        around.roster,
+        around.selves,
+    )? {
         Voice::Counts => {}
         Voice::Late => return Err(Refusal::NotNamed),
     }

@@ -3,8 +3,8 @@
 use crate::{
     counted::Entries,
     event::{
-        ActionFacts, ApprovalEdited, ApprovalEnd, ApprovalRequested, ApprovalStatus, ApprovalVoted, Event, ExecutionOrigin,
-        ExecutionSource, ExecutionState,
+        ActionFacts, ApprovalEdited, ApprovalEnd, ApprovalRequested, ApprovalStatus, ApprovalVoted, Event,
+        ExecutionOrigin, ExecutionSource, ExecutionState,
     },
     fold::{Fold, FoldError, RowKey},
     id::{ActionId, AgentId, ApprovalId, ExecutionId},

@@ -83,7 +83,13 @@ impl EditRule {
         };
         let [before, after] = [before, after].map(whole);
         let mut wrong = Vec::new();
-        changed(schema, Some(&Value::Object(before)), Some(&Value::Object(after.clone())), String::new(), &mut wrong);
+        changed(
+            schema,
+            Some(&Value::Object(before)),
+            Some(&Value::Object(after.clone())),
+            String::new(),
+            &mut wrong,
+        );
         if wrong.is_empty() {
             // A contract speaks of `context`; here that is the whole.
             let lacks = contract.lacks(&after).into_iter();
@@ -119,7 +125,8 @@ fn changed(
     let Some(named) = schema.get("properties").and_then(Value::as_object) else {
         return;
     };
-    let object = |value: Option<&Value>| value.map_or_else(|| Some(Map::new()), |value| value.as_object().cloned());
+    let object =
+        |value: Option<&Value>| value.map_or_else(|| Some(Map::new()), |value| value.as_object().cloned());
     let (Some(before), Some(after)) = (object(before), object(after)) else {
         wrong.push((at, "its kind may not be changed".into()));
         return;
@@ -142,11 +149,11 @@ mod tests {
 
     use super::*;
 
-    fn object(value: Value) -> Map<String, Value> {
+    fn object(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().expect("an object")
     }
 
-    fn verdict(terms: Value, before: Value, after: Value) -> Result<(), Vec<String>> {
+    fn verdict(terms: Value, before: &Value, after: &Value) -> Result<(), Vec<String>> {
         let terms = serde_json::from_value(terms).expect("terms");
         let rule = EditRule::of(Some(&terms)).expect("usable");
         let empty = Map::new();
@@ -160,7 +167,7 @@ mod tests {
         let terms = json!({"type": "object", "properties": {"inputs": {
             "type": "object", "properties": {"amount": {"type": "number", "minimum": 0, "maximum": 100}}}}});
         let before = json!({"amount": 500, "to": "ACME"});
-        let change = |after| verdict(terms.clone(), before.clone(), after);
+        let change = |after: Value| verdict(terms.clone(), &before, &after);
         assert_eq!(change(json!({"amount": 50, "to": "ACME"})), Ok(()));
         assert_eq!(
             change(json!({"amount": 101, "to": "ACME"})),
@@ -180,17 +187,17 @@ mod tests {
     #[test]
     fn true_allows_anything_and_false_nothing() {
         let (before, after) = (json!({"a": 1}), json!({"b": [1]}));
-        assert_eq!(verdict(json!(true), before.clone(), after.clone()), Ok(()));
-        assert_eq!(
-            verdict(json!(false), before.clone(), after.clone()),
-            Err(vec![String::new()])
-        );
-        assert_eq!(verdict(json!({"type": "object"}), before, after), Ok(()));
+        assert_eq!(verdict(json!(true), &before, &after), Ok(()));
+        assert_eq!(verdict(json!(false), &before, &after), Err(vec![String::new()]));
+        assert_eq!(verdict(json!({"type": "object"}), &before, &after), Ok(()));
     }
 
     #[test]
     fn a_schema_that_reaches_out_is_refused() {
-        for schema in [json!({"$ref": "https://example.com/x.json"}), json!({"type": "nonsense"})] {
+        for schema in [
+            json!({"$ref": "https://example.com/x.json"}),
+            json!({"type": "nonsense"}),
+        ] {
             let terms: EditTerms = serde_json::from_value(schema).expect("an object");
             assert!(EditRule::of(Some(&terms)).is_err());
         }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApproverRule, Contacts, EditRule, EditTerms, Escalation, EscalationTerms, LIST_LEN_MAX, People, PolicyProblem, TimeoutRule,
+    ApproverRule, Contacts, EditRule, EditTerms, Escalation, EscalationTerms, LIST_LEN_MAX, People,
+    PolicyProblem, TimeoutRule,
     contacts::{self, effective},
     problem,
 };

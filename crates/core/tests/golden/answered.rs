@@ -32,11 +32,7 @@ impl Builder {
             uses: Some(3),
             condition: Some(Condition::Expression("context.amount <= 80".into())),
         };
-        self.push(
-            &person(DANA),
-            STANDING,
-            Event::StandingGranted(Box::new(granted)),
-        );
+        self.push(&person(DANA), STANDING, Event::StandingGranted(Box::new(granted)));
         for number in [0x82, 0x83] {
             let allowed = ActionAllowed {
                 action: facts("Stripe.Refund", Some(refunds(2))),

@@ -18,8 +18,8 @@ use signoff_core::{
 use crate::support::{AGENT, Log, operator, raw};
 
 mod answered;
-mod counted;
 mod calls;
+mod counted;
 mod requests;
 mod staged;
 mod stops;

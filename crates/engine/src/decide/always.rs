@@ -74,7 +74,10 @@ impl Engine {
         let mut query = ApprovalQuery {
             agents: (always == Always::Action).then(|| vec![like.agent]),
             action: (always == Always::Action).then(|| like.action.to_ascii_lowercase()),
-            policy: like.policy.as_ref().map(|policy| policy.name.to_ascii_lowercase()),
+            policy: like
+                .policy
+                .as_ref()
+                .map(|policy| policy.name.to_ascii_lowercase()),
             limit: PAGE_MAX,
             ..ApprovalQuery::default()
         };
@@ -82,7 +85,10 @@ impl Engine {
         loop {
             let rows = self.store().approvals(tenant.id, &query).await?;
             for row in rows.iter().filter(|row| row.created_at >= since) {
-                let by_people = row.decided_by.as_ref().is_some_and(|by| by.kind != ActorKind::System);
+                let by_people = row
+                    .decided_by
+                    .as_ref()
+                    .is_some_and(|by| by.kind != ActorKind::System);
                 let count = match row.status {
                     ApprovalStatus::Approved if by_people => &mut covered.approved,
                     ApprovalStatus::Denied if by_people => &mut covered.denied,

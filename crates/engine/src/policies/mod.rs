@@ -278,10 +278,9 @@ impl Engine {
             let sequences: Vec<u64> = rows.iter().flat_map(ApprovalRow::content_seqs).collect();
             let opened = Opened::read(self.store(), tenant, &sequences).await?;
             for row in &rows {
-                let (Ok(action), Some(facts)) = (
-                    asked(row, &opened.asked_content(row)),
-                    snapshot.facts(row.agent),
-                ) else {
+                let (Ok(action), Some(facts)) =
+                    (asked(row, &opened.asked_content(row)), snapshot.facts(row.agent))
+                else {
                     continue;
                 };
                 let now = self.now();

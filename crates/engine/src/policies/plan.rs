@@ -175,8 +175,7 @@ pub(super) fn plan_of_one(
                 ));
             }
             let age = snapshot.rows.workspace.as_ref().map_or(1, |row| row.next_age);
-            plan.puts
-                .push((PolicyId(mint_id(now)), 1, age, doc.clone()));
+            plan.puts.push((PolicyId(mint_id(now)), 1, age, doc.clone()));
         }
     }
     Ok(plan)

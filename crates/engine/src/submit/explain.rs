@@ -34,10 +34,8 @@ impl Engine {
         let snapshot = tenant.snapshot();
         check_form(&submit.action)?;
         let asker = asker(&snapshot, caller, submit.agent.as_deref(), None)?;
-        let (asked, now) = ((&submit.action, &asker.facts), self.now());
-        let past = self
-            .past_now(&tenant, &snapshot.policies, asked, &[], now)
-            .await?;
+        let (what, now) = ((&submit.action, &asker.facts), self.now());
+        let past = self.past_now(&tenant, &snapshot.policies, what, &[], now).await?;
         let past = Some(&past);
         let verdict = snapshot
             .policies

@@ -147,7 +147,10 @@ fn check_form(action: &Action) -> EngineResult<()> {
 }
 
 /// The canonical bytes of an object, if it is not too large.
-pub(crate) fn bounded(field: &str, object: &serde_json::Map<String, serde_json::Value>) -> EngineResult<Vec<u8>> {
+pub(crate) fn bounded(
+    field: &str,
+    object: &serde_json::Map<String, serde_json::Value>,
+) -> EngineResult<Vec<u8>> {
     if object.is_empty() {
         return Ok(b"{}".to_vec());
     }
@@ -379,7 +382,10 @@ fn record(
     turn.remember(once, &Remembered { action: id })?;
     let reason = refusal(&turn.snapshot(), (asker.facts.id, &asker.facts.name), &verdict);
     let submitted = submitted(id, verdict, reason, now, decide_by);
-    Ok(Came::Now(Box::new(Submitted { standing, ..submitted })))
+    Ok(Came::Now(Box::new(Submitted {
+        standing,
+        ..submitted
+    })))
 }
 
 /// The standing approval that answers in place of a person: one that was read under the lock, and answers as of now.

@@ -19,7 +19,12 @@ impl Engine {
         let record: Record = serde_json::from_slice(&stored.bytes).map_err(|_| EngineError::Internal)?;
         let id: ApprovalId = record.subject.parse().map_err(|_| EngineError::Internal)?;
         let row = self.as_of(tenant, id, record.seq).await?;
-        let sequences = [Some(row.submitted_seq), Some(row.content_seq()), row.decided_seq, Some(record.seq)];
+        let sequences = [
+            Some(row.submitted_seq),
+            Some(row.content_seq()),
+            row.decided_seq,
+            Some(record.seq),
+        ];
         let opened = Opened::read(
             self.store(),
             tenant,

@@ -27,10 +27,15 @@ async fn i8_one_use_left_is_used_once_by_three_nodes_at_once() {
             scope,
         };
         let decide = Decide { decision, view: None };
-        nodes[round % 3].engine.decide(&dana, id, decide, None).await.unwrap();
-        let submits = nodes
-            .iter()
-            .map(|node| node.engine.submit(&agent, submit("stripe.refund", json!({})), None));
+        nodes[round % 3]
+            .engine
+            .decide(&dana, id, decide, None)
+            .await
+            .unwrap();
+        let submits = nodes.iter().map(|node| {
+            node.engine
+                .submit(&agent, submit("stripe.refund", json!({})), None)
+        });
         let effects: Vec<Effect> = join_all(submits)
             .await
             .into_iter()
@@ -40,7 +45,9 @@ async fn i8_one_use_left_is_used_once_by_three_nodes_at_once() {
         assert!(allowed <= 1, "round {round}: {effects:?}");
         // A node that has not heard of it yet asks a person: then it is still there for the next one.
         if allowed == 0 {
-            let next = nodes[round % 3].engine.submit(&agent, submit("stripe.refund", json!({})), None);
+            let next = nodes[round % 3]
+                .engine
+                .submit(&agent, submit("stripe.refund", json!({})), None);
             assert_eq!(next.await.unwrap().effect, Effect::Allow, "round {round}");
         }
     }

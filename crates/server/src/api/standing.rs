@@ -42,7 +42,11 @@ pub(crate) async fn standing_list(
     let listing = Listing::new(caller.caller.workspace, "standing_approvals", &query.state);
     let mut all = doors.engine().standing_approvals(&caller.caller).await?.to_wire();
     all.retain(|standing: &StandingApproval| query.state.is_none_or(|state| standing.state == state));
-    Ok(Json(listing.slice(all, query.cursor.as_deref(), limit(query.limit)?)?))
+    Ok(Json(listing.slice(
+        all,
+        query.cursor.as_deref(),
+        limit(query.limit)?,
+    )?))
 }
 
 /// Get a standing approval

@@ -36,6 +36,7 @@ pub(crate) async fn of(world: &World, operation: &str, caller: Who, owner: Who) 
         "policy" => policy(world, operation, caller).await?,
         "agent" | "application" => asker(world, operation).await?,
         "operator" | "token" => person(world, operation, caller, owner).await?,
+        "standing" => standing(world, operation).await?,
         "stop" => stop(world, operation).await?,
         "group" | "webhook" | "delivery" => group_or_webhook(world, operation).await?,
         _ => plain(operation)?,
@@ -111,6 +112,7 @@ async fn approval(world: &World, operation: &str, owner: Who) -> Option<Example>
     let path = format!("/v1/approvals/{id}");
     Some(match operation {
         "approval_view" => Example::get(path),
+        "approval_always" => Example::get(format!("{path}/always?scope=policy")),
         "approval_decide" => {
             let digest = world.get(Who::Automation, &path).await.ok().text_of("digest");
             Example::with(
@@ -186,6 +188,29 @@ async fn asker(world: &World, operation: &str) -> Option<Example> {
         "view" => Example::get(made().await),
         "update" => Example::with(made().await, json!({"disabled": true})),
         "rotate_key" => Example::with(format!("{}/rotate-key", made().await), json!({})),
+        _ => return None,
+    })
+}
+
+/// Answers nothing, so that nobody else's example goes through by it.
+async fn standing(world: &World, operation: &str) -> Option<Example> {
+    if operation == "standing_list" {
+        return Some(Example::get("/v1/standing-approvals?state=active"));
+    }
+    let id = text(&world.submit(Who::Agent, "ask.it").await, "approval_id");
+    let path = format!("/v1/approvals/{id}");
+    let digest = world.get(Who::Automation, &path).await.ok().text_of("digest");
+    let standing = json!({"valid_for": "1h", "condition": "action == 'another'"});
+    let decide = json!({"decision": "approve", "digest": digest, "standing": standing});
+    world
+        .post(Who::Member, &format!("{path}/decide"), decide)
+        .await
+        .ok();
+    let list = world.get(Who::Automation, "/v1/standing-approvals").await.ok();
+    let id = text(&list.json()["items"][0], "id");
+    Some(match operation {
+        "standing_view" => Example::get(format!("/v1/standing-approvals/{id}")),
+        "standing_revoke" => Example::with(format!("/v1/standing-approvals/{id}/revoke"), json!({})),
         _ => return None,
     })
 }

@@ -10,6 +10,7 @@ mod document;
 mod examples;
 mod journeys;
 mod layers;
+mod reach;
 mod simulation;
 mod stops;
 mod stream;

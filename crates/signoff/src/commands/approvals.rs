@@ -7,7 +7,9 @@ use std::time::Duration as Span;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use sha2::{Digest, Sha256};
-use signoff_api::approval::{AlwaysQuery, Answer, Approval, ApprovalQuery, Cancel, Decide, DecisionKind, Order, View};
+use signoff_api::approval::{
+    AlwaysQuery, Answer, Approval, ApprovalQuery, Cancel, Decide, DecisionKind, Order, View,
+};
 use signoff_api::{Duration, Priority, Risk, WaitQuery};
 use signoff_client::{Client, WaitOptions, Waited};
 use tokio::time::Instant;

@@ -110,7 +110,7 @@ fn the_schema_is_printed_as_it_is_committed() {
     assert_eq!(ran.stdout, std::fs::read_to_string(committed).unwrap());
 }
 
-const CALLS: &str = r#"
+const CALLS: &str = r"
 policies:
   - name: all-deletes
     http: {methods: [DELETE, PUT]}
@@ -125,7 +125,7 @@ policies:
   - name: small-refunds
     http: {methods: [POST], url: /v1/refunds}
     effect: allow
-"#;
+";
 
 const CALL_CASES: &str = r#"
 cases:

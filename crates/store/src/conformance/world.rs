@@ -11,7 +11,8 @@ use signoff_core::{
         PolicyPut, PolicySetApplied, StandingGranted, WorkspaceSet,
     },
     id::{
-        ActionId, AgentId, ApplicationId, ApprovalId, ChannelId, GroupId, KeyId, OperatorId, PolicyId, StandingId,
+        ActionId, AgentId, ApplicationId, ApprovalId, ChannelId, GroupId, KeyId, OperatorId, PolicyId,
+        StandingId,
     },
     payload::{Hash32, PayloadName},
     policy::{Orphaned, PolicyDoc, PolicyEffect, PolicyRef, Settings},

@@ -13,6 +13,10 @@ use signoff_core::{
 /// One folded row of any table.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the variants are the folded tables")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a policy's row is the largest, and written rarely"
+)]
 pub enum Row {
     Workspace(WorkspaceRow),
     Policy(PolicyRow),

@@ -328,7 +328,12 @@ impl Replay {
                 self.cut_short = Some(CutShort::Time);
             }
             let late = Instant::now() >= self.bounds.deadline;
-            let Some(facts) = self.snapshot.facts(recorded.facts.agent).cloned().filter(|_| !late) else {
+            let Some(facts) = self
+                .snapshot
+                .facts(recorded.facts.agent)
+                .cloned()
+                .filter(|_| !late)
+            else {
                 self.actions -= 1;
                 continue;
             };

@@ -46,7 +46,10 @@ impl Recorded {
 
     /// The action, to judge it again; none where any part of it was erased: what is missing is never guessed.
     pub(super) fn action(&self, opened: &Opened) -> Option<Action> {
-        let edited = self.edited_seq.iter().all(|seq| opened.has(*seq, PayloadName::Inputs));
+        let edited = self
+            .edited_seq
+            .iter()
+            .all(|seq| opened.has(*seq, PayloadName::Inputs));
         if !edited || !self.needs.iter().all(|name| opened.has(self.seq, *name)) {
             return None;
         }

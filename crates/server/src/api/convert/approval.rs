@@ -39,7 +39,12 @@ pub(crate) fn decide(mut given: wire::Decide) -> Result<Decide, Refused> {
                     "`digest` is missing: an approval is for exactly what was shown",
                 );
             }
-            let scope = standing::scope(&mut faults, given.edit.take(), given.standing.take(), given.always.take());
+            let scope = standing::scope(
+                &mut faults,
+                given.edit.take(),
+                given.standing.take(),
+                given.always.take(),
+            );
             let decision = seen.map(|digest| Decision::Approve {
                 digest,
                 comment: comment.or(reason),

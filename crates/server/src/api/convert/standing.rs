@@ -37,7 +37,11 @@ pub(super) fn scope(
         }
         (None, None, Some(always)) => Scope::Always(always.to_core()),
         (_, standing, _) => {
-            let pointer = if standing.is_some() { "/standing" } else { "/always" };
+            let pointer = if standing.is_some() {
+                "/standing"
+            } else {
+                "/always"
+            };
             faults.add(pointer, "give one of `edit`, `standing` and `always`");
             Scope::Once
         }

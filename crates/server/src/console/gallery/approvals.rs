@@ -10,7 +10,9 @@ use super::requests::{Ask, NOW, ago, critical, ended, hostile, long};
 use crate::console::inert::{Inert, Show};
 use crate::console::shown;
 use crate::console::view::Status;
-use crate::console::view::approval::{Approval, ApprovalPage, HistoryRow, Kept, Outlook, Reach, Step, StepForm};
+use crate::console::view::approval::{
+    Approval, ApprovalPage, HistoryRow, Kept, Outlook, Reach, Step, StepForm,
+};
 
 fn all_permitted() -> May {
     May {
@@ -130,16 +132,19 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         text: "Fine with me, the photographs are convincing.".to_owned(),
     });
     late_approval.next_href = Some("/approvals/apr_2".to_owned());
-    let typed = Step::Form(StepForm {
+    let typed = Step::Form(Box::new(StepForm {
         kind: "deny",
         text: String::new(),
         problem: Some("Say why: the agent and the log need a reason.".to_owned()),
         reach: Reach::default(),
-    });
+    }));
     vec![
         ("approval", page(&plain, Show::Start, Step::Choose)),
         ("approval-edit", page(&plain, Show::Start, reaching("edit"))),
-        ("approval-standing", page(&plain, Show::Start, reaching("standing"))),
+        (
+            "approval-standing",
+            page(&plain, Show::Start, reaching("standing")),
+        ),
         ("approval-always", page(&plain, Show::Start, reaching("always"))),
         ("approval-approve", page(&plain, Show::Start, form("approve"))),
         ("approval-deny", page(&plain, Show::Start, typed)),

@@ -95,15 +95,24 @@ pub(super) async fn answer(
 
 /// A form with what it starts from: what is asked now, or what allowing it for ever would come to.
 async fn fill(visitor: &Visitor, view: &ApprovalView, mut step: Step) -> Result<Step, EngineError> {
-    let Step::Form(form) = &mut step else { return Ok(step) };
+    let Step::Form(form) = &mut step else {
+        return Ok(step);
+    };
     if form.kind == "edit" && form.reach.inputs.is_empty() && form.reach.context.is_empty() {
         form.reach.inputs = shown::approval::typed(&view.content.inputs);
         form.reach.context = shown::approval::typed(&view.content.context);
     }
     if form.kind == "always" {
         for always in [Always::Action, Always::Policy] {
-            match visitor.engine().always(&visitor.caller, view.row.id, always).await {
-                Ok(outlook) => form.reach.outlooks.push(shown::approval::outlook(view, always, &outlook)),
+            match visitor
+                .engine()
+                .always(&visitor.caller, view.row.id, always)
+                .await
+            {
+                Ok(outlook) => form
+                    .reach
+                    .outlooks
+                    .push(shown::approval::outlook(view, always, &outlook)),
                 // Said by the machine where it is tried.
                 Err(EngineError::Invalid(_)) => {}
                 Err(other) => return Err(other),

@@ -70,12 +70,12 @@ pub(super) async fn decide(
     let (status, beside) = match problem {
         Stopped::Field(problem) => {
             let kind = form.kind().unwrap_or("approve");
-            let step = Step::Form(StepForm {
+            let step = Step::Form(Box::new(StepForm {
                 kind,
                 text: typed,
                 problem: Some(problem),
                 reach: form.reach(),
-            });
+            }));
             (StatusCode::UNPROCESSABLE_ENTITY, Beside { step, kept: None })
         }
         Stopped::Late(problem) => {

@@ -1,8 +1,8 @@
 //! What a form of the decision asks for, checked before the engine is asked: what was seen, the second gesture, words.
 
 use serde::Deserialize;
-use signoff_api::limits::TEXT_CHARS_MAX;
 use serde_json::{Map, Value};
+use signoff_api::limits::TEXT_CHARS_MAX;
 use signoff_core::condition::Condition;
 use signoff_core::event::View;
 use signoff_core::payload::Hash32;
@@ -146,8 +146,8 @@ impl DecisionForm {
 
     fn standing(&self) -> Result<StandingTerms, Objection> {
         let field = |why: String| Objection::Field(why);
-        let valid_for = Micros::parse(self.valid_for.trim())
-            .map_err(|why| field(format!("For how long: {why}")))?;
+        let valid_for =
+            Micros::parse(self.valid_for.trim()).map_err(|why| field(format!("For how long: {why}")))?;
         let uses = match self.uses.trim() {
             "" => None,
             number => Some(

@@ -273,11 +273,17 @@ pub fn outlook(view: &ApprovalView, always: Always, outlook: &AlwaysView) -> Out
     let (scope, text) = match always {
         Always::Action => (
             "action",
-            format!("“{}” by {}, whatever else it says", view.row.action, view.agent.name),
+            format!(
+                "“{}” by {}, whatever else it says",
+                view.row.action, view.agent.name
+            ),
         ),
         Always::Policy => {
             let policy = view.row.policy.as_ref().map_or("", |policy| policy.name.as_str());
-            ("policy", format!("everything that the policy “{policy}” asks for"))
+            (
+                "policy",
+                format!("everything that the policy “{policy}” asks for"),
+            )
         }
     };
     let covered = &outlook.covered;

@@ -163,7 +163,9 @@ pub fn refused(refusal: &Refusal) -> String {
         Refusal::NotAPerson => "This needs several people, and a machine does not count.".to_owned(),
         Refusal::ReasonRequired => "A reason is needed.".to_owned(),
         Refusal::NotAskable => "This agent’s client can’t answer questions.".to_owned(),
-        Refusal::NotEditable => "This agent’s client can’t take changes. Deny, and say what to ask instead.".to_owned(),
+        Refusal::NotEditable => {
+            "This agent’s client can’t take changes. Deny, and say what to ask instead.".to_owned()
+        }
         Refusal::EditForbidden => "The policy that asks lets approvers change nothing.".to_owned(),
         Refusal::EditDenied(code) => {
             format!("Policy denies the request as you changed it ({code}). It was left as it is.")
@@ -173,7 +175,8 @@ pub fn refused(refusal: &Refusal) -> String {
             "This takes more than one person, so one person can’t answer for the next ones.".to_owned()
         }
         Refusal::NothingStanding => {
-            "No policy asks here, or the agent itself wants a person: that can’t be answered ahead.".to_owned()
+            "No policy asks here, or the agent itself wants a person: that can’t be answered ahead."
+                .to_owned()
         }
         Refusal::AlreadyAsked => "A question waits for the agent’s answer.".to_owned(),
         Refusal::NothingAsked => "Nothing was asked.".to_owned(),

@@ -317,7 +317,7 @@ pub enum Step {
     #[default]
     Choose,
     /// The form of one choice.
-    Form(StepForm),
+    Form(Box<StepForm>),
 }
 
 /// A form of the decision.
@@ -408,10 +408,10 @@ impl Step {
     /// A form without anything typed; the buttons for a name that no form has.
     pub fn named(kind: &str) -> Self {
         match STEPS.into_iter().find(|known| *known == kind) {
-            Some(kind) => Self::Form(StepForm {
+            Some(kind) => Self::Form(Box::new(StepForm {
                 kind,
                 ..StepForm::default()
-            }),
+            })),
             None => Self::Choose,
         }
     }
