@@ -1,6 +1,8 @@
 //! People decide, agents answer and withdraw; and what is pending is judged again.
 
+mod again;
 mod always;
+mod asker;
 mod edits;
 mod standing;
 
@@ -12,12 +14,9 @@ use signoff_core::{
     actor::Actor,
     approval::{Command, Refusal, Surroundings, transition},
     authority::Operation,
-    counted::Moment,
     event::{Ballot, Event},
     fold::RowKey,
     id::{AgentId, ApprovalId, StandingId},
-    judge::ReasonCode,
-    policy::Orphaned,
     rows::ApprovalRow,
     standing::StandingTerms,
 };
@@ -25,18 +24,18 @@ use signoff_store::{StoredRequest, Wants};
 
 use crate::{
     Engine, EngineError, EngineResult,
-    approvals::owns,
     content::{Opened, asked, seal_text},
     idempotency::{Once, want},
     past::{self, Keys},
     request::{Always, Decide, Decision, Scope},
     seal::SealedPayload,
     snapshot::Snapshot,
-    stops,
     tenant::Tenant,
     turn::{Draft, Turn, mint_id},
     view::{ApprovalView, Caller},
 };
+
+pub(crate) use again::{by_system, is_clockwork, rejudge};
 
 /// How many questions one approval takes.
 const QUESTIONS_MAX: usize = 50;
@@ -248,109 +247,6 @@ impl Engine {
             }
         })
     }
-
-    /// The agent answers what was asked.
-    ///
-    /// # Errors
-    /// If nothing was asked, or the approval ended.
-    pub async fn answer(
-        &self,
-        caller: &Caller,
-        id: ApprovalId,
-        answer: String,
-        key: Option<&str>,
-    ) -> EngineResult<ApprovalView> {
-        let tenant = self.tenant(caller)?;
-        self.permit(caller, Operation::AnswerInfo)?;
-        check_text(&answer).map_err(|why| EngineError::invalid("/answer", why))?;
-        if answer.trim().is_empty() {
-            return Err(EngineError::invalid("/answer", "an answer says something"));
-        }
-        self.by_asker(
-            &tenant,
-            caller,
-            id,
-            ("answer", Operation::AnswerInfo),
-            Some(&answer),
-            key,
-            Command::Answer,
-        )
-        .await
-    }
-
-    /// Withdraws a request: an agent its own, an admin anyone's.
-    ///
-    /// # Errors
-    /// If the approval ended before.
-    pub async fn cancel(
-        &self,
-        caller: &Caller,
-        id: ApprovalId,
-        reason: Option<String>,
-        key: Option<&str>,
-    ) -> EngineResult<ApprovalView> {
-        let tenant = self.tenant(caller)?;
-        self.permit(caller, Operation::Cancel)?;
-        check_text(reason.as_deref().unwrap_or_default())
-            .map_err(|why| EngineError::invalid("/reason", why))?;
-        self.by_asker(
-            &tenant,
-            caller,
-            id,
-            ("cancel", Operation::Cancel),
-            reason.as_deref(),
-            key,
-            Command::Cancel,
-        )
-        .await
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "two callers in this file, each argument differs between them"
-    )]
-    async fn by_asker(
-        &self,
-        tenant: &Tenant,
-        caller: &Caller,
-        id: ApprovalId,
-        (name, operation): (&'static str, Operation),
-        text: Option<&str>,
-        key: Option<&str>,
-        command: Command<'static>,
-    ) -> EngineResult<ApprovalView> {
-        let row = self.approval_row(tenant, caller, id).await?;
-        let once = Once::of(
-            tenant,
-            caller,
-            name,
-            key,
-            &SameDecision {
-                approval: id,
-                decision: name,
-                digest: None,
-                text,
-                scope: None,
-            },
-        )?;
-        let words = seal_text(&tenant.key, id.0, text);
-        let wants = wants_of(tenant, &row, once.as_ref());
-        let caller_then = caller.clone();
-        self.write(tenant, wants, move |turn| {
-            let (principal, _) = turn.principal(&caller_then, operation)?;
-            if turn.before::<()>(once.as_ref())?.is_some() {
-                return Ok(());
-            }
-            let row = turn.approval(id)?;
-            if !owns(&caller_then, row.agent, row.application) {
-                return Err(EngineError::not_found("approval", id));
-            }
-            step(turn, id, &command, &principal.actor(), None, words.clone())?;
-            turn.remember(once.as_ref(), &())
-        })
-        .await?;
-        self.approval(caller, id).await
-    }
 }
 
 /// What is needed to judge a pending approval again; none for one that ended.
@@ -455,78 +351,4 @@ fn ended(turn: &Turn<'_>, row: &ApprovalRow, refusal: Refusal) -> EngineError {
         },
         other => other.into(),
     }
-}
-
-/// Asks policy again about a pending approval, as things are at the head of the log. Answers whether anything changed.
-pub(crate) fn rejudge(turn: &mut Turn<'_>, id: ApprovalId, pending: &Pending) -> EngineResult<bool> {
-    let snapshot = turn.snapshot();
-    let row = turn.approval(id)?;
-    if row.status.is_terminal() {
-        return Ok(false);
-    }
-    let before = turn.ledger.head.seq;
-    let actor = Actor::system("policy");
-    let requested_by = pending.requested_by.as_deref();
-    let agent = snapshot.rows.agents.get(&row.agent);
-    if agent.is_none_or(|agent| agent.disabled) {
-        step(turn, id, &Command::Withdraw, &actor, None, None)?;
-        return Ok(true);
-    }
-    let Some(facts) = snapshot.facts(row.agent) else {
-        return Ok(false);
-    };
-    let own = row.counted.as_ref();
-    let own = own.map_or_else(Vec::new, |entries| entries.rows(row.agent, id.action()));
-    let past = turn.past((&pending.action, facts), None, &own)?;
-    let moment = Moment {
-        now: turn.now(),
-        past: Some(&past),
-    };
-    let verdict = snapshot.policies.judge(&pending.action, facts, moment);
-    let actor = if verdict.code == Some(ReasonCode::Stopped) {
-        Actor::system(stops::PART)
-    } else {
-        actor
-    };
-    let orphaned = snapshot
-        .rows
-        .workspace
-        .as_ref()
-        .map_or(Orphaned::Judge, |row| row.orphaned);
-    step(
-        turn,
-        id,
-        &Command::Rejudge {
-            verdict: &verdict,
-            orphaned,
-        },
-        &actor,
-        requested_by,
-        None,
-    )?;
-    let row = turn.approval(id)?;
-    let overdue = row.decide_by.is_some_and(|at| turn.now() >= at);
-    if turn.ledger.head.seq != before && !row.status.is_terminal() && !overdue {
-        // The votes that stand may meet the new requirement.
-        step(turn, id, &Command::Tally, &actor, requested_by, None)?;
-    }
-    Ok(turn.ledger.head.seq != before)
-}
-
-/// Whether an event is the end that the clock brings.
-pub(crate) fn is_clockwork(refusal: &EngineError) -> bool {
-    matches!(
-        refusal,
-        EngineError::Ended { .. } | EngineError::Decision(Refusal::NotDue) | EngineError::NotFound { .. }
-    )
-}
-
-/// The system's own steps: the clock's and those of a server that approves by itself.
-pub(crate) fn by_system(
-    turn: &mut Turn<'_>,
-    id: ApprovalId,
-    part: &str,
-    command: &Command<'_>,
-) -> EngineResult<()> {
-    step(turn, id, command, &Actor::system(part), None, None)
 }

@@ -2,6 +2,7 @@
 
 mod asker;
 mod explain;
+mod prepare;
 mod refusal;
 mod rounds;
 
@@ -15,8 +16,7 @@ use crate::{
     idempotency::Once,
     request::Submit,
     seal::SealedPayload,
-    tenant::Tenant,
-    turn::{Draft, Turn, mint_id},
+    turn::{Draft, Turn},
     view::{Caller, Submitted},
 };
 use serde::{Deserialize, Serialize};
@@ -26,9 +26,8 @@ use signoff_core::{
     approval::{Command, Selves, Surroundings, transition},
     authority::Operation,
     counted::Counted,
-    digest::{DigestFields, action_digest},
     event::{ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApprovalRequested, Claimed, Event},
-    id::{ActionId, ApprovalId, StandingId},
+    id::{ActionId, StandingId},
     json,
     judge::{ReasonCode, Verdict},
     payload::{Hash32, PayloadName},
@@ -38,6 +37,7 @@ use signoff_core::{
 };
 
 use asker::{Asker, asker};
+use prepare::{SameSubmit, prepare};
 use refusal::refusal;
 pub(crate) use refusal::{refusal_sentence, stopped_sentence};
 use rounds::{at, past_of};
@@ -101,43 +101,6 @@ impl Engine {
     }
 }
 
-/// What makes two submits the same.
-#[derive(Serialize)]
-struct SameSubmit<'a> {
-    action: &'a str,
-    agent: Option<&'a str>,
-    inputs: &'a serde_json::Map<String, serde_json::Value>,
-    context: &'a serde_json::Map<String, serde_json::Value>,
-    claims: &'a signoff_core::action::Claims,
-    priority: &'static str,
-    risk: &'static str,
-    cost: Option<&'a str>,
-    timeout: Option<i64>,
-    require_approval: bool,
-    accepts: signoff_core::action::Accepts,
-    replaces: Option<ApprovalId>,
-}
-
-impl<'a> SameSubmit<'a> {
-    fn of(submit: &'a Submit) -> Self {
-        let action = &submit.action;
-        Self {
-            action: &action.name,
-            agent: submit.agent.as_deref(),
-            inputs: &action.inputs,
-            context: &action.context,
-            claims: &action.claims,
-            priority: action.priority.as_str(),
-            risk: action.risk.as_str(),
-            cost: action.cost.as_ref().map(signoff_core::action::Cost::as_str),
-            timeout: action.timeout.map(|timeout| timeout.0),
-            require_approval: action.require_approval,
-            accepts: action.accepts,
-            replaces: submit.replaces,
-        }
-    }
-}
-
 fn check_form(action: &Action) -> EngineResult<()> {
     action
         .check()
@@ -176,68 +139,6 @@ fn thick_enough(verdict: &Verdict) -> EngineResult<()> {
         lacks: lacks
             .map(|lack| (lack.pointer.clone(), lack.why.clone()))
             .collect(),
-    })
-}
-
-fn prepare(tenant: &Tenant, caller: &Caller, submit: Submit, now: Timestamp) -> EngineResult<Prepared> {
-    if submit.action.http.is_some() {
-        return Err(EngineError::invalid(
-            "/http",
-            "calls are judged by `check` and `explain`, and not carried out yet: leave `http` out, put what matters into `inputs`, and make the call yourself",
-        ));
-    }
-    let form = submit.action.check();
-    form.map_err(|(pointer, why)| EngineError::invalid(pointer, why))?;
-    let snapshot = tenant.snapshot();
-    let raw = mint_id(now);
-    let asker = asker(&snapshot, caller, submit.agent.as_deref(), Some(mint_id(now)))?;
-    let action = &submit.action;
-    let judged = snapshot.policies.judge(action, &asker.facts, now);
-    let standing = snapshot.standing_of_kind(action, &asker.facts, now);
-    let mut payloads = Vec::with_capacity(4);
-    for (name, field, object) in [
-        (PayloadName::Inputs, "/inputs", &action.inputs),
-        (PayloadName::Context, "/context", &action.context),
-    ] {
-        let bytes = bounded(field, object)?;
-        // Inputs are kept even when empty: their absence means that they were erased.
-        if name == PayloadName::Inputs || !object.is_empty() {
-            payloads.push(tenant.key.seal(raw, name, &bytes));
-        }
-    }
-    if !action.claims.is_empty() {
-        payloads.push(seal_json(&tenant.key, raw, PayloadName::Claims, &action.claims)?);
-    }
-    let id = ActionId(raw);
-    let commitment = |name| {
-        payloads
-            .iter()
-            .find(|payload| payload.name == name)
-            .map(|payload| payload.commitment)
-    };
-    let digest = action_digest(&DigestFields {
-        workspace: tenant.id,
-        action_id: id,
-        agent: asker.facts.id,
-        action: &action.name,
-        inputs: commitment(PayloadName::Inputs),
-        context: commitment(PayloadName::Context),
-        claims: commitment(PayloadName::Claims),
-        priority: action.priority,
-        risk: action.risk,
-        estimated_cost: action.cost.as_ref(),
-        accepts: action.accepts,
-    })
-    .map_err(|_| EngineError::Internal)?;
-    Ok(Prepared {
-        id,
-        asker,
-        payloads,
-        digest,
-        judged,
-        standing,
-        epochs: snapshot.epochs,
-        submit,
     })
 }
 

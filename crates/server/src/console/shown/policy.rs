@@ -1,7 +1,9 @@
 //! Policies in plain words. What this build of the console has no words for is shown by its name: nothing is left out.
 
 use serde_json::{Map, Value};
-use signoff_api::policy::{Approver, Condition, Effect, Otherwise, PolicyBody, RiskMatch};
+use signoff_api::policy::{
+    Approver, Condition, Effect, HttpMatch, OneOrMany, Otherwise, PolicyBody, RiskMatch,
+};
 
 use crate::console::inert::Inert;
 use crate::console::shown::trial::many;
@@ -59,6 +61,14 @@ fn subject(body: &PolicyBody) -> String {
     } else {
         listed(actions, "or")
     };
+    if let Some(http) = &body.http {
+        let calls = calls(http);
+        subject = if any {
+            calls
+        } else {
+            format!("{subject} as {calls}")
+        };
+    }
     if let Some(agents) = body.agents.as_ref().filter(|agents| !agents.is_empty()) {
         subject = format!("{subject} by {}", listed(agents, "or"));
     }
@@ -85,13 +95,26 @@ fn subject(body: &PolicyBody) -> String {
     if let Some(over) = &body.cost_over {
         subject = format!("{subject} that costs more than ${}", over.as_str());
     }
-    let fields = fields(body);
-    for (field, words) in [("http", "as an HTTP call"), ("grant", "with a grant")] {
-        if fields.contains_key(field) {
-            subject = format!("{subject} {words}");
-        }
+    if let Some(grant) = &body.grant {
+        subject = format!("{subject} with the grant {}", listed(&all_of(grant), "or"));
     }
     subject
+}
+
+/// The HTTP calls it is about: `DELETE or PUT calls to https://api.example.com/*`.
+fn calls(http: &HttpMatch) -> String {
+    let methods = http.methods.as_deref().filter(|methods| !methods.is_empty());
+    let methods = methods.map_or_else(|| "HTTP".to_owned(), |methods| listed(methods, "or"));
+    let urls = http.url.as_ref().map(all_of).filter(|urls| !urls.is_empty());
+    let urls = urls.map_or_else(String::new, |urls| format!(" to {}", listed(&urls, "or")));
+    format!("{methods} calls{urls}")
+}
+
+fn all_of(texts: &OneOrMany) -> Vec<String> {
+    match texts {
+        OneOrMany::One(text) => vec![text.clone()],
+        OneOrMany::Many(texts) => texts.clone(),
+    }
 }
 
 /// The conditions that must hold.
