@@ -29,7 +29,7 @@ use crate::{
 /// How many standing approvals are listed.
 const LISTED_MAX: u32 = 1_000;
 /// How many standing approvals one request is held against.
-const CANDIDATES_MAX: usize = 8;
+const CANDIDATES_MAX: usize = 50;
 
 /// Those of a workspace that were not taken back, by whose requests they answer.
 #[derive(Default)]
@@ -43,7 +43,10 @@ struct Candidate {
 impl Standing {
     pub(crate) fn of(rows: &Rows) -> Self {
         let mut by_kind: HashMap<_, Vec<Candidate>> = HashMap::new();
-        for row in rows.standing.values().filter(|row| row.revoked.is_none()) {
+        let usable =
+            |row: &&StandingRow| row.revoked.is_none() && row.uses_max.is_none_or(|max| row.uses < max);
+        // Uses move no epoch: what is used up later stays a candidate until the next snapshot, and the batch knows.
+        for row in rows.standing.values().filter(usable) {
             let condition = match row
                 .condition
                 .as_ref()

@@ -460,3 +460,21 @@ async fn i2_an_edit_and_an_approval_at_once_do_not_mix() {
     }
     house.assert_verifies().await;
 }
+
+/// Those that are used up don't stand in the way of those that are not.
+#[tokio::test]
+async fn used_up_standing_approvals_make_room() {
+    let house = House::new().await;
+    house.apply(refunds(1)).await;
+    let agent = house.agent("a").await;
+    let dana = house.operator("dana", Role::Member).await;
+    for round in 0..60 {
+        let id = ask(&house, &agent, 500).await;
+        decide(&house, &dana, id, for_a_while(Some(1), None))
+            .await
+            .unwrap();
+        let used = house.engine.submit(&agent, refund(5), None).await.unwrap();
+        assert_eq!(used.effect, Effect::Allow, "round {round}");
+    }
+    house.assert_verifies().await;
+}
