@@ -267,6 +267,9 @@ pub struct Verdict {
     /// What policies made of the claimed cost, risk and priority; absent where they say nothing of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raised: Option<Raised>,
+    /// `sta_…`, the standing approval that would answer in place of a person. Explaining policy leaves those aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing_approval_id: Option<String>,
 }
 
 /// An action as it was submitted, and what became of it.

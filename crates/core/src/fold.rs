@@ -15,8 +15,9 @@ use crate::{
     record::Record,
     rows::{
         AgentRow, ApplicationRow, ApprovalRow, ChannelRow, CounterRow, ExecutionRow, GroupRow, KeyRow,
-        OperatorRow, PolicyRow, StandingRow, WorkspaceRow,
+        OperatorRow, PolicyRow, WorkspaceRow,
     },
+    standing::StandingRow,
 };
 
 macro_rules! row_mut {

@@ -30,8 +30,8 @@ pub const HEADER_BYTES_MAX: usize = 16 * 1024;
 pub const BODY_BYTES_MAX: usize = OBJECT_BYTES_MAX;
 
 /// Headers that whoever makes the call sets, and nobody else: they say where it goes, where it ends and what the
-/// connection does.
-const NOT_YOURS: [&str; 12] = [
+/// connection does. Lower case.
+pub const CONNECTION_HEADERS: [&str; 12] = [
     "connection",
     "content-length",
     "expect",
@@ -177,7 +177,7 @@ fn headers(given: &BTreeMap<String, String>, faults: &mut Vec<(String, String)>)
             .any(|byte| byte != b'\t' && !(b' '..=b'~').contains(&byte))
         {
             "a header is printable ASCII on one line"
-        } else if NOT_YOURS.contains(&lower.as_str()) {
+        } else if CONNECTION_HEADERS.contains(&lower.as_str()) {
             "whoever makes the call sets this header; leave it out"
         } else if headers.contains_key(&lower) {
             "the header is given twice in different case"

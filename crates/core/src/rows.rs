@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     action::{Accepts, Cost, Priority, Risk},
     actor::Actor,
-    condition::Condition,
-    counted::Entries,
+    counted::{CountedRow, Entries},
     event::{
         ApprovalStatus, Ballot, Claimed, ExecutionSource, ExecutionState, KeyOwner, LogCut, ReportOutcome,
     },
@@ -354,9 +353,10 @@ impl ApprovalRow {
         std::iter::once(self.submitted_seq).chain(edited)
     }
 
-    /// The record where inputs and context are as they are now.
-    pub fn content_seq(&self) -> u64 {
-        self.edits.last().map_or(self.submitted_seq, |edit| edit.seq)
+    /// What it counts for, row by row.
+    pub fn counted_rows(&self) -> Vec<CountedRow> {
+        let entries = self.counted.as_ref();
+        entries.map_or_else(Vec::new, |entries| entries.rows(self.agent, self.id.action()))
     }
 
     /// Whether a vote was cast while the open stage was open.
@@ -438,47 +438,6 @@ impl ExecutionRow {
         (self.state == ExecutionState::Ready && self.source == ExecutionSource::Approved)
             .then_some(self.run_by)
     }
-}
-
-/// One person's answer for further requests of the same kind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StandingRow {
-    /// Which.
-    pub id: StandingId,
-    /// Whose requests.
-    pub agent: AgentId,
-    /// The action's exact name.
-    pub action: String,
-    /// The version of the policy whose question it answers.
-    pub policy: PolicyRef,
-    /// The approval with which it was given.
-    pub approval: ApprovalId,
-    /// By whom.
-    pub granted_by: Actor,
-    /// When.
-    pub created_at: Timestamp,
-    /// Until when.
-    pub expires_at: Timestamp,
-    /// How often it may answer; none means any number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uses_max: Option<u32>,
-    /// How often it has.
-    pub uses: u32,
-    /// Only for requests of which this holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub condition: Option<Condition>,
-    /// Who took it back, and when.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revoked: Option<Revoked>,
-}
-
-/// Somebody took something back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revoked {
-    /// Who.
-    pub by: Actor,
-    /// When.
-    pub at: Timestamp,
 }
 
 /// What is counted per agent.

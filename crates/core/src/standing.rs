@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::{TIMEOUT_MAX, text_enum},
+    actor::Actor,
     condition::Condition,
-    id::AgentId,
+    id::{AgentId, ApprovalId, StandingId},
     policy::PolicyRef,
-    rows::StandingRow,
     time::{Micros, Timestamp},
 };
 
@@ -19,7 +19,7 @@ pub const VALID_FOR_MAX: Micros = TIMEOUT_MAX;
 pub const USES_MAX: u32 = 1_000_000;
 
 /// What somebody answers ahead.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StandingTerms {
     /// For how long.
     pub valid_for: Micros,
@@ -69,6 +69,47 @@ pub enum StandingState {
 text_enum!(StandingState {
     Active => "active", Expired => "expired", UsedUp => "used_up", Revoked => "revoked",
 });
+
+/// One person's answer for further requests of the same kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StandingRow {
+    /// Which.
+    pub id: StandingId,
+    /// Whose requests.
+    pub agent: AgentId,
+    /// The action's exact name.
+    pub action: String,
+    /// The version of the policy whose question it answers.
+    pub policy: PolicyRef,
+    /// The approval with which it was given.
+    pub approval: ApprovalId,
+    /// By whom.
+    pub granted_by: Actor,
+    /// When.
+    pub created_at: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// How often it may answer; none means any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses_max: Option<u32>,
+    /// How often it has.
+    pub uses: u32,
+    /// Only for requests of which this holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
+    /// Who took it back, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Revoked>,
+}
+
+/// Somebody took something back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// Who.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+}
 
 impl StandingRow {
     /// Where it stands.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
+use signoff_core::http::CONNECTION_HEADERS;
+
 use crate::Refusal;
 
 /// How much of an answer's body is kept; the rest is not read.
@@ -13,22 +15,6 @@ pub const BODY_KEPT_MAX: usize = 64 * 1024;
 
 /// The longest time a call may take; a longer timeout is cut to it.
 pub const TIMEOUT_MAX: Duration = Duration::from_mins(5);
-
-/// What only the client may set: they describe this connection, or name its other end.
-const OWN_HEADERS: &[&str] = &[
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// One call to make. Its debug form shows neither URL nor header values nor body: each may be a secret.
 #[derive(Clone)]
@@ -106,7 +92,7 @@ pub(crate) fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, Refu
             name: name.chars().take(64).collect(),
         };
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
-        if OWN_HEADERS.contains(&key.as_str()) {
+        if CONNECTION_HEADERS.contains(&key.as_str()) {
             return Err(refused());
         }
         let mut content = HeaderValue::from_str(value).map_err(|_| refused())?;
@@ -127,7 +113,7 @@ mod tests {
     /// A header is never a way to smuggle a second request or to redirect this one.
     #[test]
     fn connection_headers_and_line_breaks_are_refused() {
-        for name in OWN_HEADERS {
+        for name in CONNECTION_HEADERS {
             assert!(refused(name, "x"), "{name}");
             assert!(refused(&name.to_uppercase(), "x"), "{name}");
         }

@@ -346,8 +346,8 @@ fn sequences(row: &ApprovalRow) -> Vec<u64> {
         .info
         .iter()
         .flat_map(|info| [Some(info.asked_seq), info.answered_seq].into_iter().flatten());
-    let mut all: Vec<u64> = [row.submitted_seq, row.content_seq()]
-        .into_iter()
+    let mut all: Vec<u64> = row
+        .content_seqs()
         .chain(votes)
         .chain(info)
         .chain(row.decided_seq)

@@ -83,7 +83,7 @@ struct SameDecision<'a> {
     digest: Option<signoff_core::payload::Hash32>,
     text: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
+    scope: Option<&'a Scope>,
 }
 
 impl Decision {
@@ -160,7 +160,7 @@ impl Engine {
             decision: decision.name(),
             digest,
             text: decision.text(),
-            scope: (*decision.scope() != Scope::Once).then(|| format!("{:?}", decision.scope())),
+            scope: Some(decision.scope()).filter(|scope| **scope != Scope::Once),
         };
         let once = Once::of(&tenant, caller, "decide", key, &same)?;
         let words = seal_text(&tenant.key, id.0, decision.text());

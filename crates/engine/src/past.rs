@@ -163,13 +163,48 @@ impl Engine {
         besides: &[CountedRow],
         now: Timestamp,
     ) -> EngineResult<Figures> {
-        let wanted = policies.wanted(asked.0, asked.1);
-        if wanted.is_empty() {
-            return Ok(Figures::default());
-        }
-        let keys = keys(tenant, policies, asked, None);
-        let keys: Vec<CounterKey> = keys.into_iter().map(|(_, key)| key).collect();
-        let known = self.store().figures(tenant.id, &keys, now).await?;
-        figures(&known, wanted, (asked.1.id, None), besides, now).ok_or(EngineError::Internal)
+        let known = self
+            .known_now(tenant, policies, std::iter::once(asked), now)
+            .await?;
+        known.of(policies, asked, besides)
+    }
+
+    /// The same for several actions, in one read.
+    pub(crate) async fn known_now<'a>(
+        &self,
+        tenant: &Tenant,
+        policies: &PolicySet,
+        asked: impl Iterator<Item = (&'a Action, &'a AgentFacts)>,
+        now: Timestamp,
+    ) -> EngineResult<Known> {
+        let wanted: Keys = asked
+            .flat_map(|asked| keys(tenant, policies, asked, None))
+            .collect();
+        let wanted: Vec<CounterKey> = wanted.into_iter().map(|(_, key)| key).collect();
+        let figures = if wanted.is_empty() {
+            BTreeMap::new()
+        } else {
+            self.store().figures(tenant.id, &wanted, now).await?
+        };
+        Ok(Known { figures, now })
+    }
+}
+
+/// What was read of the past for dry runs.
+pub(crate) struct Known {
+    figures: BTreeMap<CounterKey, Figure>,
+    now: Timestamp,
+}
+
+impl Known {
+    /// The past of one action, `besides` left out.
+    pub(crate) fn of(
+        &self,
+        policies: &PolicySet,
+        (action, agent): (&Action, &AgentFacts),
+        besides: &[CountedRow],
+    ) -> EngineResult<Figures> {
+        let wanted = policies.wanted(action, agent);
+        figures(&self.figures, wanted, (agent.id, None), besides, self.now).ok_or(EngineError::Internal)
     }
 }

@@ -64,7 +64,8 @@ pub enum Decision {
 }
 
 /// What an approval holds for.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// This request, as it is.
     #[default]
@@ -87,7 +88,8 @@ pub struct Edit {
 }
 
 /// What is let through from now on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Always {
     /// Whatever the governing policy asks for.
     Policy,

@@ -9,10 +9,9 @@ use signoff_core::{
     event::{Event, Nothing},
     fold::{RowKey, Rows},
     id::{AgentId, StandingId},
-    judge::{AgentFacts, holds},
+    judge::{AgentFacts, Verdict, holds},
     policy::PolicyRef,
-    rows::StandingRow,
-    standing::StandingState,
+    standing::{StandingRow, StandingState},
     time::Timestamp,
 };
 use signoff_store::Wants;
@@ -125,10 +124,11 @@ impl Engine {
     /// # Errors
     /// If there is none.
     pub async fn standing_approval(&self, caller: &Caller, id: StandingId) -> EngineResult<StandingView> {
-        let all = self.standing_approvals(caller).await?;
-        all.into_iter()
-            .find(|view| view.row.id == id)
-            .ok_or_else(|| EngineError::not_found("standing approval", id))
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::SeeWorkspace)?;
+        let row = self.store().standing_approval(tenant.id, id).await?;
+        let row = row.ok_or_else(|| EngineError::not_found("standing approval", id))?;
+        Ok(view(&tenant.snapshot(), row, self.now()))
     }
 
     /// Takes a standing approval back: from the next request on a person is asked again, and what it let through and nobody
@@ -164,6 +164,29 @@ impl Engine {
         })
         .await?;
         self.standing_approval(caller, id).await
+    }
+}
+
+impl Engine {
+    /// The standing approval that would answer in place of a person, as the store has it now: for a dry run.
+    pub(crate) async fn standing_now(
+        &self,
+        tenant: &Tenant,
+        snapshot: &Snapshot,
+        (action, agent): (&Action, &AgentFacts),
+        verdict: &Verdict,
+        now: Timestamp,
+    ) -> EngineResult<Option<StandingId>> {
+        let Some(policy) = &verdict.policy else {
+            return Ok(None);
+        };
+        for id in snapshot.standing(action, agent, verdict, now) {
+            let row = self.store().standing_approval(tenant.id, id).await?;
+            if row.is_some_and(|row| row.answers(agent.id, &action.name, policy, now)) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
     }
 }
 

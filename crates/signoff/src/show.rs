@@ -136,6 +136,9 @@ pub(crate) fn verdict(verdict: &Verdict) -> String {
         text.push(format!("  {}: {}", line(&lack.pointer), line(&lack.detail)));
     }
     text.field("policy", &policy(verdict.policy.as_ref()));
+    if let Some(standing) = &verdict.standing_approval_id {
+        text.field("standing", standing);
+    }
     text.conditions(&verdict.conditions);
     for raise in verdict.raised.iter().flat_map(|raised| &raised.by) {
         text.push(raise_line(raise));

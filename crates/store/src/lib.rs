@@ -28,9 +28,10 @@ pub use model::*;
 use signoff_core::{
     counted::{CounterKey, Figure},
     event::ExecutionState,
-    id::{AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
+    id::{AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, StandingId, WorkspaceId},
     record::{Epochs, Head},
-    rows::{ApprovalRow, ExecutionRow, StandingRow},
+    rows::{ApprovalRow, ExecutionRow},
+    standing::StandingRow,
     time::Timestamp,
 };
 
@@ -109,6 +110,12 @@ pub trait Store: Send + Sync + 'static {
         workspace: WorkspaceId,
         query: &ExecutionQuery,
     ) -> StoreResult<Vec<ExecutionRow>>;
+    /// One standing approval.
+    async fn standing_approval(
+        &self,
+        workspace: WorkspaceId,
+        id: StandingId,
+    ) -> StoreResult<Option<StandingRow>>;
     /// Standing approvals, newest first, at most `limit`.
     async fn standing_approvals(&self, workspace: WorkspaceId, limit: u32) -> StoreResult<Vec<StandingRow>>;
     /// How many executions there are in a state of those on their way.

@@ -6,6 +6,7 @@ use crate::{
     event::{ActionFacts, ApprovalStatus, Event, ExecutionState, LogCut},
     id::{ActionId, ApprovalId, ExecutionId},
     record::Record,
+    rows::ApprovalRow,
 };
 
 /// What a record did to what is counted.
@@ -24,8 +25,7 @@ impl Rows {
             return Vec::new();
         };
         let row = record.subject.parse().ok().and_then(|id| self.approvals.get(&id));
-        row.and_then(|row| Some(row.counted.as_ref()?.rows(row.agent, row.id.action())))
-            .unwrap_or_default()
+        row.map(ApprovalRow::counted_rows).unwrap_or_default()
     }
 
     /// What a record that was just folded did to what is counted, beside what [`Self::counted_before`] said.
@@ -42,15 +42,13 @@ impl Rows {
             }
             Event::ApprovalEdited(_) => {
                 let row = self.approvals.get(&record.subject.parse().ok()?)?;
-                let entries = row.counted.as_ref()?;
-                Some(CountedChange::Entered(entries.rows(row.agent, row.id.action())))
+                Some(CountedChange::Entered(row.counted_rows()))
             }
             Event::ApprovalVoted(_) | Event::ApprovalEnded(_) => {
                 let row = self.approvals.get(&record.subject.parse().ok()?)?;
                 let ended = row.status.is_terminal() && row.decided_seq == Some(record.seq);
                 let goes_on = matches!(row.status, ApprovalStatus::Approved | ApprovalStatus::Answered);
-                let entries = row.counted.as_ref().filter(|_| ended && !goes_on)?;
-                Some(CountedChange::TakenOut(entries.rows(row.agent, row.id.action())))
+                (ended && !goes_on).then(|| CountedChange::TakenOut(row.counted_rows()))
             }
             Event::ExecutionFinished(_)
             | Event::ExecutionSettled(_)

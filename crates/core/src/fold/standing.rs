@@ -4,7 +4,7 @@ use super::{Fold, FoldError, RowKey};
 use crate::{
     event::{ActionAllowed, Event},
     id::StandingId,
-    rows::{Revoked, StandingRow},
+    standing::{Revoked, StandingRow},
 };
 
 impl Fold<'_> {

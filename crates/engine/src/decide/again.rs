@@ -30,8 +30,7 @@ pub(crate) fn rejudge(turn: &mut Turn<'_>, id: ApprovalId, pending: &Pending) ->
     let Some(facts) = snapshot.facts(row.agent) else {
         return Ok(false);
     };
-    let own = row.counted.as_ref();
-    let own = own.map_or_else(Vec::new, |entries| entries.rows(row.agent, id.action()));
+    let own = row.counted_rows();
     let past = turn.past((&pending.action, facts), None, &own)?;
     let moment = Moment {
         now: turn.now(),

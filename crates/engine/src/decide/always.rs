@@ -155,8 +155,7 @@ fn lets_through(
 ) -> EngineResult<()> {
     let row = turn.approval(voting.id)?;
     let agent = row.agent;
-    let own = row.counted.as_ref();
-    let own = own.map_or_else(Vec::new, |entries| entries.rows(agent, voting.id.action()));
+    let own = row.counted_rows();
     let facts = snapshot.facts(agent).ok_or(EngineError::Internal)?;
     let past = turn.past((&pending.action, facts), None, &own)?;
     let moment = Moment {

@@ -111,8 +111,7 @@ pub(super) fn edit_and_vote(
     let snapshot = turn.snapshot();
     let row = turn.approval(voting.id)?;
     let (agent, policy) = (row.agent, row.policy.clone());
-    let own = row.counted.as_ref();
-    let own = own.map_or_else(Vec::new, |entries| entries.rows(agent, voting.id.action()));
+    let own = row.counted_rows();
     let facts = snapshot.facts(agent).ok_or(EngineError::Internal)?;
     let past = turn.past((&change.action, facts), None, &own)?;
     let moment = Moment {

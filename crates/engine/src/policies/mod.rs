@@ -267,30 +267,23 @@ impl Engine {
         let mut change = PendingChange::default();
         let mut beyond = None;
         loop {
-            let query = ApprovalQuery {
-                statuses: open_statuses(),
-                beyond,
-                oldest_first: true,
-                limit: PAGE_MAX,
-                ..ApprovalQuery::default()
-            };
-            let rows = self.store().approvals(tenant.id, &query).await?;
+            let rows = self.store().approvals(tenant.id, &open_page(beyond)).await?;
             let sequences: Vec<u64> = rows.iter().flat_map(ApprovalRow::content_seqs).collect();
             let opened = Opened::read(self.store(), tenant, &sequences).await?;
-            for row in &rows {
-                let (Ok(action), Some(facts)) =
-                    (asked(row, &opened.asked_content(row)), snapshot.facts(row.agent))
-                else {
-                    continue;
-                };
-                let now = self.now();
-                let own = row.counted.as_ref();
-                let own = own.map_or_else(Vec::new, |entries| entries.rows(row.agent, row.id.action()));
-                let past = self
-                    .past_now(tenant, &candidate, (&action, facts), &own, now)
-                    .await?;
+            let now = self.now();
+            let judgeable: Vec<_> = rows
+                .iter()
+                .filter_map(|row| {
+                    let action = asked(row, &opened.asked_content(row)).ok()?;
+                    Some((row, action, snapshot.facts(row.agent)?))
+                })
+                .collect();
+            let asked_of = judgeable.iter().map(|(_, action, facts)| (action, *facts));
+            let known = self.known_now(tenant, &candidate, asked_of, now).await?;
+            for (row, action, facts) in &judgeable {
+                let past = known.of(&candidate, (action, facts), &row.counted_rows())?;
                 let past = Some(&past);
-                let verdict = candidate.judge(&action, facts, Moment { now, past });
+                let verdict = candidate.judge(action, facts, Moment { now, past });
                 match becomes(row, &verdict, orphaned) {
                     Some(Effect::Allow) => change.allowed += 1,
                     Some(Effect::Deny) => change.denied += 1,
@@ -320,6 +313,17 @@ fn becomes(row: &ApprovalRow, verdict: &Verdict, orphaned: Orphaned) -> Option<E
         && verdict.requirement == row.requirement
         && verdict.valid_for == row.valid_for;
     (verdict.effect != Effect::Ask || !same_terms).then_some(verdict.effect)
+}
+
+/// A page of what is not at its end, oldest first.
+pub(crate) fn open_page(beyond: Option<u64>) -> ApprovalQuery {
+    ApprovalQuery {
+        statuses: open_statuses(),
+        beyond,
+        oldest_first: true,
+        limit: PAGE_MAX,
+        ..ApprovalQuery::default()
+    }
 }
 
 /// The statuses of approvals that are not at their end.

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use signoff_core::{authority::Operation, id::PolicyId};
-use signoff_store::ApprovalQuery;
 
-use super::open_statuses;
+use super::open_page;
 use crate::{
     Engine, EngineResult,
     approvals::PAGE_MAX,
@@ -25,14 +24,7 @@ impl Engine {
         self.permit(caller, Operation::SeeWorkspace)?;
         let (mut counts, mut counted, mut beyond) = (BTreeMap::<PolicyId, u64>::new(), 0, None);
         loop {
-            let query = ApprovalQuery {
-                statuses: open_statuses(),
-                beyond,
-                oldest_first: true,
-                limit: PAGE_MAX,
-                ..ApprovalQuery::default()
-            };
-            let rows = self.store().approvals(tenant.id, &query).await?;
+            let rows = self.store().approvals(tenant.id, &open_page(beyond)).await?;
             for policy in rows.iter().filter_map(|row| row.policy.as_ref()) {
                 *counts.entry(policy.id).or_default() += 1;
             }

@@ -20,7 +20,7 @@ use crate::{
     Engine, EngineResult,
     approvals::PAGE_MAX,
     decide::{step, wants_of},
-    policies::open_statuses,
+    policies::open_page,
     tenant::Tenant,
     turn::{Draft, Turn},
 };
@@ -41,11 +41,8 @@ impl Engine {
 
     async fn deny_pending(&self, tenant: &Tenant, agent: Option<AgentId>) -> EngineResult<()> {
         let mut query = ApprovalQuery {
-            statuses: open_statuses(),
             agents: agent.map(|agent| vec![agent]),
-            oldest_first: true,
-            limit: PAGE_MAX,
-            ..ApprovalQuery::default()
+            ..open_page(None)
         };
         loop {
             let rows = self.store().approvals(tenant.id, &query).await?;

@@ -37,11 +37,19 @@ impl Engine {
         let (what, now) = ((&submit.action, &asker.facts), self.now());
         let past = self.past_now(&tenant, &snapshot.policies, what, &[], now).await?;
         let past = Some(&past);
-        let verdict = snapshot
+        let mut verdict = snapshot
             .policies
             .judge(&submit.action, &asker.facts, Moment { now, past });
+        let standing = self.standing_now(&tenant, &snapshot, what, &verdict, now).await?;
+        if standing.is_some() {
+            verdict.effect = Effect::Allow;
+        }
         let reason = refusal(&snapshot, (asker.facts.id, &asker.facts.name), &verdict);
-        Ok(Judged { verdict, reason })
+        Ok(Judged {
+            verdict,
+            reason,
+            standing,
+        })
     }
 
     /// Every matching policy, and why one of them governs. An operator may name any agent, known or not.
@@ -107,7 +115,11 @@ pub fn explain(policies: &PolicySet, action: &Action, facts: &AgentFacts, moment
         })
         .collect();
     Explanation {
-        judged: Judged { verdict, reason },
+        judged: Judged {
+            verdict,
+            reason,
+            standing: None,
+        },
         matches,
     }
 }

@@ -7,6 +7,7 @@ use signoff_core::{
     counted::{Figures, Moment},
     fold::RowKey,
     judge::AgentFacts,
+    rows::ApprovalRow,
 };
 use signoff_store::Wants;
 
@@ -68,11 +69,10 @@ pub(super) fn past_of(turn: &mut Turn<'_>, prepared: &Prepared, facts: &AgentFac
     let rows = &turn.ledger.rows.approvals;
     let replaced = prepared.submit.replaces.and_then(|id| rows.get(&id));
     let leaves = replaced.filter(|row| row.agent == facts.id && !row.status.is_terminal());
-    let leaves = leaves.and_then(|row| Some(row.counted.as_ref()?.rows(row.agent, row.id.action())));
     turn.past(
         (&prepared.submit.action, facts),
         None,
-        &leaves.unwrap_or_default(),
+        &leaves.map(ApprovalRow::counted_rows).unwrap_or_default(),
     )
 }
 

@@ -14,9 +14,9 @@ use signoff_core::{
     judge::{ReasonCode, Verdict},
     policy::{Effect, PolicyDoc, PolicyRef},
     requirement::Stage,
-    rows::{ApprovalRow, ExecutionRow, StandingRow},
+    rows::{ApprovalRow, ExecutionRow},
     sentence::Sentence,
-    standing::StandingState,
+    standing::{StandingRow, StandingState},
     time::{Micros, Timestamp},
 };
 use signoff_store::DeliveryState;
@@ -70,10 +70,12 @@ pub struct Submitted {
 /// What policy would say (a dry run).
 #[derive(Debug, Clone)]
 pub struct Judged {
-    /// Policy's answer.
+    /// Policy's answer, and where a standing approval answers for a person: allow.
     pub verdict: Verdict,
     /// For a deny: one sentence for the agent.
     pub reason: Option<String>,
+    /// The standing approval that would answer in place of a person; explaining policy leaves it aside.
+    pub standing: Option<StandingId>,
 }
 
 /// Why policy says so: every matching policy.

@@ -9,15 +9,13 @@ use signoff_core::{
     rows::ApprovalRow,
     time::Timestamp,
 };
-use signoff_store::ApprovalQuery;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Engine, EngineResult,
-    approvals::PAGE_MAX,
     content::{Opened, asked},
     decide::{Pending, rejudge, wants_of},
-    policies::open_statuses,
+    policies::open_page,
     snapshot::Snapshot,
     tenant::Tenant,
 };
@@ -69,14 +67,7 @@ impl Engine {
     async fn rejudge_pending(&self, tenant: &Tenant) -> EngineResult<()> {
         let mut beyond = None;
         loop {
-            let query = ApprovalQuery {
-                statuses: open_statuses(),
-                beyond,
-                oldest_first: true,
-                limit: PAGE_MAX,
-                ..ApprovalQuery::default()
-            };
-            let rows = self.store().approvals(tenant.id, &query).await?;
+            let rows = self.store().approvals(tenant.id, &open_page(beyond)).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             beyond = Some(last.submitted_seq);
             let sequences: Vec<u64> = rows.iter().flat_map(ApprovalRow::content_seqs).collect();

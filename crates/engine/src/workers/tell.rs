@@ -19,18 +19,9 @@ impl Engine {
         let record: Record = serde_json::from_slice(&stored.bytes).map_err(|_| EngineError::Internal)?;
         let id: ApprovalId = record.subject.parse().map_err(|_| EngineError::Internal)?;
         let row = self.as_of(tenant, id, record.seq).await?;
-        let sequences = [
-            Some(row.submitted_seq),
-            Some(row.content_seq()),
-            row.decided_seq,
-            Some(record.seq),
-        ];
-        let opened = Opened::read(
-            self.store(),
-            tenant,
-            &sequences.into_iter().flatten().collect::<Vec<_>>(),
-        )
-        .await?;
+        let ends = row.decided_seq.into_iter().chain([record.seq]);
+        let sequences: Vec<u64> = row.content_seqs().chain(ends).collect();
+        let opened = Opened::read(self.store(), tenant, &sequences).await?;
         let snapshot = tenant.snapshot();
         let agent = snapshot.agent_name(row.agent);
         let content = opened.asked_content(&row);

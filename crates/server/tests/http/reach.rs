@@ -22,6 +22,15 @@ async fn ask(world: &World, amount: u64) -> Value {
     world.post(Who::Agent, "/v1/actions", body).await.ok().json()
 }
 
+async fn check(world: &World, amount: u64) -> Value {
+    let body = json!({"action": "refund.send", "context": {"amount": amount}, "accepts": ["edits"]});
+    world
+        .post(Who::Agent, "/v1/actions/check", body)
+        .await
+        .ok()
+        .json()
+}
+
 async fn decide(world: &World, asked: &Value, more: Value) -> (u16, Value) {
     let path = format!("/v1/approvals/{}", asked["approval_id"].as_str().unwrap());
     let digest = world.get(Who::Admin, &path).await.ok().text_of("digest");
@@ -100,9 +109,17 @@ async fn a_standing_approval_is_given_listed_used_and_taken_back() {
     let standing = json!({"standing": {"valid_for": "1h", "uses": 1, "condition": "context.amount <= 60"}});
     let (status, _) = decide(&world, &asked, standing).await;
     assert_eq!(status, 200);
+    let (small, large) = (check(&world, 60).await, check(&world, 61).await);
+    assert_eq!(large["verdict"], "pending_approval", "{large}");
     let used = ask(&world, 60).await;
     assert_eq!(used["verdict"], "allowed", "{used}");
     let id = used["standing_approval_id"].as_str().unwrap();
+    assert_eq!(
+        (&small["verdict"], &small["standing_approval_id"]),
+        (&json!("allowed"), &json!(id)),
+        "a check says what the submit gets, and uses nothing up"
+    );
+    assert_eq!(check(&world, 60).await["verdict"], "pending_approval");
     let listed = world
         .get(Who::Viewer, "/v1/standing-approvals?state=used_up")
         .await

@@ -6,8 +6,9 @@ use signoff_core::{
     id::{ApprovalId, CountedId, ExecutionId, KeyId, RawId},
     rows::{
         AgentRow, ApplicationRow, ApprovalRow, ChannelRow, CounterRow, ExecutionRow, GroupRow, KeyRow,
-        OperatorRow, PolicyRow, StandingRow, WorkspaceRow,
+        OperatorRow, PolicyRow, WorkspaceRow,
     },
+    standing::StandingRow,
 };
 
 /// One folded row of any table.

@@ -2,8 +2,9 @@
 
 use signoff_core::{
     event::ExecutionState,
-    id::{AgentId, WorkspaceId},
-    rows::{CounterRow, ExecutionRow, StandingRow},
+    id::{AgentId, StandingId, WorkspaceId},
+    rows::{CounterRow, ExecutionRow},
+    standing::StandingRow,
 };
 use sqlx::{Postgres, QueryBuilder};
 
@@ -37,6 +38,17 @@ impl PostgresStore {
         let mut sql = count(workspace, state, agent);
         let row = self.one(sql.build().persistent(false)).await?;
         unsigned(row.map(|row| row.int("open")).transpose()?.unwrap_or_default())
+    }
+
+    pub(super) async fn read_standing_approval(
+        &self,
+        workspace: WorkspaceId,
+        id: StandingId,
+    ) -> StoreResult<Option<StandingRow>> {
+        let query = sqlx::query("SELECT row FROM standing_approvals WHERE workspace = $1 AND id = $2");
+        let query = query.bind(blob(workspace)).bind(id.0.0.to_vec());
+        let row = self.one(query).await?;
+        row.as_ref().map(whole).transpose()
     }
 
     pub(super) async fn read_standing_approvals(

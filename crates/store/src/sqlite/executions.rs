@@ -2,8 +2,9 @@
 
 use signoff_core::{
     event::ExecutionState,
-    id::{AgentId, WorkspaceId},
-    rows::{CounterRow, ExecutionRow, StandingRow},
+    id::{AgentId, StandingId, WorkspaceId},
+    rows::{CounterRow, ExecutionRow},
+    standing::StandingRow,
 };
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -35,6 +36,17 @@ impl SqliteStore {
     ) -> StoreResult<u64> {
         let mut sql = count(workspace, state, agent);
         unsigned(sql.build_query_scalar().fetch_one(&self.read).await?)
+    }
+
+    pub(super) async fn read_standing_approval(
+        &self,
+        workspace: WorkspaceId,
+        id: StandingId,
+    ) -> StoreResult<Option<StandingRow>> {
+        let query = sqlx::query("SELECT row FROM standing_approvals WHERE workspace = ? AND id = ?");
+        let query = query.bind(blob(workspace)).bind(id.0.0.to_vec());
+        let row = query.fetch_optional(&self.read).await?;
+        row.as_ref().map(whole).transpose()
     }
 
     pub(super) async fn read_standing_approvals(

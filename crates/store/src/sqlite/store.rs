@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use signoff_core::{
     counted::{CounterKey, Figure},
     event::ExecutionState,
-    id::{AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, WorkspaceId},
+    id::{AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, StandingId, WorkspaceId},
     record::{Epochs, Head},
-    rows::{ApprovalRow, ExecutionRow, StandingRow},
+    rows::{ApprovalRow, ExecutionRow},
+    standing::StandingRow,
     time::{Micros, Timestamp},
 };
 
@@ -124,6 +125,14 @@ impl Store for SqliteStore {
         query: &ExecutionQuery,
     ) -> StoreResult<Vec<ExecutionRow>> {
         self.read_executions(workspace, query).await
+    }
+
+    async fn standing_approval(
+        &self,
+        workspace: WorkspaceId,
+        id: StandingId,
+    ) -> StoreResult<Option<StandingRow>> {
+        self.read_standing_approval(workspace, id).await
     }
 
     async fn standing_approvals(&self, workspace: WorkspaceId, limit: u32) -> StoreResult<Vec<StandingRow>> {

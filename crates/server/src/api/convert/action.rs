@@ -283,6 +283,7 @@ impl ToWire for Judged {
             timeout_cut: (asks && verdict.timeout_cut).then_some(true),
             incomplete: verdict.lacks.to_wire(),
             raised: verdict.raised.as_deref().map(ToWire::to_wire),
+            standing_approval_id: self.standing.map(|id| id.to_string()),
         }
     }
 }

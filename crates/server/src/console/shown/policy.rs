@@ -234,17 +234,7 @@ pub fn terms(body: &PolicyBody) -> Vec<Pair> {
     for field in elsewhere.into_iter().chain(matched) {
         fields.remove(field);
     }
-    let mut said = pairs(&fields, &KNOWN);
-    for (field, _) in KNOWN {
-        fields.remove(field);
-    }
-    // What a newer policy says and this list has no words for.
-    said.extend(
-        fields
-            .iter()
-            .map(|(field, value)| pair(&field.replace('_', " "), value)),
-    );
-    said
+    all_pairs(fields, &KNOWN)
 }
 
 /// When people are asked: how long they have, who is told, and whatever else is said beside who decides.
@@ -265,15 +255,17 @@ pub fn asking(body: &PolicyBody) -> Vec<Pair> {
     for field in ["approvers", "quorum", "deny_quorum", "stages"] {
         fields.remove(field);
     }
-    let mut said = pairs(&fields, &KNOWN);
-    for (field, _) in KNOWN {
-        fields.remove(field);
+    all_pairs(fields, &KNOWN)
+}
+
+/// The known fields with their words, then those that a newer policy has and the list no words for.
+fn all_pairs(mut fields: Map<String, Value>, known: &[(&str, &str)]) -> Vec<Pair> {
+    let mut said = pairs(&fields, known);
+    for (field, _) in known {
+        fields.remove(*field);
     }
-    said.extend(
-        fields
-            .iter()
-            .map(|(field, value)| pair(&field.replace('_', " "), value)),
-    );
+    let rest = fields.iter();
+    said.extend(rest.map(|(field, value)| pair(&field.replace('_', " "), value)));
     said
 }
 
