@@ -5,7 +5,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{decimal::Decimal, http::Call, id::OperatorId, name, time::Micros};
+use crate::{
+    decimal::Decimal,
+    http::Call,
+    id::{GrantId, OperatorId},
+    name,
+    time::Micros,
+};
 
 /// How soon somebody should look (a claim of the agent's unless policy sets a floor).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -191,6 +197,8 @@ pub struct Action {
     pub accepts: Accepts,
     /// The call that it stands for.
     pub http: Option<Arc<Call>>,
+    /// The stored credential that the call is made with, where the agent holds it.
+    pub grant: Option<GrantId>,
 }
 
 /// The largest `inputs` or `context` object, in canonical bytes.
@@ -215,6 +223,7 @@ impl Action {
             require_approval: false,
             accepts: Accepts::default(),
             http: None,
+            grant: None,
         }
     }
 

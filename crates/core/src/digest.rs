@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     action::{Accepts, Cost, Priority, Risk},
-    id::{ActionId, AgentId, WorkspaceId},
+    id::{ActionId, AgentId, GrantId, WorkspaceId},
     json,
     payload::Hash32,
 };
@@ -42,6 +42,15 @@ pub struct DigestFields<'a> {
     pub estimated_cost: Option<&'a Cost>,
     /// What the client can handle.
     pub accepts: Accepts,
+    /// Commitment of the call: method, URL, headers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<Hash32>,
+    /// Commitment of the call's body, as bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Hash32>,
+    /// The stored credential that the call is made with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
 }
 
 /// SHA-256 over a domain string and the canonical JSON of the listed fields.

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::stop::StopTarget;
+
 mod log;
 mod request;
 mod standing;
@@ -60,6 +62,12 @@ pub enum Event {
     ChannelPut(ChannelPut),
     #[serde(rename = "channel.removed.v1")]
     ChannelRemoved(Nothing),
+    #[serde(rename = "grant.put.v1")]
+    GrantPut(Box<GrantPut>),
+    #[serde(rename = "grant.refreshed.v1")]
+    GrantRefreshed(GrantRefreshed),
+    #[serde(rename = "grant.removed.v1")]
+    GrantRemoved(Nothing),
     #[serde(rename = "action.allowed.v1")]
     ActionAllowed(ActionAllowed),
     #[serde(rename = "action.denied.v1")]
@@ -85,7 +93,9 @@ pub enum Event {
     #[serde(rename = "execution.reported.v1")]
     ExecutionReported(ExecutionReported),
     #[serde(rename = "execution.started.v1")]
-    ExecutionStarted(Nothing),
+    ExecutionStarted(ExecutionStarted),
+    #[serde(rename = "execution.repeated.v1")]
+    ExecutionRepeated(ExecutionRepeated),
     #[serde(rename = "execution.finished.v1")]
     ExecutionFinished(ExecutionFinished),
     #[serde(rename = "execution.settled.v1")]
@@ -93,7 +103,7 @@ pub enum Event {
     #[serde(rename = "execution.lapsed.v1")]
     ExecutionLapsed(Nothing),
     #[serde(rename = "execution.revoked.v1")]
-    ExecutionRevoked(Nothing),
+    ExecutionRevoked(ExecutionRevoked),
     #[serde(rename = "payload.erased.v1")]
     PayloadErased(PayloadErased),
     #[serde(rename = "execution.released.v1")]
@@ -115,7 +125,7 @@ pub enum Event {
 /// The feature level that this build reads and writes. Each release that brings new kinds of events raises it by one;
 /// they are written only once the store was raised to their level, so that nodes of the release before understand all
 /// they meet until the last of them is gone.
-pub const FEATURE_LEVEL: u32 = 4;
+pub const FEATURE_LEVEL: u32 = 5;
 
 impl Event {
     /// The versioned name, as in the record.
@@ -139,6 +149,9 @@ impl Event {
             Self::KeyRevoked(_) => "key.revoked.v1",
             Self::ChannelPut(_) => "channel.put.v1",
             Self::ChannelRemoved(_) => "channel.removed.v1",
+            Self::GrantPut(_) => "grant.put.v1",
+            Self::GrantRefreshed(_) => "grant.refreshed.v1",
+            Self::GrantRemoved(_) => "grant.removed.v1",
             Self::ActionAllowed(_) => "action.allowed.v1",
             Self::ActionDenied(_) => "action.denied.v1",
             Self::ApprovalRequested(_) => "approval.requested.v1",
@@ -152,6 +165,7 @@ impl Event {
             Self::ExecutionConsumed(_) => "execution.consumed.v1",
             Self::ExecutionReported(_) => "execution.reported.v1",
             Self::ExecutionStarted(_) => "execution.started.v1",
+            Self::ExecutionRepeated(_) => "execution.repeated.v1",
             Self::ExecutionFinished(_) => "execution.finished.v1",
             Self::ExecutionSettled(_) => "execution.settled.v1",
             Self::ExecutionLapsed(_) => "execution.lapsed.v1",
@@ -172,6 +186,25 @@ impl Event {
     pub fn feature_level(&self) -> u32 {
         match self {
             Self::ExecutionReleased(_) | Self::EpochRaised(_) | Self::LogCut(_) => 2,
+            Self::GrantPut(_)
+            | Self::GrantRefreshed(_)
+            | Self::GrantRemoved(_)
+            | Self::ExecutionRepeated(_) => 5,
+            Self::StopPulled(StopPulled { target }) | Self::StopLifted(StopLifted { target })
+                if matches!(target, StopTarget::Grant(_)) =>
+            {
+                5
+            }
+            Self::ExecutionStarted(started) if started.runner.is_some() => 5,
+            Self::ExecutionFinished(finished) if finished.runner.is_some() => 5,
+            Self::ExecutionRevoked(revoked) if revoked.because.is_some() => 5,
+            Self::ActionAllowed(ActionAllowed { action, .. })
+            | Self::ActionDenied(ActionDenied { action, .. })
+                if action.call.is_some() =>
+            {
+                5
+            }
+            Self::ApprovalRequested(requested) if requested.action.call.is_some() => 5,
             Self::StopPulled(_) | Self::StopLifted(_) => 3,
             Self::ApprovalEdited(_) | Self::StandingGranted(_) | Self::StandingRevoked(_) => 4,
             Self::ActionAllowed(allowed) if allowed.standing.is_some() => 4,
@@ -221,6 +254,9 @@ impl Event {
             | Self::KeyRevoked(_)
             | Self::ChannelPut(_)
             | Self::ChannelRemoved(_)
+            | Self::GrantPut(_)
+            | Self::GrantRefreshed(_)
+            | Self::GrantRemoved(_)
             // What may be carried out depends on both, and snapshots carry them.
             | Self::EpochRaised(_)
             | Self::LogCut(_) => Moves {
@@ -240,7 +276,10 @@ impl Event {
         let approves =
             |end: &ApprovalEnd| matches!(end.status, ApprovalStatus::Approved | ApprovalStatus::Answered);
         match self {
-            Self::ActionAllowed(_) | Self::ExecutionConsumed(_) | Self::ExecutionStarted(_) => true,
+            Self::ActionAllowed(_)
+            | Self::ExecutionConsumed(_)
+            | Self::ExecutionStarted(_)
+            | Self::ExecutionRepeated(_) => true,
             Self::ApprovalVoted(voted) => voted.end.as_ref().is_some_and(approves),
             Self::ApprovalEnded(end) => approves(end),
             Self::ExecutionSettled(settled) => settled.state == ExecutionState::Ready,

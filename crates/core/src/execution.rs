@@ -2,9 +2,11 @@
 
 use crate::{
     event::{
-        Event, ExecutionFinished, ExecutionOrigin, ExecutionReported, ExecutionSettled, ExecutionSource,
-        ExecutionState, ExecutionTouched, Nothing, ReportOutcome,
+        CallFault, Event, ExecutionFinished, ExecutionOrigin, ExecutionRepeated, ExecutionReported,
+        ExecutionRevoked, ExecutionSettled, ExecutionSource, ExecutionStarted, ExecutionState,
+        ExecutionTouched, Nothing, ReportOutcome, RevokedBecause,
     },
+    id::RunnerId,
     rows::{ExecutionRow, LogEpoch},
     time::Timestamp,
 };
@@ -16,18 +18,33 @@ pub enum Command {
     Consume,
     /// The agent says how it went.
     Report(ReportOutcome),
-    /// Signoff is about to send the first byte.
-    Start,
-    /// Signoff's call came to an end: executed, failed or indeterminate.
-    Finish(ExecutionState),
+    /// Signoff is about to send the first byte. With the run of the server that does.
+    Start(RunnerId),
+    /// This run of the server makes again what another left without an end.
+    Repeat(RunnerId),
+    /// Signoff's call came to an end.
+    Finish(CallEnd),
     /// A person says what became of it: executed, failed, or ready again.
     Settle(ExecutionState),
     /// `run_by` passed.
     Lapse,
     /// Grant, agent, policy or kill switch took it back.
-    Revoke,
+    Revoke(RevokedBecause),
     /// A person lets it go on after the log went on in another place.
     Release,
+}
+
+/// How a call of Signoff's ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallEnd {
+    /// Executed, failed or indeterminate.
+    pub state: ExecutionState,
+    /// The status that came back.
+    pub status: Option<u16>,
+    /// Why none did.
+    pub fault: Option<CallFault>,
+    /// The run of the server that says so.
+    pub runner: RunnerId,
 }
 
 /// Why a command changes nothing.
@@ -51,6 +68,15 @@ pub enum Refusal {
     /// There is nothing to release.
     #[error("the execution is not held")]
     NotHeld,
+    /// Signoff makes the call; nobody else takes it or says how it went.
+    #[error("Signoff makes this call itself; ask for its result")]
+    Call,
+    /// The agent carries it out; Signoff has nothing to send.
+    #[error("the agent carries this out itself")]
+    NoCall,
+    /// Another run of the server makes the call by now.
+    #[error("another run of the server makes this call")]
+    OtherRunner,
     /// Not a state that this command can lead to.
     #[error("`{0}` is not an end that can be given here")]
     NotAnEnd(ExecutionState),
@@ -74,29 +100,51 @@ pub fn transition(
     match (row.state, command) {
         (S::Ready | S::Executing, C::Release) if held => Ok(Event::ExecutionReleased(Nothing {})),
         (S::Ready | S::Executing, C::Release) => Err(Refusal::NotHeld),
-        (S::Ready, C::Consume | C::Start) if late => Err(Refusal::Lapsed),
-        (S::Ready, C::Consume | C::Start) if held => Err(Refusal::Held),
+        (_, C::Consume | C::Report(_)) if row.call.is_some() => Err(Refusal::Call),
+        (_, C::Start(_) | C::Repeat(_)) if row.call.is_none() => Err(Refusal::NoCall),
+        (S::Ready, C::Consume | C::Start(_)) if late => Err(Refusal::Lapsed),
+        (S::Ready, C::Consume | C::Start(_)) | (S::Executing, C::Repeat(_)) if held => Err(Refusal::Held),
         (S::Ready, C::Consume) => Ok(Event::ExecutionConsumed(ExecutionTouched { origin })),
         (S::Ready, C::Report(_)) if row.source == ExecutionSource::Approved => Err(Refusal::NotConsumed),
         (S::Ready | S::Consumed, C::Report(outcome)) => {
             Ok(Event::ExecutionReported(ExecutionReported { outcome, origin }))
         }
-        (S::Ready, C::Start) => Ok(Event::ExecutionStarted(Nothing {})),
+        (S::Ready, C::Start(runner)) => Ok(Event::ExecutionStarted(ExecutionStarted {
+            origin,
+            runner: Some(runner),
+        })),
+        (S::Executing, C::Repeat(runner)) => Ok(Event::ExecutionRepeated(ExecutionRepeated { runner })),
         (S::Ready, C::Lapse) if late => Ok(Event::ExecutionLapsed(Nothing {})),
         (S::Ready, C::Lapse) => Err(Refusal::NotDue),
-        (S::Ready, C::Revoke) => Ok(Event::ExecutionRevoked(Nothing {})),
-        (S::Executing, C::Finish(state)) => match state {
-            S::Executed | S::Failed | S::Indeterminate => {
-                Ok(Event::ExecutionFinished(ExecutionFinished { state }))
-            }
-            other => Err(Refusal::NotAnEnd(other)),
-        },
+        (S::Ready, C::Revoke(because)) => Ok(Event::ExecutionRevoked(ExecutionRevoked {
+            // Only calls were made by releases that know reasons.
+            because: row.call.is_some().then_some(because),
+        })),
+        (S::Executing | S::Indeterminate, C::Finish(end)) => finish(row, &end),
         (S::Indeterminate, C::Settle(state)) => match state {
             S::Executed | S::Failed | S::Ready => Ok(Event::ExecutionSettled(ExecutionSettled { state })),
             other => Err(Refusal::NotAnEnd(other)),
         },
         (state, _) => Err(Refusal::NotFrom(state)),
     }
+}
+
+/// An answer that comes after the call was given up is late, not false: it settles what nobody has settled yet.
+fn finish(row: &ExecutionRow, end: &CallEnd) -> Result<Event, Refusal> {
+    use ExecutionState as S;
+    let is_runner = row.call.as_ref().and_then(|call| call.runner) == Some(end.runner);
+    match end.state {
+        S::Indeterminate if row.state == S::Indeterminate => return Err(Refusal::NotFrom(row.state)),
+        S::Executed | S::Failed if !is_runner => return Err(Refusal::OtherRunner),
+        S::Executed | S::Failed | S::Indeterminate => {}
+        other => return Err(Refusal::NotAnEnd(other)),
+    }
+    Ok(Event::ExecutionFinished(ExecutionFinished {
+        state: end.state,
+        status: end.status,
+        fault: end.fault,
+        runner: Some(end.runner),
+    }))
 }
 
 #[cfg(test)]

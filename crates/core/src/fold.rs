@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     counted::CountedRow,
     event::Event,
+    grant::GrantRow,
     id::{
-        AgentId, ApplicationId, ApprovalId, ChannelId, CountedId, ExecutionId, GroupId, InvalidId, KeyId,
-        OperatorId, PolicyId, StandingId,
+        AgentId, ApplicationId, ApprovalId, ChannelId, CountedId, ExecutionId, GrantId, GroupId, InvalidId,
+        KeyId, OperatorId, PolicyId, StandingId,
     },
     record::Record,
     rows::{
@@ -32,6 +33,7 @@ macro_rules! row_mut {
 }
 
 mod counted;
+mod grant;
 mod log;
 mod request;
 mod standing;
@@ -52,6 +54,7 @@ pub enum RowKey {
     Group(GroupId),
     Key(KeyId),
     Channel(ChannelId),
+    Grant(GrantId),
     Approval(ApprovalId),
     Execution(ExecutionId),
     Counter(AgentId),
@@ -71,6 +74,8 @@ pub struct Rows {
     pub groups: BTreeMap<GroupId, GroupRow>,
     pub keys: BTreeMap<KeyId, KeyRow>,
     pub channels: BTreeMap<ChannelId, ChannelRow>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub grants: BTreeMap<GrantId, GrantRow>,
     pub approvals: BTreeMap<ApprovalId, ApprovalRow>,
     pub executions: BTreeMap<ExecutionId, ExecutionRow>,
     pub counters: BTreeMap<AgentId, CounterRow>,
@@ -169,7 +174,10 @@ impl Fold<'_> {
             | Event::KeySet(_)
             | Event::KeyRevoked(_)
             | Event::ChannelPut(_)
-            | Event::ChannelRemoved(_) => self.apply_authority(),
+            | Event::ChannelRemoved(_)
+            | Event::GrantPut(_)
+            | Event::GrantRefreshed(_)
+            | Event::GrantRemoved(_) => self.apply_authority(),
             Event::ApprovalRequested(_)
             | Event::ApprovalRejudged(_)
             | Event::ApprovalVoted(_)
@@ -181,6 +189,7 @@ impl Fold<'_> {
             Event::ExecutionConsumed(_)
             | Event::ExecutionReported(_)
             | Event::ExecutionStarted(_)
+            | Event::ExecutionRepeated(_)
             | Event::ExecutionFinished(_)
             | Event::ExecutionSettled(_)
             | Event::ExecutionLapsed(_)
@@ -384,7 +393,7 @@ impl Fold<'_> {
                 let id = self.subject()?;
                 row_mut!(self.channels, Channel, id)?.removed = true;
             }
-            _ => {}
+            _ => return self.apply_grant(),
         }
         Ok(())
     }

@@ -132,6 +132,12 @@ typed_id!(
     /// A standing approval.
     StandingId, "sta_");
 typed_id!(
+    /// One run of the server, as what makes calls.
+    RunnerId, "run_");
+typed_id!(
+    /// A stored credential.
+    GrantId, "grt_");
+typed_id!(
     /// One action as it counts for a policy.
     CountedId, "cnt_");
 typed_id!(

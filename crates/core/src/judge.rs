@@ -267,7 +267,7 @@ impl PolicySet {
 
     /// The answer: that of the kill switch where it is pulled, else policy's.
     pub fn judge<'m>(&self, action: &Action, agent: &AgentFacts, moment: impl Into<Moment<'m>>) -> Verdict {
-        if self.stops.over(agent.id).is_some() {
+        if self.stops.over_call(agent.id, action.grant).is_some() {
             return self.refused_by_stop(action);
         }
         let (moment, named) = (moment.into(), self.named(action));
@@ -284,7 +284,7 @@ impl PolicySet {
         moment: impl Into<Moment<'m>>,
         matches: Vec<Match>,
     ) -> Verdict {
-        if self.stops.over(agent.id).is_some() {
+        if self.stops.over_call(agent.id, action.grant).is_some() {
             return self.refused_by_stop(action);
         }
         let moment = moment.into();

@@ -14,6 +14,7 @@ pub mod digest;
 pub mod event;
 pub mod execution;
 pub mod fold;
+pub mod grant;
 pub mod http;
 pub mod id;
 pub mod json;

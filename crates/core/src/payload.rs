@@ -63,11 +63,19 @@ pub enum PayloadName {
     Text,
     /// What a report carries, canonical JSON.
     Report,
+    /// The call that an action stands for, without its body, canonical JSON.
+    Call,
+    /// The body of a call, as it is sent.
+    Body,
+    /// Status and headers of the answer to a call, canonical JSON.
+    Response,
+    /// The body of an answer, as it came.
+    ResponseBody,
 }
 
 text_enum!(PayloadName {
     Inputs => "inputs", Context => "context", Claims => "claims", Judgement => "judgement", Text => "text",
-    Report => "report",
+    Report => "report", Call => "call", Body => "body", Response => "response", ResponseBody => "response_body",
 });
 
 const DOMAIN: &[u8] = b"signoff.payload.v1\0";

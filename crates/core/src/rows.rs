@@ -9,11 +9,13 @@ use crate::{
     actor::Actor,
     counted::{CountedRow, Entries},
     event::{
-        ApprovalStatus, Ballot, Claimed, ExecutionSource, ExecutionState, KeyOwner, LogCut, ReportOutcome,
+        ApprovalStatus, Ballot, CallFault, Claimed, ExecutionSource, ExecutionState, KeyOwner, LogCut,
+        ReportOutcome, RevokedBecause,
     },
+    http::CallFacts,
     id::{
         AgentId, ApplicationId, ApprovalId, ChannelId, ExecutionId, GroupId, KeyId, OperatorId, PolicyId,
-        StandingId, WorkspaceId,
+        RunnerId, StandingId, WorkspaceId,
     },
     judge::ReasonCode,
     payload::Hash32,
@@ -315,6 +317,9 @@ pub struct ApprovalRow {
     /// What it counts for, unless it ends without being approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted: Option<Entries>,
+    /// The call that it stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallFacts>,
 }
 
 impl ApprovalRow {
@@ -420,9 +425,77 @@ pub struct ExecutionRow {
     /// What it counts for, unless it ends without having run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted: Option<Entries>,
+    /// The call that it is, which Signoff makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<CallRun>>,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRun {
+    /// Which call.
+    #[serde(flatten)]
+    pub facts: CallFacts,
+    /// The run of the server that makes it, or made it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<RunnerId>,
+    /// When it was first begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// How often it was begun.
+    #[serde(default)]
+    pub attempts: u32,
+    /// The status that came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Why none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<CallFault>,
+    /// The record of the end, where the answer is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_seq: Option<u64>,
+    /// Why it may not be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<RevokedBecause>,
+    /// Who settled it, where its end was not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
+}
+
+/// What a person said of a call whose end was not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// Who.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// The record, where the reason is.
+    pub seq: u64,
+}
+
+impl CallRun {
+    /// A call that was not begun yet.
+    pub fn new(facts: CallFacts) -> Self {
+        Self {
+            facts,
+            runner: None,
+            started_at: None,
+            attempts: 0,
+            status: None,
+            fault: None,
+            finished_seq: None,
+            revoked: None,
+            settled: None,
+        }
+    }
 }
 
 impl ExecutionRow {
+    /// Whether Signoff has a call to make, or is making it.
+    pub fn is_to_be_made(&self) -> bool {
+        self.call.is_some() && matches!(self.state, ExecutionState::Ready | ExecutionState::Executing)
+    }
+
     /// Whether it waits for a person to release it: it was approved, and perhaps carried out already, before the log went
     /// on in another place.
     pub fn is_held(&self, epoch: Option<LogEpoch>) -> bool {

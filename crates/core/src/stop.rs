@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     actor::Actor,
     fold::Rows,
-    id::{AgentId, WorkspaceId},
+    id::{AgentId, GrantId, WorkspaceId},
     time::Timestamp,
 };
 
@@ -20,6 +20,8 @@ pub enum StopTarget {
     Workspace,
     /// Everything that one agent asks for.
     Agent(AgentId),
+    /// Every call that is made with one grant.
+    Grant(GrantId),
 }
 
 impl StopTarget {
@@ -28,6 +30,7 @@ impl StopTarget {
         match self {
             Self::Workspace => workspace.to_string(),
             Self::Agent(id) => id.to_string(),
+            Self::Grant(id) => id.to_string(),
         }
     }
 }
@@ -48,15 +51,19 @@ pub struct Stop {
 pub struct Stops {
     workspace: Option<Stop>,
     agents: BTreeMap<AgentId, Stop>,
+    grants: BTreeMap<GrantId, Stop>,
 }
 
 impl Stops {
     /// Those that folded rows carry.
     pub fn of(rows: &Rows) -> Self {
-        let agents = rows.agents.values();
+        let (agents, grants) = (rows.agents.values(), rows.grants.values());
         Self {
             workspace: rows.workspace.as_ref().and_then(|row| row.stop.clone()),
             agents: agents
+                .filter_map(|row| Some((row.id, row.stop.clone()?)))
+                .collect(),
+            grants: grants
                 .filter_map(|row| Some((row.id, row.stop.clone()?)))
                 .collect(),
         }
@@ -64,7 +71,7 @@ impl Stops {
 
     /// Whether nothing is stopped.
     pub fn is_empty(&self) -> bool {
-        self.workspace.is_none() && self.agents.is_empty()
+        self.workspace.is_none() && self.agents.is_empty() && self.grants.is_empty()
     }
 
     /// The stop that refuses what this agent asks for. Where there are several, the widest.
@@ -73,11 +80,18 @@ impl Stops {
         workspace.or_else(|| Some((StopTarget::Agent(agent), self.agents.get(&agent)?)))
     }
 
+    /// The stop that refuses a call of this agent with this grant. Where there are several, the widest.
+    pub fn over_call(&self, agent: AgentId, grant: Option<GrantId>) -> Option<(StopTarget, &Stop)> {
+        self.over(agent)
+            .or_else(|| Some((StopTarget::Grant(grant?), self.grants.get(&grant?)?)))
+    }
+
     /// The stop on this very target.
     pub fn on(&self, target: StopTarget) -> Option<&Stop> {
         match target {
             StopTarget::Workspace => self.workspace.as_ref(),
             StopTarget::Agent(id) => self.agents.get(&id),
+            StopTarget::Grant(id) => self.grants.get(&id),
         }
     }
 
@@ -85,6 +99,9 @@ impl Stops {
     pub fn iter(&self) -> impl Iterator<Item = (StopTarget, &Stop)> {
         let workspace = self.workspace.iter().map(|stop| (StopTarget::Workspace, stop));
         let agents = self.agents.iter();
-        workspace.chain(agents.map(|(id, stop)| (StopTarget::Agent(*id), stop)))
+        let grants = self.grants.iter();
+        workspace
+            .chain(agents.map(|(id, stop)| (StopTarget::Agent(*id), stop)))
+            .chain(grants.map(|(id, stop)| (StopTarget::Grant(*id), stop)))
     }
 }

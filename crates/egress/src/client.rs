@@ -1,22 +1,21 @@
 //! The client: one guarded call, from vetting the URL to the last byte of the answer that is kept.
 
-use std::error::Error;
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use ipnet::IpNet;
-use reqwest::{Client, ClientBuilder, Response, redirect, retry};
+use reqwest::{Client, ClientBuilder, redirect, retry};
 use tokio::time::{Instant, timeout_at};
 
-use crate::message::header_map;
+use crate::failure::{told_apart, words};
+use crate::message::{header_map, method};
 use crate::progress::{Progress, ReportProgress};
 use crate::resolver::VettingResolver;
+use crate::tokens::Tokens;
 use crate::{
-    BODY_KEPT_MAX, BodyEnd, EgressError, EgressSetupError, Guard, OutboundRequest, OutboundResponse, Refusal,
-    TIMEOUT_MAX,
+    Answer, BODY_KEPT_MAX, EgressError, EgressSetupError, Guard, Injection, OutboundCall, OutboundRequest,
+    OutboundResponse, TIMEOUT_MAX,
 };
 
 /// For resolving, connecting and agreeing on TLS. Running out of it proves that nothing was sent.
@@ -50,6 +49,7 @@ pub struct Egress {
     guard: Arc<Guard>,
     client: Client,
     tls_roots: bool,
+    pub(crate) tokens: Arc<Tokens>,
 }
 
 impl Egress {
@@ -78,6 +78,7 @@ impl Egress {
             guard,
             client,
             tls_roots,
+            tokens: Arc::default(),
         })
     }
 
@@ -91,20 +92,51 @@ impl Egress {
         &self.guard
     }
 
-    /// Posts once: no retry, no redirect, no connection kept. Any status is an answer, not an error.
-    pub async fn post(&self, request: OutboundRequest) -> Result<OutboundResponse, EgressError> {
-        let deadline = Instant::now() + request.timeout.min(TIMEOUT_MAX);
-        let url = self.guard.vet_url(&request.url)?;
-        let headers = header_map(&request.headers)?;
-        let sending = self.client.post(url).headers(headers).body(request.body).send();
+    /// Makes one call: no retry, no redirect, no connection kept. Any status is an answer, not an error.
+    ///
+    /// # Errors
+    /// Why there is no answer; [`EgressError::perhaps_sent`] says whether the call may have been made all the same.
+    pub async fn call(&self, call: OutboundCall) -> Result<Answer, EgressError> {
+        let deadline = Instant::now() + call.timeout.min(TIMEOUT_MAX);
+        let method = method(&call.method)?;
+        let mut url = self.guard.vet_url(&call.url)?;
+        let mut headers = header_map(&call.headers)?;
+        if let Some(injection) = &call.credential {
+            injection.apply(&mut url, &mut headers)?;
+        }
+        let mask = call.credential.and_then(Injection::into_mask);
+        let request = self.client.request(method, url).headers(headers).body(call.body);
         let progress = Progress::default();
-        match timeout_at(deadline, progress.watch(sending)).await {
+        match timeout_at(deadline, progress.watch(request.send())).await {
             Err(_) => Err(EgressError::TimedOut {
                 perhaps_sent: !progress.surely_not_sent(),
             }),
-            Ok(Err(error)) => Err(told_apart(&error)),
-            Ok(Ok(response)) => Ok(read(response, deadline).await),
+            Ok(Err(error)) => Err(told_apart(&error).shown(mask.as_ref())),
+            Ok(Ok(response)) => Ok(Answer::new(response, deadline, mask)),
         }
+    }
+
+    /// Posts once and keeps the first [`BODY_KEPT_MAX`] bytes of the answer.
+    ///
+    /// # Errors
+    /// As [`Egress::call`]. From the status on nothing is an error any more.
+    pub async fn post(&self, request: OutboundRequest) -> Result<OutboundResponse, EgressError> {
+        let call = OutboundCall {
+            method: "POST".to_owned(),
+            url: request.url,
+            headers: request.headers,
+            body: request.body,
+            credential: None,
+            timeout: request.timeout,
+        };
+        let answer = self.call(call).await?;
+        let (body, body_end) = answer.body.keep(BODY_KEPT_MAX).await;
+        Ok(OutboundResponse {
+            status: answer.status,
+            headers: answer.headers,
+            body,
+            body_end,
+        })
     }
 }
 
@@ -121,83 +153,4 @@ fn client_builder(guard: &Arc<Guard>, user_agent: &str) -> ClientBuilder {
         .http2_max_header_list_size(64 * 1024)
         .connector_layer(ReportProgress)
         .dns_resolver(VettingResolver::new(Arc::clone(guard)))
-}
-
-/// Sorts a failure by whether the request may have left.
-fn told_apart(error: &reqwest::Error) -> EgressError {
-    if let Some(refusal) = refusal_within(error) {
-        return EgressError::Refused(refusal);
-    }
-    match (error.is_connect(), error.is_timeout()) {
-        (true, true) => EgressError::TimedOut { perhaps_sent: false },
-        (true, false) => EgressError::NotSent { detail: words(error) },
-        (false, true) => EgressError::TimedOut { perhaps_sent: true },
-        (false, false) if error.is_builder() => EgressError::NotSent { detail: words(error) },
-        (false, false) => EgressError::PerhapsSent { detail: words(error) },
-    }
-}
-
-/// The resolver's refusal travels inside the library's error.
-fn refusal_within(error: &reqwest::Error) -> Option<Refusal> {
-    causes(error).find_map(|cause| cause.downcast_ref::<Refusal>().cloned())
-}
-
-/// The causes of an error in words. The outermost is left out: it would print the URL.
-fn words(error: &reqwest::Error) -> String {
-    let mut text = String::new();
-    for cause in causes(error) {
-        let separator = if text.is_empty() { "" } else { ": " };
-        write!(text, "{separator}{cause}").expect("writing to a string cannot fail");
-    }
-    if text.is_empty() {
-        "the request could not be made".to_owned()
-    } else {
-        text
-    }
-}
-
-fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(error.source(), |cause: &&'a (dyn Error + 'static)| {
-        (*cause).source()
-    })
-}
-
-/// Reads as much of the body as is kept. From here on the status is known, so nothing is an error.
-async fn read(mut response: Response, deadline: Instant) -> OutboundResponse {
-    let status = response.status().as_u16();
-    let headers = response
-        .headers()
-        .iter()
-        .map(|(name, value)| {
-            (
-                name.to_string(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
-        })
-        .collect();
-    let (body, body_end) = read_body(&mut response, deadline).await;
-    OutboundResponse {
-        status,
-        headers,
-        body,
-        body_end,
-    }
-}
-
-async fn read_body(response: &mut Response, deadline: Instant) -> (Bytes, BodyEnd) {
-    let mut kept = BytesMut::new();
-    let end = loop {
-        match timeout_at(deadline, response.chunk()).await {
-            Ok(Ok(Some(chunk))) => {
-                let room = BODY_KEPT_MAX - kept.len();
-                kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if chunk.len() > room {
-                    break BodyEnd::Cut;
-                }
-            }
-            Ok(Ok(None)) => break BodyEnd::Whole,
-            Ok(Err(_)) | Err(_) => break BodyEnd::Broken,
-        }
-    };
-    (kept.freeze(), end)
 }

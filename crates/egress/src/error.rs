@@ -4,6 +4,8 @@
 use std::net::IpAddr;
 
 use crate::AddressClass;
+use crate::failure::cut;
+use crate::mask::Mask;
 
 /// Why a call was refused before any connection was opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +32,12 @@ pub enum Refusal {
     /// Port 0.
     #[error("port 0 is not called")]
     Port,
+    /// A method that is malformed, or that opens a tunnel.
+    #[error("the method is not called")]
+    Method,
+    /// A credential that was not fetched before, or that can't stand where it goes.
+    #[error("the credential can't be put into the call")]
+    Credential,
     /// A header that is malformed, or that only the client itself may set.
     #[error("the header `{name}` may not be set")]
     Header {
@@ -57,6 +65,8 @@ impl Refusal {
             Self::Userinfo => "userinfo",
             Self::Fragment => "fragment",
             Self::Port => "port",
+            Self::Method => "method",
+            Self::Credential => "credential",
             Self::Header { .. } => "header",
             Self::Address { class, .. } => class.as_str(),
         }
@@ -101,6 +111,15 @@ impl EgressError {
             Self::TimedOut { perhaps_sent } => *perhaps_sent,
         }
     }
+
+    /// The same without the credential, which an upstream can say back in what it gives as the reason of a failure.
+    pub(crate) fn shown(mut self, mask: Option<&Mask>) -> Self {
+        if let Self::NotSent { detail } | Self::PerhapsSent { detail } = &mut self {
+            let masked = mask.map(|mask| mask.text(detail));
+            *detail = cut(masked.as_deref().unwrap_or(detail));
+        }
+        self
+    }
 }
 
 /// Why the client could not be built.
@@ -113,4 +132,27 @@ pub enum EgressSetupError {
     /// The user agent is not a valid header value, or the TLS library refused its set-up.
     #[error("the HTTP client cannot be built: {0}")]
     Client(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// I7: an HTTP/2 upstream gives the reason of a failure in words of its own; they may say the credential back.
+    #[test]
+    fn the_words_of_a_failure_do_not_say_the_credential() {
+        let mask = Mask::new(["canary-value"]).expect("a mask");
+        let words = || format!("connection error: (b\"canary-value {}\")", "x".repeat(20_000));
+        for error in [
+            EgressError::PerhapsSent { detail: words() },
+            EgressError::NotSent { detail: words() },
+        ] {
+            let shown = error.shown(Some(&mask)).to_string();
+            assert!(
+                !shown.contains("canary") && shown.contains("[credential]"),
+                "{shown}"
+            );
+            assert!(shown.len() < 400, "{} bytes", shown.len());
+        }
+    }
 }

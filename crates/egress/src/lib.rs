@@ -5,15 +5,25 @@
 //! a second call (each call resolves, vets and connects anew), no error carries a URL, a header or a body.
 
 mod address;
+mod answer;
 mod client;
+mod credential;
 mod error;
+mod failure;
 mod guard;
+mod mask;
 mod message;
+mod oauth;
 mod progress;
 mod resolver;
+mod tokens;
 
 pub use address::AddressClass;
+pub use answer::{Answer, AnswerBody, BodyFault};
 pub use client::{Egress, EgressConfig};
+pub use credential::{Credential, Injection};
 pub use error::{EgressError, EgressSetupError, Refusal};
 pub use guard::Guard;
-pub use message::{BODY_KEPT_MAX, BodyEnd, OutboundRequest, OutboundResponse, TIMEOUT_MAX};
+pub use message::{BODY_KEPT_MAX, BodyEnd, OutboundCall, OutboundRequest, OutboundResponse, TIMEOUT_MAX};
+pub use oauth::TokenError;
+pub use tokens::Bearer;

@@ -4,11 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use signoff_core::http::CONNECTION_HEADERS;
 
-use crate::Refusal;
+use crate::{Injection, Refusal};
 
 /// How much of an answer's body is kept; the rest is not read.
 pub const BODY_KEPT_MAX: usize = 64 * 1024;
@@ -17,6 +18,36 @@ pub const BODY_KEPT_MAX: usize = 64 * 1024;
 pub const TIMEOUT_MAX: Duration = Duration::from_mins(5);
 
 /// One call to make. Its debug form shows neither URL nor header values nor body: each may be a secret.
+#[derive(Clone)]
+pub struct OutboundCall {
+    /// As it is sent; `CONNECT` is refused.
+    pub method: String,
+    /// Where to, as text; vetted and parsed by the client.
+    pub url: String,
+    /// Names and values, in order. Those of the connection are refused.
+    pub headers: Vec<(String, String)>,
+    /// The exact bytes of the body; empty for none.
+    pub body: Bytes,
+    /// What is put in at the last moment; a header of the same name gives way to it.
+    pub credential: Option<Injection>,
+    /// For the whole call, from resolving the name to the last byte of the answer; at most [`TIMEOUT_MAX`].
+    pub timeout: Duration,
+}
+
+impl fmt::Debug for OutboundCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("OutboundCall")
+            .field("method", &self.method)
+            .field("headers", &names)
+            .field("body_bytes", &self.body.len())
+            .field("credential", &self.credential)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One message to post. Its debug form shows neither URL nor header values nor body: each may be a secret.
 #[derive(Clone)]
 pub struct OutboundRequest {
     /// Where to, as text; vetted and parsed by the client.
@@ -45,10 +76,13 @@ impl fmt::Debug for OutboundRequest {
 pub enum BodyEnd {
     /// It is all there.
     Whole,
-    /// It was longer than [`BODY_KEPT_MAX`].
+    /// It was longer than what is kept of it.
     Cut,
     /// The connection broke, or time ran out, before its end; the status is certain all the same.
     Broken,
+    /// It came packed although it was asked for unpacked, so that it can't be searched for the credential: its bytes
+    /// are not shown. The status is certain all the same.
+    Withheld,
 }
 
 /// An answer of the other side, whatever its status. Its debug form shows no body.
@@ -81,6 +115,14 @@ impl fmt::Debug for OutboundResponse {
             .field("body_bytes", &self.body.len())
             .field("body_end", &self.body_end)
             .finish_non_exhaustive()
+    }
+}
+
+/// Checks the method. A tunnel is no call that anybody could have judged.
+pub(crate) fn method(given: &str) -> Result<Method, Refusal> {
+    match Method::from_bytes(given.as_bytes()) {
+        Ok(method) if !given.eq_ignore_ascii_case("CONNECT") => Ok(method),
+        _ => Err(Refusal::Method),
     }
 }
 

@@ -1,117 +1,16 @@
 //! Protects I3 and S3 on real sockets: each failure is told apart by whether the request may have left, and a
 //! refused call opens no connection. Everything here stays on 127.0.0.1.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod common;
+
 use std::time::Duration;
 
 use bytes::Bytes;
+use common::{Behaviour, Upstream, answer, open};
 use signoff_egress::{
     BODY_KEPT_MAX, BodyEnd, Egress, EgressConfig, EgressError, EgressSetupError, OutboundRequest,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-
-/// What an upstream does once it has read a request.
-#[derive(Clone)]
-enum Behaviour {
-    /// Writes these bytes and closes.
-    Answer(Vec<u8>),
-    /// Writes the first bytes once and the second for ever.
-    Repeat(&'static [u8], &'static [u8]),
-    /// Closes without a word.
-    Close,
-    /// Says nothing and keeps the connection.
-    Hold,
-}
-
-struct Upstream {
-    address: SocketAddr,
-    connections: Arc<AtomicUsize>,
-    seen: tokio::sync::mpsc::UnboundedReceiver<Vec<u8>>,
-}
-
-impl Upstream {
-    async fn start(behaviour: Behaviour) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let connections = Arc::new(AtomicUsize::new(0));
-        let (sender, seen) = tokio::sync::mpsc::unbounded_channel();
-        let counter = Arc::clone(&connections);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                counter.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, behaviour.clone(), sender.clone()));
-            }
-        });
-        Self {
-            address,
-            connections,
-            seen,
-        }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-}
-
-async fn serve(
-    mut stream: TcpStream,
-    behaviour: Behaviour,
-    sender: tokio::sync::mpsc::UnboundedSender<Vec<u8>>,
-) {
-    let mut request = Vec::new();
-    let mut buffer = [0; 4096];
-    // Every request of these tests carries a body that ends in this mark.
-    while !request.ends_with(b"<end>") {
-        match stream.read(&mut buffer).await {
-            Ok(0) | Err(_) => break,
-            Ok(length) => request.extend_from_slice(&buffer[..length]),
-        }
-        if request.first() == Some(&0x16) {
-            break; // A TLS hello: nothing more will come.
-        }
-    }
-    let _ = sender.send(request);
-    match behaviour {
-        Behaviour::Answer(bytes) => {
-            let _ = stream.write_all(&bytes).await;
-            let _ = stream.shutdown().await;
-        }
-        Behaviour::Repeat(first, then) => {
-            let _ = stream.write_all(first).await;
-            while stream.write_all(then).await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        }
-        Behaviour::Close => {}
-        Behaviour::Hold => std::future::pending().await,
-    }
-}
-
-fn answer(head: &str, body: &[u8]) -> Behaviour {
-    let mut bytes = format!("{head}\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes();
-    bytes.extend_from_slice(body);
-    Behaviour::Answer(bytes)
-}
-
-fn open() -> Egress {
-    let allow = vec![
-        "127.0.0.0/8".parse().expect("range"),
-        "::1/128".parse().expect("range"),
-    ];
-    Egress::new(EgressConfig {
-        allow,
-        ..EgressConfig::default()
-    })
-    .expect("a client")
-}
+use tokio::net::TcpListener;
 
 fn shut() -> Egress {
     Egress::new(EgressConfig::default()).expect("a client")

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use signoff_core::{
-    actor::Principal,
     authority::Operation,
     event::{ActionFacts, ApprovalStatus, Event},
     id::ActionId,
@@ -69,17 +68,14 @@ impl Engine {
     /// How a submission stands now, as a submit would answer: where a stop is in force, that it is refused, whatever was
     /// answered before.
     pub(crate) async fn present(&self, tenant: &Tenant, id: ActionId) -> EngineResult<Submitted> {
-        let nobody = Caller {
-            workspace: tenant.id,
-            principal: Principal::Automation(String::new()),
-            key: None,
-        };
+        let nobody = Caller::nobody(tenant.id);
         let submission = self.submission(tenant, &nobody, id).await?;
         let opened = Opened::read(self.store(), tenant, &[submission.record.seq]).await?;
         let conditions = opened.content(submission.record.seq).conditions;
         let mut standing = self.standing(tenant, id, &submission, conditions).await?;
         let (snapshot, agent) = (tenant.snapshot(), submission.facts.agent);
-        let stopped = stopped_sentence(&snapshot, (agent, &snapshot.agent_name(agent)));
+        let grant = submission.facts.call.as_ref().and_then(|call| call.grant);
+        let stopped = stopped_sentence(&snapshot, (agent, &snapshot.agent_name(agent)), grant);
         if standing.effect != Effect::Deny && stopped.is_some() {
             standing.effect = Effect::Deny;
             standing.execution_id = None;
@@ -109,6 +105,7 @@ impl Engine {
             code: None,
             reason: None,
             standing: None,
+            dropped_headers: Vec::new(),
             replayed: false,
         };
         match &submission.record.event {

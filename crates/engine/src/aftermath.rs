@@ -8,7 +8,11 @@ use std::{
     },
 };
 
-use signoff_core::{event::Event, id::WorkspaceId, record::Head};
+use signoff_core::{
+    event::{Event, ExecutionState},
+    id::WorkspaceId,
+    record::Head,
+};
 use signoff_store::Store;
 use tokio::sync::{Notify, broadcast};
 
@@ -21,6 +25,8 @@ pub(crate) struct Nudges {
     pub(crate) clock: Notify,
     /// There is something to tell.
     pub(crate) outbox: Notify,
+    /// There is a call to make.
+    pub(crate) calls: Notify,
     /// Policy, authority or a stop changed.
     pub(crate) rejudge: Notify,
     /// Somebody asked.
@@ -102,6 +108,14 @@ impl Aftermath {
         for row in ledger.changed_approvals() {
             self.waiters.wake(row);
             changed = true;
+        }
+        let mut calls = false;
+        for row in ledger.changed_calls() {
+            self.waiters.wake_changed(row.id.action().approval());
+            calls |= row.state == ExecutionState::Ready;
+        }
+        if calls {
+            self.nudges.calls.notify_one();
         }
         for sealed in &ledger.changes.records {
             let counter = match &sealed.record.event {

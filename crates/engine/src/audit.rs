@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use signoff_core::{
     actor::ActorKind,
     authority::Operation,
-    event::{ApprovalEnd, ApprovalStatus, Ballot, Event},
+    event::{
+        ApprovalEnd, ApprovalStatus, Ballot, CallFault, Event, ExecutionFinished, ExecutionState,
+        RevokedBecause,
+    },
     id::{AgentId, ApprovalId, RawId},
     record::Record,
 };
@@ -304,22 +307,64 @@ fn summary(snapshot: &Snapshot, record: &Record, action: Option<&str>) -> String
             format!("{who} {word} {action}{rest}")
         }
         Event::ApprovalEnded(end) => ended(&who, action, end),
+        Event::ApprovalEdited(_) => {
+            format!("{who} changed what is asked for {action}: votes before it are void")
+        }
         Event::InfoRequested(_) => format!("{who} asked the agent about {action}"),
         Event::InfoAnswered(_) => format!("{who} answered a question about {action}"),
         Event::ApprovalEscalated(_) => format!("nobody decided on {action} in time: further people are told"),
         Event::ExecutionConsumed(_) => format!("{who} took the permission for {action}"),
         Event::ExecutionReported(reported) => format!("{who} reported {action}: {}", reported.outcome),
         Event::ExecutionStarted(_) => format!("the call for {action} began"),
-        Event::ExecutionFinished(finished) => format!("the call for {action} ended: {}", finished.state),
+        Event::ExecutionRepeated(_) => {
+            format!("the call for {action} began again: the server had ended in the middle of it")
+        }
+        Event::ExecutionFinished(finished) => call_ended(action, finished),
         Event::ExecutionSettled(settled) => format!("{who} settled {action}: {}", settled.state),
         Event::ExecutionLapsed(_) => format!("the permission for {action} was not used in time"),
         Event::ExecutionRevoked(_) if record.actor.id.as_deref() == Some(stops::PART) => {
             format!("the permission for {action} was taken back because of a stop")
         }
-        Event::ExecutionRevoked(_) => format!("the permission for {action} was taken back"),
+        Event::ExecutionRevoked(revoked) => {
+            let why = revoked.because.map(revoked_because).unwrap_or_default();
+            format!("the permission for {action} was taken back{why}")
+        }
         Event::ExecutionReleased(_) => format!("{who} released the permission for {action}"),
+        Event::StandingGranted(granted) => format!("{who} approved further {} ahead", granted.action),
+        Event::StandingRevoked(_) => format!("{who} took a standing approval back"),
         Event::PayloadErased(_) => format!("{who} erased what {action} said"),
         _ => governed(snapshot, record, &who),
+    }
+}
+
+fn call_ended(action: &str, finished: &ExecutionFinished) -> String {
+    let how = match (finished.state, finished.status, finished.fault) {
+        (_, Some(status), _) => format!("the answer is {status}"),
+        (ExecutionState::Failed, _, fault) => format!("nothing was done ({})", fault_text(fault)),
+        (_, _, fault) => format!("nobody knows whether it arrived ({})", fault_text(fault)),
+    };
+    format!("the call for {action} ended: {how}")
+}
+
+fn fault_text(fault: Option<CallFault>) -> &'static str {
+    match fault {
+        Some(CallFault::Forbidden) => "the address is not called",
+        Some(CallFault::Unreachable) => "nobody was reached",
+        Some(CallFault::TimedOut) => "no answer in time",
+        Some(CallFault::Broken) => "the connection broke",
+        Some(CallFault::Interrupted) => "the server ended in the middle of it",
+        Some(CallFault::Credential) => "the credential could not be had",
+        None => "no reason was kept",
+    }
+}
+
+fn revoked_because(because: RevokedBecause) -> &'static str {
+    match because {
+        RevokedBecause::Agent => ": the agent is switched off",
+        RevokedBecause::Stopped => " because of a stop",
+        RevokedBecause::Grant => ": the grant was changed since, or does not go with the call",
+        RevokedBecause::Policy => ": policy does not let it through any more",
+        RevokedBecause::Content => ": what is stored is not what was approved",
     }
 }
 
@@ -405,8 +450,22 @@ fn governed(snapshot: &Snapshot, record: &Record, who: &str) -> String {
         Event::ChannelPut(put) if put.disabled => format!("{who} switched the webhook {} off", put.name),
         Event::ChannelPut(put) => format!("{who} set the webhook {}", put.name),
         Event::ChannelRemoved(_) => format!("{who} removed a webhook"),
+        Event::GrantPut(put) if put.grant.disabled => {
+            format!("{who} switched the grant {} off", put.grant.name)
+        }
+        Event::GrantPut(put) => format!("{who} set the grant {} (version {})", put.grant.name, put.version),
+        Event::GrantRefreshed(_) => format!(
+            "the provider renewed the token of the grant {}",
+            grant(snapshot, record)
+        ),
+        Event::GrantRemoved(_) => format!("{who} removed the grant {}", grant(snapshot, record)),
         other => other.type_name().to_owned(),
     }
+}
+
+fn grant(snapshot: &Snapshot, record: &Record) -> String {
+    let id = record.subject.parse().ok();
+    id.map_or_else(|| record.subject.clone(), |id| snapshot.grant_name(id))
 }
 
 fn policy_name(snapshot: &Snapshot, subject: &str) -> String {

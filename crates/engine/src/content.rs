@@ -1,12 +1,16 @@
 //! What is kept encrypted beside the log: reading it back, and judging anew from it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 use signoff_core::{
     action::Action,
     actor::Actor,
     approval::Selves,
+    http::{Call, GivenCall},
     id::{OperatorId, RawId},
     json,
     payload::PayloadName,
@@ -96,6 +100,22 @@ impl Opened {
         }
     }
 
+    /// The call of a submission, as it was judged. None where there is none, or it was erased.
+    fn call(&self, seq: u64) -> Option<Arc<Call>> {
+        let stored: GivenCall = self.json(seq, PayloadName::Call)?;
+        let body = self.bytes(seq, PayloadName::Body).map(<[u8]>::to_vec);
+        let call = Call::restored(&stored, body);
+        if call.is_none() {
+            tracing::error!(seq, "a stored call does not read as it was judged");
+        }
+        call.map(Arc::new)
+    }
+
+    /// Bytes of a payload that is not read any further.
+    pub(crate) fn raw(&self, seq: u64, name: PayloadName) -> Option<Vec<u8>> {
+        self.bytes(seq, name).map(<[u8]>::to_vec)
+    }
+
     /// What a submission carried. Inputs are always kept, so their absence means erasure.
     pub(crate) fn content(&self, submitted_seq: u64) -> Content {
         Content {
@@ -106,6 +126,7 @@ impl Opened {
             conditions: self
                 .json(submitted_seq, PayloadName::Judgement)
                 .unwrap_or_default(),
+            call: self.call(submitted_seq),
         }
     }
 }
@@ -136,6 +157,10 @@ pub(crate) fn asked(row: &ApprovalRow, content: &Content) -> EngineResult<Action
         tracing::error!(approval = %row.id, "what was asked is gone, so it can't be judged");
         return Err(EngineError::Internal);
     }
+    if row.call.is_some() && content.call.is_none() {
+        tracing::error!(approval = %row.id, "the call that was asked for can't be read, so it can't be judged");
+        return Err(EngineError::Internal);
+    }
     let claims = row.claims();
     Ok(Action {
         name: row.action.clone(),
@@ -148,7 +173,8 @@ pub(crate) fn asked(row: &ApprovalRow, content: &Content) -> EngineResult<Action
         timeout: row.timeout,
         require_approval: row.require_approval,
         accepts: row.accepts,
-        http: None,
+        http: content.call.clone(),
+        grant: row.call.as_ref().and_then(|call| call.grant),
     })
 }
 

@@ -23,6 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     EngineError, EngineResult, StartError,
     aftermath::{Aftermath, Counters, Nudges},
+    calls::Runners,
     credential::ADMIN_KEY_CHARS_MIN,
     identity::SignIns,
     seal::{MasterKey, random},
@@ -79,12 +80,14 @@ pub(crate) struct Inner {
     pub(crate) setup_token: SecretString,
     /// This start of this process, as leases name it.
     pub(crate) node: RawId,
+    /// Who makes calls here.
+    pub(crate) runners: Runners,
     pub(crate) sign_ins: SignIns,
     pub(crate) hashers: Semaphore,
     probe: tokio::sync::Mutex<Option<(Instant, Option<Health>)>>,
     stop_workers: CancellationToken,
     stop_writers: CancellationToken,
-    workers: TaskTracker,
+    pub(crate) workers: TaskTracker,
     writer_tasks: TaskTracker,
 }
 
@@ -144,6 +147,7 @@ impl Engine {
                 home,
                 writers,
                 aftermath,
+                runners: Runners::default(),
                 sign_ins: SignIns::default(),
                 hashers: Semaphore::new(HASHERS_MAX),
                 probe: tokio::sync::Mutex::default(),

@@ -43,6 +43,14 @@ pub enum EngineError {
         /// What is missing or wrong, at least one.
         lacks: Vec<(String, String)>,
     },
+    /// A grant does not go with a call. What an agent does not hold does not exist for it.
+    #[error("the grant `{name}` can't be used: {why}")]
+    Grant {
+        /// As given.
+        name: String,
+        /// Why not.
+        why: signoff_core::grant::Unfit,
+    },
     /// A policy can't be saved as it is: a JSON pointer and a sentence each.
     #[error("{}", first(.0))]
     PolicyInvalid(Vec<(String, String)>),

@@ -8,10 +8,10 @@ use signoff_core::{
     actor::Actor,
     authority::Operation,
     counted::Moment,
-    event::{Event, ExecutionOrigin, ExecutionSource, ExecutionState},
+    event::{Event, ExecutionOrigin, ExecutionSource, ExecutionState, RevokedBecause},
     execution::{Command, Refusal, transition},
     fold::{RowKey, allowed_execution, origin_of},
-    id::{ActionId, ExecutionId},
+    id::{ActionId, AgentId, ExecutionId},
     judge::Verdict,
     payload::PayloadName,
     policy::{Effect, Orphaned},
@@ -41,14 +41,14 @@ use crate::{
 const HELD_LOOKED_AT_MAX: u32 = 10_000;
 
 /// A request as it stands before the batch: what is carried out.
-struct Task {
-    submission: Submission,
-    content: Content,
+pub(crate) struct Task {
+    pub(crate) submission: Submission,
+    pub(crate) content: Content,
 }
 
 impl Task {
     /// The action, to ask policy again; none where its contents were erased.
-    fn action(&self) -> Option<Action> {
+    pub(crate) fn action(&self) -> Option<Action> {
         let facts = &self.submission.facts;
         let claims = facts.claims();
         (!self.content.erased).then(|| Action {
@@ -62,7 +62,8 @@ impl Task {
             timeout: None,
             require_approval: facts.require_approval,
             accepts: facts.accepts,
-            http: None,
+            http: self.content.call.clone(),
+            grant: facts.call.as_ref().and_then(|call| call.grant),
         })
     }
 }
@@ -263,7 +264,7 @@ impl Engine {
             .await
     }
 
-    async fn task(&self, tenant: &Tenant, caller: &Caller, id: ExecutionId) -> EngineResult<Task> {
+    pub(crate) async fn task(&self, tenant: &Tenant, caller: &Caller, id: ExecutionId) -> EngineResult<Task> {
         let submission = self
             .submission(tenant, caller, id.action())
             .await
@@ -371,45 +372,62 @@ fn untouched(id: ExecutionId, submission: &Submission) -> EngineResult<Execution
 fn still_lets_through(
     turn: &mut Turn<'_>,
     row: &ExecutionRow,
-    agent: signoff_core::id::AgentId,
+    agent: AgentId,
     action: Option<&Action>,
 ) -> EngineResult<()> {
     let snapshot = turn.snapshot();
     let mut refused = EngineError::Execution(Refusal::NotFrom(ExecutionState::Revoked));
     let mut by = Actor::system("policy");
-    let stands = match (action, snapshot.facts(agent)) {
-        (Some(action), Some(facts)) => {
-            let past = turn.past((action, facts), Some(row.submitted_seq), &[])?;
-            let moment = Moment {
-                now: turn.now(),
-                past: Some(&past),
-            };
-            let verdict = snapshot.policies.judge(action, facts, moment);
-            if let Some(sentence) = stopped_sentence(&snapshot, (agent, &facts.name)) {
-                (refused, by) = (EngineError::Stopped(sentence), Actor::system(stops::PART));
-            }
-            match row.source {
-                // A person answered ahead: as good as an approval while it was not taken back.
-                ExecutionSource::Allowed if row.standing.is_some() => {
-                    let standing = row.standing.and_then(|id| turn.ledger.rows.standing.get(&id));
-                    standing.is_some_and(|standing| standing.revoked.is_none())
-                        && (verdict.effect != Effect::Deny || is_spared(&snapshot, &verdict))
-                }
-                ExecutionSource::Allowed => verdict.effect == Effect::Allow,
-                ExecutionSource::Approved => verdict.effect != Effect::Deny || is_spared(&snapshot, &verdict),
-            }
+    // What can't be judged any more is not let through.
+    if let Some(action) = action {
+        if still_stands(turn, row, agent, action)? {
+            return Ok(());
         }
-        // What can't be judged any more is not let through.
-        _ => false,
-    };
-    if stands {
-        return Ok(());
+        let name = snapshot.agent_name(agent);
+        if let Some(sentence) = stopped_sentence(&snapshot, (agent, &name), action.grant) {
+            (refused, by) = (EngineError::Stopped(sentence), Actor::system(stops::PART));
+        }
     }
     if turn.execution(row.id).is_some() {
-        let event: Event = transition(row, Command::Revoke, turn.now(), turn.log_epoch(), None)?;
+        let event: Event = transition(
+            row,
+            Command::Revoke(RevokedBecause::Policy),
+            turn.now(),
+            turn.log_epoch(),
+            None,
+        )?;
         turn.emit(Draft::new(event, by, row.id).under(row.policy.as_ref()))?;
     }
     Err(refused)
+}
+
+/// Whether what was let through, by policy or by people, would be let through now.
+pub(crate) fn still_stands(
+    turn: &mut Turn<'_>,
+    row: &ExecutionRow,
+    agent: AgentId,
+    action: &Action,
+) -> EngineResult<bool> {
+    let snapshot = turn.snapshot();
+    let Some(facts) = snapshot.facts(agent) else {
+        return Ok(false);
+    };
+    let past = turn.past((action, facts), Some(row.submitted_seq), &[])?;
+    let moment = Moment {
+        now: turn.now(),
+        past: Some(&past),
+    };
+    let verdict = snapshot.policies.judge(action, facts, moment);
+    let not_denied = verdict.effect != Effect::Deny || is_spared(&snapshot, &verdict);
+    Ok(match row.source {
+        // A person answered ahead: as good as an approval while it was not taken back.
+        ExecutionSource::Allowed if row.standing.is_some() => {
+            let standing = row.standing.and_then(|id| turn.ledger.rows.standing.get(&id));
+            standing.is_some_and(|standing| standing.revoked.is_none()) && not_denied
+        }
+        ExecutionSource::Allowed => verdict.effect == Effect::Allow,
+        ExecutionSource::Approved => not_denied,
+    })
 }
 
 /// Whether an approval outlives the policy that asked for it: what no policy covers any more is denied as a new action

@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 use signoff_core::{
     action::{Action, Priority, Risk},
     event::{ApprovalStatus, ExecutionState, ReportOutcome, View},
+    grant::{CredentialKind, Grant, IdempotentProvider, Redaction},
     id::{AgentId, ApprovalId},
     payload::Hash32,
     policy::{Orphaned, PolicyDoc, Unmatched},
     requirement::{Approver, Role},
     standing::StandingTerms,
-    time::Timestamp,
+    time::{Micros, Timestamp},
 };
 
 /// An action on its way in.
@@ -85,6 +86,8 @@ pub struct Edit {
     pub inputs: Option<Map<String, Value>>,
     /// The whole context.
     pub context: Option<Map<String, Value>>,
+    /// The whole body of the call, as it is sent; empty: none.
+    pub body: Option<Vec<u8>>,
 }
 
 /// What is let through from now on.
@@ -316,6 +319,63 @@ pub struct CreateWebhook {
     pub events: Vec<String>,
     /// What signs its messages; none: a new one is made.
     pub secret: Option<SecretString>,
+}
+
+/// A change of a grant; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateGrant {
+    /// Unique without case.
+    pub name: Option<String>,
+    /// How it goes into a call.
+    pub credential: Option<CredentialKind>,
+    /// What is secret of it.
+    pub value: Option<SecretString>,
+    /// Where it may go.
+    pub origins: Option<Vec<String>>,
+    /// With which methods; empty: all.
+    pub methods: Option<Vec<String>>,
+    /// To which URLs; empty: all.
+    pub paths: Option<Vec<String>>,
+    /// Who holds it, by name.
+    pub agents: Option<Vec<String>>,
+    /// Who holds it, by label.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// How long a call may take.
+    pub timeout: Option<Micros>,
+    /// What its provider promises of repeated calls; `Some(None)`: nothing any more.
+    pub idempotent: Option<Option<IdempotentProvider>>,
+    /// What is not shown.
+    pub redact: Option<Redaction>,
+    /// Nobody can use it, or they can again.
+    pub disabled: Option<bool>,
+}
+
+impl UpdateGrant {
+    /// A grant as it would be.
+    pub(crate) fn of(&self, present: &Grant) -> Grant {
+        let take = |given: &Option<Vec<String>>, present: &Vec<String>| {
+            given.clone().unwrap_or_else(|| present.clone())
+        };
+        Grant {
+            name: self.name.clone().unwrap_or_else(|| present.name.clone()),
+            credential: self
+                .credential
+                .clone()
+                .unwrap_or_else(|| present.credential.clone()),
+            origins: take(&self.origins, &present.origins),
+            methods: take(&self.methods, &present.methods),
+            paths: take(&self.paths, &present.paths),
+            agents: take(&self.agents, &present.agents),
+            labels: self.labels.clone().unwrap_or_else(|| present.labels.clone()),
+            timeout: self.timeout.or(present.timeout),
+            idempotent: self
+                .idempotent
+                .clone()
+                .unwrap_or_else(|| present.idempotent.clone()),
+            redact: self.redact.clone().unwrap_or_else(|| present.redact.clone()),
+            disabled: self.disabled.unwrap_or(present.disabled),
+        }
+    }
 }
 
 /// A change of a webhook; what is absent stays.

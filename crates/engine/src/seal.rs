@@ -21,6 +21,8 @@ use crate::StartError;
 /// First byte of everything sealed: how it was.
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 24;
+/// A locked key: version, nonce, key, tag.
+const LOCKED_KEY_BYTES: usize = 1 + NONCE_BYTES + 32 + 16;
 
 /// Random bytes from the operating system.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
@@ -147,6 +149,7 @@ pub(crate) struct WorkspaceKey {
     workspace: WorkspaceId,
     payloads: XChaCha20Poly1305,
     channels: XChaCha20Poly1305,
+    grants: XChaCha20Poly1305,
     fingerprints: Zeroizing<[u8; 32]>,
     digests: Zeroizing<[u8; 32]>,
     setup: Zeroizing<[u8; 32]>,
@@ -159,6 +162,7 @@ impl WorkspaceKey {
             workspace,
             payloads: XChaCha20Poly1305::new(&(*derive("signoff.payload_key.v1")).into()),
             channels: XChaCha20Poly1305::new(&(*derive("signoff.channel_key.v1")).into()),
+            grants: XChaCha20Poly1305::new(&(*derive("signoff.grant_key.v1")).into()),
             fingerprints: derive("signoff.fingerprint_key.v1"),
             digests: derive("signoff.secret_digest_key.v1"),
             setup: derive("signoff.setup_token.v1"),
@@ -210,6 +214,40 @@ impl WorkspaceKey {
             &self.channels,
             &aad("signoff.channel.v1", self.workspace, channel, ""),
             sealed,
+        )
+    }
+
+    /// Locks the value of a credential with a key of its own, which is locked beside it; both to this grant and version.
+    pub(crate) fn seal_grant(&self, grant: RawId, version: u64, plain: &[u8]) -> Vec<u8> {
+        let own = Zeroizing::new(random::<32>());
+        let version = version.to_string();
+        let mut out = lock(
+            &self.grants,
+            &aad("signoff.grant_key.v1", self.workspace, grant, &version),
+            own.as_ref(),
+        );
+        out.extend(lock(
+            &XChaCha20Poly1305::new(&(*own).into()),
+            &aad("signoff.grant.v1", self.workspace, grant, &version),
+            plain,
+        ));
+        out
+    }
+
+    /// Opens it.
+    pub(crate) fn open_grant(&self, grant: RawId, version: u64, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (key, value) = sealed.split_at_checked(LOCKED_KEY_BYTES)?;
+        let version = version.to_string();
+        let own = unlock(
+            &self.grants,
+            &aad("signoff.grant_key.v1", self.workspace, grant, &version),
+            key,
+        )?;
+        let own: Zeroizing<[u8; 32]> = Zeroizing::new(own.as_slice().try_into().ok()?);
+        unlock(
+            &XChaCha20Poly1305::new(&(*own).into()),
+            &aad("signoff.grant.v1", self.workspace, grant, &version),
+            value,
         )
     }
 

@@ -10,7 +10,8 @@ use signoff_core::{
     action::Action,
     event::KeyOwner,
     fold::Rows,
-    id::{AgentId, ChannelId, KeyId, OperatorId, PolicyId, StandingId, WorkspaceId},
+    grant::{GrantRow, PreparedGrant},
+    id::{AgentId, ChannelId, GrantId, KeyId, OperatorId, PolicyId, StandingId, WorkspaceId},
     judge::{AgentFacts, PolicySet, Prepared, Verdict},
     policy::{Effect, People, PolicyRef, Settings},
     record::Epochs,
@@ -33,6 +34,9 @@ pub(crate) struct Snapshot {
     keys: HashMap<[u8; 32], KeyId>,
     passwords: HashMap<OperatorId, Vec<u8>>,
     channels: HashMap<ChannelId, Vec<u8>>,
+    /// Sealed values of grants.
+    credentials: HashMap<GrantId, Vec<u8>>,
+    grants: HashMap<GrantId, (u64, Arc<PreparedGrant>)>,
     people: HashMap<OperatorId, PersonRow>,
     by_email: HashMap<String, OperatorId>,
     agents_by_name: HashMap<String, AgentId>,
@@ -63,6 +67,8 @@ impl Snapshot {
             keys: HashMap::new(),
             passwords: HashMap::new(),
             channels: HashMap::new(),
+            credentials: HashMap::new(),
+            grants: prepare_grants(&rows, previous)?,
             people: HashMap::new(),
             by_email: HashMap::new(),
             agents_by_name: rows
@@ -92,6 +98,9 @@ impl Snapshot {
                 (SecretKind::Channel, true) => {
                     drop(snapshot.channels.insert(ChannelId(secret.id), secret.value));
                 }
+                (SecretKind::Grant, true) => {
+                    drop(snapshot.credentials.insert(GrantId(secret.id), secret.value));
+                }
             }
         }
         for person in authority.people {
@@ -114,6 +123,7 @@ impl Snapshot {
                 .get(&OperatorId(id))
                 .and_then(|row| row.password_digest),
             SecretKind::Channel => self.rows.channels.get(&ChannelId(id)).map(|row| row.digest),
+            SecretKind::Grant => self.rows.grants.get(&GrantId(id)).map(|row| row.digest),
         }
     }
 
@@ -153,6 +163,33 @@ impl Snapshot {
 
     pub(crate) fn channel_secret(&self, id: ChannelId) -> Option<&[u8]> {
         self.channels.get(&id).map(Vec::as_slice)
+    }
+
+    /// The sealed value of a grant.
+    pub(crate) fn credential(&self, id: GrantId) -> Option<&[u8]> {
+        self.credentials.get(&id).map(Vec::as_slice)
+    }
+
+    /// A grant that was not taken away.
+    pub(crate) fn grant(&self, id: GrantId) -> Option<(&GrantRow, &Arc<PreparedGrant>)> {
+        let row = self.rows.grants.get(&id).filter(|row| !row.removed)?;
+        Some((row, &self.grants.get(&id)?.1))
+    }
+
+    /// A grant that was not taken away, by id or name.
+    pub(crate) fn find_grant(&self, text: &str) -> Option<&GrantRow> {
+        let by_id = text.parse().ok().and_then(|id| self.rows.grants.get(&id));
+        let by_name = || {
+            let mut rows = self.rows.grants.values();
+            rows.find(|row| !row.removed && row.grant.name.eq_ignore_ascii_case(text))
+        };
+        by_id.filter(|row| !row.removed).or_else(by_name)
+    }
+
+    /// What a grant is called, gone or not.
+    pub(crate) fn grant_name(&self, id: GrantId) -> String {
+        let row = self.rows.grants.get(&id);
+        row.map_or_else(|| id.to_string(), |row| row.grant.name.clone())
     }
 
     /// Channels that tell something.
@@ -288,6 +325,26 @@ fn active_people(rows: &Rows, people: &[PersonRow]) -> People {
     active
         .map(|person| (person.email.to_lowercase(), person.id))
         .collect()
+}
+
+type GrantsById = HashMap<GrantId, (u64, Arc<PreparedGrant>)>;
+
+/// Grants whose patterns are compiled; those that did not change are taken over.
+fn prepare_grants(rows: &Rows, previous: Option<&Snapshot>) -> Result<GrantsById, StoreError> {
+    let mut grants = HashMap::with_capacity(rows.grants.len());
+    for row in rows.grants.values().filter(|row| !row.removed) {
+        let known = previous.and_then(|previous| previous.grants.get(&row.id));
+        let prepared = match known.filter(|(version, _)| *version == row.version) {
+            Some((_, prepared)) => Arc::clone(prepared),
+            None => {
+                let prepared = PreparedGrant::new(row.grant.clone());
+                let damaged = |_| StoreError::Damaged(format!("the grant {} can't be read", row.id));
+                Arc::new(prepared.map_err(damaged)?)
+            }
+        };
+        grants.insert(row.id, (row.version, prepared));
+    }
+    Ok(grants)
 }
 
 type PreparedById = HashMap<(PolicyId, u64), Arc<Prepared>>;

@@ -77,6 +77,15 @@ impl Ledger {
         Some(changes)
     }
 
+    /// Executions that Signoff carries out and that changed, as they are now.
+    pub(crate) fn changed_calls(&self) -> impl Iterator<Item = &ExecutionRow> {
+        let changed = self.changed.iter().filter_map(|key| match key {
+            RowKey::Execution(id) => self.rows.executions.get(id),
+            _ => None,
+        });
+        changed.filter(|row| row.call.is_some())
+    }
+
     /// Approvals that changed, as they are now.
     pub(crate) fn changed_approvals(&self) -> impl Iterator<Item = &ApprovalRow> {
         self.changed.iter().filter_map(|key| match key {

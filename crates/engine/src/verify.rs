@@ -10,7 +10,7 @@ use signoff_core::{
     authority::Operation,
     event::{Event, LogCut},
     fold::Rows,
-    id::{ChannelId, KeyId, OperatorId, RawId, WorkspaceId},
+    id::{ChannelId, GrantId, KeyId, OperatorId, RawId, WorkspaceId},
     payload::{Hash32, commitment},
     record::{ChainVerifier, Head, Record},
 };
@@ -349,6 +349,8 @@ fn compare_rows(expected: &Rows, stored: &Rows, faults: &mut Vec<Fault>) -> u64 
         groups,
         keys,
         channels,
+        grants,
+        standing,
         approvals,
         executions,
         counters,
@@ -402,11 +404,17 @@ fn compare_secrets(key: &WorkspaceKey, rows: &Rows, folded: &Folded, faults: &mu
             .values()
             .map(|row| ((SecretKind::Channel, row.id.0), row.digest)),
     );
+    expected.extend(
+        rows.grants
+            .values()
+            .map(|row| ((SecretKind::Grant, row.id.0), row.digest)),
+    );
     let mut differs = |kind: SecretKind, id: RawId, why: &str| {
         let row = match kind {
             SecretKind::Key => KeyId(id).to_string(),
             SecretKind::Password => OperatorId(id).to_string(),
             SecretKind::Channel => ChannelId(id).to_string(),
+            SecretKind::Grant => GrantId(id).to_string(),
         };
         let detail = format!("the stored {} {why}", kind.as_str());
         faults.push(Fault {

@@ -69,6 +69,20 @@ impl Waiters {
         }
     }
 
+    /// Wakes those who wait for anything that happens to this request.
+    pub(crate) fn wake_changed(&self, id: ApprovalId) {
+        let mut all = self.locked();
+        let Some(waiting) = all.get_mut(&id) else {
+            return;
+        };
+        for waiter in waiting.extract_if(.., |waiter| waiter.until == Until::Changed) {
+            let _ = waiter.wake.send(());
+        }
+        if waiting.is_empty() {
+            all.remove(&id);
+        }
+    }
+
     /// How many wait.
     pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)

@@ -30,6 +30,7 @@ pub(crate) enum Table {
     Groups,
     Keys,
     Channels,
+    Grants,
     StandingApprovals,
     Counters,
     Approvals,
@@ -38,7 +39,7 @@ pub(crate) enum Table {
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Workspaces,
         Self::Policies,
         Self::Agents,
@@ -47,6 +48,7 @@ impl Table {
         Self::Groups,
         Self::Keys,
         Self::Channels,
+        Self::Grants,
         Self::StandingApprovals,
         Self::Counters,
         Self::Approvals,
@@ -64,12 +66,21 @@ impl Table {
             Self::Groups => "groups",
             Self::Keys => "keys",
             Self::Channels => "channels",
+            Self::Grants => "grants",
             Self::StandingApprovals => "standing_approvals",
             Self::Counters => "counters",
             Self::Approvals => "approvals",
             Self::Executions => "executions",
             Self::Counted => "counted",
         }
+    }
+
+    /// Whether it belongs to what snapshots are built from: not what belongs to single requests.
+    pub(crate) const fn governs(self) -> bool {
+        !matches!(
+            self,
+            Self::Approvals | Self::Executions | Self::Counters | Self::Counted
+        )
     }
 
     pub(crate) const fn columns(self) -> &'static [&'static str] {
@@ -90,7 +101,7 @@ impl Table {
                 "decider",
                 "next_at",
             ],
-            Self::Executions => &["id", "row", "state", "agent", "next_at"],
+            Self::Executions => &["id", "row", "state", "agent", "next_at", "call"],
             Self::Counted => &[
                 "id", "row", "policy", "field", "agent", "at", "seq", "whole", "nanos",
             ],
@@ -108,6 +119,7 @@ impl Table {
             RowKey::Group(_) => Self::Groups,
             RowKey::Key(_) => Self::Keys,
             RowKey::Channel(_) => Self::Channels,
+            RowKey::Grant(_) => Self::Grants,
             RowKey::Standing(_) => Self::StandingApprovals,
             RowKey::Counter(_) => Self::Counters,
             RowKey::Approval(_) => Self::Approvals,
@@ -146,6 +158,7 @@ impl Table {
             Self::Groups => Row::Group(parse(bytes)?),
             Self::Keys => Row::Key(parse(bytes)?),
             Self::Channels => Row::Channel(parse(bytes)?),
+            Self::Grants => Row::Grant(Box::new(parse(bytes)?)),
             Self::StandingApprovals => Row::Standing(Box::new(parse(bytes)?)),
             Self::Counters => Row::Counter(parse(bytes)?),
             Self::Approvals => Row::Approval(parse(bytes)?),
@@ -182,6 +195,7 @@ pub(crate) fn cells(row: &Row) -> StoreResult<(Table, Vec<Cell>)> {
         Row::Group(row) => (Table::Groups, vec![id(row.id.0), json(row)?]),
         Row::Key(row) => (Table::Keys, vec![id(row.id.0), json(row)?]),
         Row::Channel(row) => (Table::Channels, vec![id(row.id.0), json(row)?]),
+        Row::Grant(row) => (Table::Grants, vec![id(row.id.0), json(row)?]),
         Row::Standing(row) => (Table::StandingApprovals, vec![id(row.id.0), json(row)?]),
         Row::Counter(row) => (Table::Counters, vec![id(row.agent.0), json(row)?]),
         Row::Approval(row) => (Table::Approvals, approval(row)?),
@@ -222,6 +236,7 @@ fn execution(row: &ExecutionRow) -> StoreResult<Vec<Cell>> {
         text(row.state.as_str()),
         id(row.agent.0),
         Cell::Integer(row.next_at().map(|at| at.0)),
+        Cell::Integer(row.is_to_be_made().then_some(1)),
     ])
 }
 

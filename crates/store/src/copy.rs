@@ -16,7 +16,7 @@ use sqlx::{
 use crate::{StoreError, StoreResult, fields::Fields, sqlite::SqliteStore};
 
 /// What is carried, and how many rows at once: few where a row may be large.
-const TABLES: [(&str, u32); 24] = [
+const TABLES: [(&str, u32); 25] = [
     ("heads", 1_000),
     ("workspaces", 1_000),
     ("policies", 500),
@@ -26,6 +26,7 @@ const TABLES: [(&str, u32); 24] = [
     ("groups", 1_000),
     ("keys", 1_000),
     ("channels", 1_000),
+    ("grants", 1_000),
     ("standing_approvals", 1_000),
     ("counters", 1_000),
     ("approvals", 500),

@@ -110,6 +110,8 @@ pub trait Store: Send + Sync + 'static {
         workspace: WorkspaceId,
         query: &ExecutionQuery,
     ) -> StoreResult<Vec<ExecutionRow>>;
+    /// Executions that are calls to make, or being made, over all workspaces, oldest first.
+    async fn calls(&self, limit: u32) -> StoreResult<Vec<(WorkspaceId, ExecutionRow)>>;
     /// One standing approval.
     async fn standing_approval(
         &self,

@@ -6,7 +6,8 @@ use crate::{
     action::{Accepts, Cost, Priority, Risk, text_enum},
     actor::Actor,
     counted::Counted,
-    id::{AgentId, ApplicationId, ApprovalId, StandingId},
+    http::CallFacts,
+    id::{AgentId, ApplicationId, ApprovalId, RunnerId, StandingId},
     judge::ReasonCode,
     payload::Hash32,
     policy::{Escalation, PolicyRef},
@@ -70,6 +71,9 @@ pub struct ActionFacts {
     /// What it counts for, under each policy that looks back at such actions; nothing for what was denied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counted: Vec<Counted>,
+    /// The call that it stands for, which Signoff makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallFacts>,
 }
 
 /// What an agent said of priority, risk and cost: what the action's digest is over, and what policy is asked about again.
@@ -317,6 +321,9 @@ pub struct ExecutionOrigin {
     /// The standing approval that answered in place of a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing: Option<StandingId>,
+    /// The call that it is, for Signoff to make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallFacts>,
 }
 
 /// The agent took the execution: once.
@@ -392,11 +399,90 @@ impl ExecutionState {
     }
 }
 
+/// Signoff is about to send the first byte of a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionStarted {
+    /// For an allowed action's execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<ExecutionOrigin>,
+    /// The run of the server that makes the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<RunnerId>,
+}
+
+/// Another run of the server makes a call again that an earlier one did not bring to its end: the method changes nothing, or
+/// the provider knows the call again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionRepeated {
+    /// The run of the server that makes the call now.
+    pub runner: RunnerId,
+}
+
+/// Why a call was not made, or brought no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallFault {
+    /// The address is not called.
+    Forbidden,
+    /// The name does not resolve, nothing listens, or TLS was not agreed.
+    Unreachable,
+    /// No answer in time.
+    TimedOut,
+    /// The connection broke.
+    Broken,
+    /// The server ended in the middle of the call.
+    Interrupted,
+    /// The credential could not be had.
+    Credential,
+}
+
+text_enum!(CallFault {
+    Forbidden => "forbidden", Unreachable => "unreachable", TimedOut => "timed_out", Broken => "broken",
+    Interrupted => "interrupted", Credential => "credential",
+});
+
 /// A call that Signoff made came to its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExecutionFinished {
     /// Executed, failed or indeterminate.
     pub state: ExecutionState,
+    /// The status that came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Why none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<CallFault>,
+    /// The run of the server that made the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<RunnerId>,
+}
+
+/// Why a permission was taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevokedBecause {
+    /// The agent was switched off, or is gone.
+    Agent,
+    /// The agent, the grant or everything was stopped.
+    Stopped,
+    /// The grant was changed, taken away or switched off since, or does not go with the call.
+    Grant,
+    /// Policy denies it by now.
+    Policy,
+    /// What is stored is not what was approved.
+    Content,
+}
+
+text_enum!(RevokedBecause {
+    Agent => "agent", Stopped => "stopped", Grant => "grant", Policy => "policy", Content => "content",
+});
+
+/// A permission was taken back before it was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ExecutionRevoked {
+    /// Why; not said by releases that had no calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<RevokedBecause>,
 }
 
 /// A person settled an execution whose end was unknown.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::stop::StopTarget;
 
-/// From here on everything that the target covers is refused. The subject is the workspace or the agent.
+/// From here on everything that the target covers is refused. The subject is the workspace, the agent or the grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopPulled {
     /// What is stopped.

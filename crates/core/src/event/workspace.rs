@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    grant::Grant,
     id::{AgentId, ApplicationId, OperatorId, PolicyId},
     payload::Hash32,
     policy::{Orphaned, PolicyDoc, Settings},
@@ -136,6 +137,26 @@ pub struct KeySet {
     /// The last characters, to tell keys apart.
     pub hint: String,
     /// Keyed digest of the stored hash.
+    pub digest: Hash32,
+}
+
+/// A grant, whole, as it is from now on. Its value is kept beside the log, encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantPut {
+    /// As written.
+    pub grant: Grant,
+    /// Tells values apart without giving them away.
+    pub fingerprint: String,
+    /// Keyed digest of the stored value.
+    pub digest: Hash32,
+    /// From 1; each change is one more.
+    pub version: u64,
+}
+
+/// A grant's provider gave another refresh token in the place of the one that was used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRefreshed {
+    /// Keyed digest of the stored value.
     pub digest: Hash32,
 }
 

@@ -9,7 +9,7 @@ use crate::{
     fold::{Fold, FoldError, RowKey},
     id::{ActionId, AgentId, ApprovalId, ExecutionId},
     record::Record,
-    rows::{ApprovalRow, CounterRow, Edit, ExecutionRow, InfoRequest, StageDone, Vote},
+    rows::{ApprovalRow, CallRun, CounterRow, Edit, ExecutionRow, InfoRequest, Settled, StageDone, Vote},
     time::Timestamp,
 };
 
@@ -145,6 +145,7 @@ impl Fold<'_> {
         let origin = match &record.event {
             Event::ExecutionConsumed(touched) => touched.origin.as_ref(),
             Event::ExecutionReported(reported) => reported.origin.as_ref(),
+            Event::ExecutionStarted(started) => started.origin.as_ref(),
             _ => None,
         };
         if let Some(origin) = origin {
@@ -167,11 +168,19 @@ impl Fold<'_> {
             return Ok(());
         }
         row.state = next;
+        if let Some(call) = &mut row.call {
+            take_call(call, record);
+        }
         match &record.event {
             Event::ExecutionConsumed(_) => row.consumed_at = Some(record.time),
             Event::ExecutionReported(reported) => {
                 row.outcome = Some(reported.outcome);
                 row.reported_seq = Some(record.seq);
+            }
+            Event::ExecutionSettled(settled) if settled.state == ExecutionState::Ready => {
+                // A person says that it is to run now: for as long as it could at first, wherever the log is.
+                row.run_by = record.time.plus(row.created_at.until(row.run_by));
+                row.released_at = Some(record.time);
             }
             _ => {}
         }
@@ -264,16 +273,27 @@ fn take_stages(row: &mut ApprovalRow, done: &[StageDone]) {
 fn next_state(row: &ExecutionRow, event: &Event) -> Option<ExecutionState> {
     use ExecutionState as S;
     let (from, to): (&[S], S) = match event {
+        Event::ExecutionConsumed(_) | Event::ExecutionReported(_) if row.call.is_some() => return None,
         Event::ExecutionConsumed(_) => (&[S::Ready], S::Consumed),
         Event::ExecutionReported(_) if row.source == ExecutionSource::Approved => {
             (&[S::Consumed], S::Reported)
         }
         Event::ExecutionReported(_) => (&[S::Ready, S::Consumed], S::Reported),
+        // What a call is, Signoff makes, and nobody takes; anything else it does not make.
+        Event::ExecutionStarted(started) if started.runner.is_some() && row.call.is_none() => return None,
         Event::ExecutionStarted(_) => (&[S::Ready], S::Executing),
-        Event::ExecutionFinished(finished) => match finished.state {
-            state @ (S::Executed | S::Failed | S::Indeterminate) => (&[S::Executing], state),
-            _ => return None,
-        },
+        Event::ExecutionRepeated(_) => (&[S::Executing], S::Executing),
+        Event::ExecutionFinished(finished) => {
+            let runner = row.call.as_ref().and_then(|call| call.runner);
+            match finished.state {
+                // Found by another run of the server, which knows no more than that there was no end.
+                S::Indeterminate => (&[S::Executing], S::Indeterminate),
+                _ if finished.runner != runner => return None,
+                // Late, but sure: whoever made the call had been taken for gone.
+                state @ (S::Executed | S::Failed) => (&[S::Executing, S::Indeterminate], state),
+                _ => return None,
+            }
+        }
         Event::ExecutionSettled(settled) => match settled.state {
             state @ (S::Executed | S::Failed | S::Ready) => (&[S::Indeterminate], state),
             _ => return None,
@@ -287,6 +307,36 @@ fn next_state(row: &ExecutionRow, event: &Event) -> Option<ExecutionState> {
         _ => return None,
     };
     from.contains(&row.state).then_some(to)
+}
+
+/// What a record says of the call.
+fn take_call(call: &mut CallRun, record: &Record) {
+    match &record.event {
+        Event::ExecutionStarted(started) => {
+            call.runner = started.runner;
+            call.started_at.get_or_insert(record.time);
+            call.attempts += 1;
+            // A person has said that it did not run.
+            (call.status, call.fault, call.finished_seq) = (None, None, None);
+        }
+        Event::ExecutionRepeated(repeated) => {
+            call.runner = Some(repeated.runner);
+            call.attempts += 1;
+        }
+        Event::ExecutionFinished(finished) => {
+            (call.status, call.fault) = (finished.status, finished.fault);
+            call.finished_seq = Some(record.seq);
+        }
+        Event::ExecutionSettled(_) => {
+            call.settled = Some(Settled {
+                by: record.actor.clone(),
+                at: record.time,
+                seq: record.seq,
+            });
+        }
+        Event::ExecutionRevoked(revoked) => call.revoked = revoked.because,
+        _ => {}
+    }
 }
 
 /// The row that an approved action's execution starts from.
@@ -310,6 +360,7 @@ fn approved_execution(row: &ApprovalRow, approved_at: Timestamp, run_by: Timesta
         reported_seq: None,
         released_at: None,
         counted: row.counted.clone(),
+        call: row.call.clone().map(CallRun::new).map(Box::new),
     }
 }
 
@@ -335,6 +386,7 @@ pub fn allowed_execution(id: ExecutionId, origin: &ExecutionOrigin) -> Execution
         released_at: None,
         // It runs as soon as somebody touches it, so nothing takes out again what it counts for.
         counted: None,
+        call: origin.call.clone().map(CallRun::new).map(Box::new),
     }
 }
 
@@ -348,6 +400,7 @@ pub fn origin_of(record: &Record) -> Option<(ActionId, ExecutionOrigin)> {
         agent,
         digest,
         policy,
+        call,
         ..
     } = &allowed.action;
     let origin = ExecutionOrigin {
@@ -359,6 +412,7 @@ pub fn origin_of(record: &Record) -> Option<(ActionId, ExecutionOrigin)> {
         created_at: record.time,
         run_by: allowed.run_by,
         standing: allowed.standing,
+        call: call.clone(),
     };
     Some((record.subject.parse().ok()?, origin))
 }
@@ -402,5 +456,6 @@ fn requested_row(id: ApprovalId, requested: &ApprovalRequested, seq: u64, time: 
         replaces: requested.replaces,
         superseded_by: None,
         counted: Entries::new(time, seq, &facts.counted),
+        call: facts.call.clone(),
     }
 }

@@ -39,6 +39,7 @@ impl Fold<'_> {
         Ok(match target {
             StopTarget::Workspace => &mut self.workspace_mut()?.stop,
             StopTarget::Agent(id) => &mut row_mut!(self.agents, Agent, id)?.stop,
+            StopTarget::Grant(id) => &mut row_mut!(self.grants, Grant, id)?.stop,
         })
     }
 }

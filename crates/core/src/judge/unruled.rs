@@ -9,7 +9,11 @@ use crate::{
 
 impl PolicySet {
     pub(super) fn unmatched_verdict(&self, action: &Action, failed: bool) -> Verdict {
-        let effect = match self.settings.unmatched {
+        let unmatched = match action.grant {
+            Some(_) => self.settings.unmatched_calls,
+            None => self.settings.unmatched,
+        };
+        let effect = match unmatched {
             _ if action.require_approval => Effect::Ask,
             Unmatched::Deny => Effect::Deny,
             Unmatched::RequireApproval => Effect::Ask,

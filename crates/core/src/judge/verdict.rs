@@ -76,7 +76,7 @@ impl AgentFacts {
         }
     }
 
-    pub(super) fn label(&self, key: &str) -> Option<&str> {
+    pub(crate) fn label(&self, key: &str) -> Option<&str> {
         self.value.get("labels")?.get(key)?.as_str()
     }
 }

@@ -4,14 +4,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Contract, PolicyProblem};
+use crate::action::Action;
 
 /// What a policy says of changes by approvers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum EditTerms {
-    /// Anything in inputs and context, or nothing.
+    /// Anything in inputs, context and the body of a call, or nothing.
     Any(bool),
-    /// A JSON Schema of `{inputs, context}`: where it lists `properties` only these may be changed, and what comes out must be
+    /// A JSON Schema of `{inputs, context, body}`: where it lists `properties` only these may be changed, and what comes out must be
     /// valid.
     Within(Map<String, Value>),
 }
@@ -66,15 +67,11 @@ impl EditRule {
         }))
     }
 
-    /// Whether a request may be changed so. Both sides are `(inputs, context)`.
+    /// Whether a request may be changed so.
     ///
     /// # Errors
     /// What may not, each with its JSON pointer such as `/inputs/amount`.
-    pub fn check(
-        &self,
-        before: (&Map<String, Value>, &Map<String, Value>),
-        after: (&Map<String, Value>, &Map<String, Value>),
-    ) -> Result<(), Vec<(String, String)>> {
+    pub fn check(&self, before: &Action, after: &Action) -> Result<(), Vec<(String, String)>> {
         let Rule::Within { schema, contract } = &self.0 else {
             return match &self.0 {
                 Rule::Anything => Ok(()),
@@ -103,12 +100,20 @@ impl EditRule {
 
 const UNNAMED: &str = "the policy does not let approvers change this";
 
-/// What a schema of changes is about.
-fn whole((inputs, context): (&Map<String, Value>, &Map<String, Value>)) -> Map<String, Value> {
-    [("context", context), ("inputs", inputs)]
-        .into_iter()
-        .map(|(key, object)| (key.to_owned(), Value::Object(object.clone())))
-        .collect()
+/// What a schema of changes is about: inputs, context, and the body of a call as it reads: JSON, form fields, or text.
+fn whole(action: &Action) -> Map<String, Value> {
+    let body = action.http.as_ref().and_then(|call| {
+        let read = call
+            .sight()
+            .get("json")
+            .or_else(|| call.sight().get("form"))
+            .cloned();
+        read.or_else(|| Some(Value::from(String::from_utf8_lossy(call.body()?).into_owned())))
+    });
+    let objects = [("context", &action.context), ("inputs", &action.inputs)];
+    let objects = objects.map(|(key, object)| (key.to_owned(), Value::Object(object.clone())));
+    let body = body.map(|body| ("body".to_owned(), body));
+    objects.into_iter().chain(body).collect()
 }
 
 /// Notes what differs and is not named: where a schema lists properties, these and no others may change.
@@ -156,9 +161,11 @@ mod tests {
     fn verdict(terms: Value, before: &Value, after: &Value) -> Result<(), Vec<String>> {
         let terms = serde_json::from_value(terms).expect("terms");
         let rule = EditRule::of(Some(&terms)).expect("usable");
-        let empty = Map::new();
-        let (before, after) = (object(before), object(after));
-        rule.check((&before, &empty), (&after, &empty))
+        let asked = |inputs| Action {
+            inputs: object(inputs),
+            ..Action::named("a")
+        };
+        rule.check(&asked(before), &asked(after))
             .map_err(|wrong| wrong.into_iter().map(|(at, _)| at).collect())
     }
 

@@ -12,6 +12,9 @@ pub struct Settings {
     pub name: String,
     /// For actions that no policy matches.
     pub unmatched: Unmatched,
+    /// For calls with a grant that no policy matches.
+    #[serde(default = "allow", skip_serializing_if = "is_allow")]
+    pub unmatched_calls: Unmatched,
     /// Who decides where a policy names nobody.
     pub default_approvers: Vec<Approver>,
     /// For pending approvals that no policy governs any more.
@@ -27,6 +30,16 @@ pub const RETENTION_DAYS_MIN: u32 = 183;
 pub const RETENTION_DAYS_MAX: u32 = 36_500;
 const RETENTION_DAYS: u32 = 400;
 
+/// Whoever may use a grant was given it for calls: what else should it be for.
+fn allow() -> Unmatched {
+    Unmatched::Allow
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_allow(unmatched: &Unmatched) -> bool {
+    *unmatched == Unmatched::Allow
+}
+
 fn retention_days() -> u32 {
     RETENTION_DAYS
 }
@@ -41,6 +54,7 @@ impl Default for Settings {
         Self {
             name: "default".into(),
             unmatched: Unmatched::Deny,
+            unmatched_calls: Unmatched::Allow,
             default_approvers: vec![Approver::Role(crate::requirement::Role::Member)],
             orphaned: Orphaned::Judge,
             retention_days: RETENTION_DAYS,

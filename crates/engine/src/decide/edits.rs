@@ -1,5 +1,7 @@
 //! An approver changes what is asked and approves it so: judged like a new request, every vote before it void.
 
+use std::sync::Arc;
+
 use signoff_core::{
     action::Action,
     approval::Command,
@@ -62,7 +64,24 @@ pub(super) fn prepare(tenant: &Tenant, request: &StoredRequest, edit: &Edit) -> 
     if let Some(context) = &edit.context {
         action.context.clone_from(context);
     }
-    if (&action.inputs, &action.context) == (&before.inputs, &before.context) {
+    if let Some(body) = &edit.body {
+        let call = action.http.as_ref().ok_or_else(|| {
+            EngineError::invalid("/edit/body", "there is no call whose body could be changed")
+        })?;
+        let body = Some(body.clone()).filter(|body| !body.is_empty());
+        let changed = call
+            .with_body(body)
+            .map_err(|why| EngineError::invalid("/edit/body", why))?;
+        action.http = Some(Arc::new(changed));
+    }
+    let parts = |action: &Action| {
+        let body = action
+            .http
+            .as_ref()
+            .and_then(|call| call.body().map(<[u8]>::to_vec));
+        (action.inputs.clone(), action.context.clone(), body)
+    };
+    if parts(&action) == parts(&before) {
         let why = "this is what is asked already; approve it without changes";
         return Err(EngineError::invalid("/edit", why));
     }
@@ -76,18 +95,36 @@ pub(super) fn prepare(tenant: &Tenant, request: &StoredRequest, edit: &Edit) -> 
     if !action.context.is_empty() {
         payloads.push(seal(PayloadName::Context, "/edit/context", &action.context)?);
     }
+    // The call goes with what is asked now, so that one record holds all that runs.
+    if let Some(call) = &action.http {
+        payloads.push(seal_json(
+            &tenant.key,
+            row.id.0,
+            PayloadName::Call,
+            &call.stored(),
+        )?);
+        let body = call.body();
+        payloads.extend(body.map(|body| tenant.key.seal(row.id.0, PayloadName::Body, body)));
+    }
+    let commitment_of = |name| {
+        let payload = payloads.iter().find(|payload| payload.name == name);
+        payload.map(|payload| payload.commitment)
+    };
     let digest = action_digest(&DigestFields {
         workspace: tenant.id,
         action_id: row.id.action(),
         agent: row.agent,
         action: &row.action,
-        inputs: payloads.first().map(|payload| payload.commitment),
-        context: payloads.get(1).map(|payload| payload.commitment),
+        inputs: commitment_of(PayloadName::Inputs),
+        context: commitment_of(PayloadName::Context),
         claims,
         priority: action.priority,
         risk: action.risk,
         estimated_cost: action.cost.as_ref(),
         accepts: row.accepts,
+        call: commitment_of(PayloadName::Call),
+        body: commitment_of(PayloadName::Body),
+        grant: action.grant,
     })
     .map_err(|_| EngineError::Internal)?;
     Ok(Change {
@@ -135,10 +172,7 @@ pub(super) fn edit_and_vote(
     policy
         .ok_or(EngineError::Internal)?
         .edits()
-        .check(
-            (&change.before.inputs, &change.before.context),
-            (&change.action.inputs, &change.action.context),
-        )
+        .check(&change.before, &change.action)
         .map_err(|wrong| {
             let under = |(at, why): (String, String)| (format!("/edit{at}"), why);
             EngineError::Invalid(wrong.into_iter().map(under).collect())

@@ -6,16 +6,17 @@ use signoff_core::{
     action::Action,
     actor::Actor,
     approval,
-    event::ExecutionState,
+    event::{ExecutionState, RevokedBecause},
     execution::{Command, transition},
     fold::RowKey,
-    id::{AgentId, ApprovalId, ExecutionId},
+    id::{ApprovalId, ExecutionId},
     policy::Orphaned,
+    rows::ExecutionRow,
     stop::StopTarget,
 };
 use signoff_store::{ApprovalQuery, ExecutionQuery, Wants};
 
-use super::{PART, agent_of};
+use super::{PART, agent_of, is_of};
 use crate::{
     Engine, EngineResult,
     approvals::PAGE_MAX,
@@ -30,8 +31,8 @@ impl Engine {
     pub(crate) async fn end_what_is_stopped(&self, tenant: &Tenant) -> EngineResult<()> {
         let snapshot = tenant.snapshot();
         for (target, _) in snapshot.policies.stops().iter() {
-            self.deny_pending(tenant, agent_of(target)).await?;
-            self.revoke_ready(tenant, agent_of(target)).await?;
+            self.deny_pending(tenant, target).await?;
+            self.revoke_ready(tenant, target).await?;
             if target == StopTarget::Workspace {
                 break;
             }
@@ -39,16 +40,17 @@ impl Engine {
         Ok(())
     }
 
-    async fn deny_pending(&self, tenant: &Tenant, agent: Option<AgentId>) -> EngineResult<()> {
+    async fn deny_pending(&self, tenant: &Tenant, target: StopTarget) -> EngineResult<()> {
         let mut query = ApprovalQuery {
-            agents: agent.map(|agent| vec![agent]),
+            agents: agent_of(target).map(|agent| vec![agent]),
             ..open_page(None)
         };
         loop {
             let rows = self.store().approvals(tenant.id, &query).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             query.beyond = Some(last.submitted_seq);
-            let steps = rows.iter().map(|row| {
+            let covered = rows.iter().filter(|row| is_of(target, row.call.as_ref()));
+            let steps = covered.map(|row| {
                 let id = row.id;
                 self.write(tenant, wants_of(tenant, row, None), move |turn| deny(turn, id))
             });
@@ -58,10 +60,10 @@ impl Engine {
         }
     }
 
-    async fn revoke_ready(&self, tenant: &Tenant, agent: Option<AgentId>) -> EngineResult<()> {
+    async fn revoke_ready(&self, tenant: &Tenant, target: StopTarget) -> EngineResult<()> {
         let mut query = ExecutionQuery {
             state: ExecutionState::Ready,
-            agent,
+            agent: agent_of(target),
             beyond: None,
             limit: PAGE_MAX,
         };
@@ -69,7 +71,9 @@ impl Engine {
             let rows = self.store().executions(tenant.id, &query).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             query.beyond = Some(last.id);
-            let steps = rows.iter().map(|row| {
+            let facts = |row: &ExecutionRow| row.call.as_ref().map(|call| call.facts.clone());
+            let covered = rows.iter().filter(|row| is_of(target, facts(row).as_ref()));
+            let steps = covered.map(|row| {
                 let id = row.id;
                 let mut wants = Wants::default();
                 wants.rows.insert((tenant.id, RowKey::Execution(id)));
@@ -86,7 +90,8 @@ impl Engine {
 fn deny(turn: &mut Turn<'_>, id: ApprovalId) -> EngineResult<()> {
     let snapshot = turn.snapshot();
     let row = turn.approval(id)?;
-    let covered = snapshot.policies.stops().over(row.agent).is_some();
+    let grant = row.call.as_ref().and_then(|call| call.grant);
+    let covered = snapshot.policies.stops().over_call(row.agent, grant).is_some();
     let Some(facts) = snapshot.facts(row.agent).filter(|_| covered) else {
         return Ok(());
     };
@@ -94,9 +99,11 @@ fn deny(turn: &mut Turn<'_>, id: ApprovalId) -> EngineResult<()> {
         return Ok(());
     }
     // A stop asks for no more than whose it is.
-    let verdict = snapshot
-        .policies
-        .judge(&Action::named(&row.action), facts, turn.now());
+    let asked = Action {
+        grant,
+        ..Action::named(&row.action)
+    };
+    let verdict = snapshot.policies.judge(&asked, facts, turn.now());
     let command = approval::Command::Rejudge {
         verdict: &verdict,
         orphaned: Orphaned::Judge,
@@ -107,14 +114,21 @@ fn deny(turn: &mut Turn<'_>, id: ApprovalId) -> EngineResult<()> {
 /// Takes a permission back if it is still there and still covered.
 fn revoke(turn: &mut Turn<'_>, id: ExecutionId) -> EngineResult<()> {
     let snapshot = turn.snapshot();
-    let covered = |agent| snapshot.policies.stops().over(agent).is_some();
     let Some(row) = turn.execution(id) else {
         return Ok(());
     };
-    if row.state != ExecutionState::Ready || !covered(row.agent) {
+    let grant = row.call.as_ref().and_then(|call| call.facts.grant);
+    let covered = snapshot.policies.stops().over_call(row.agent, grant).is_some();
+    if row.state != ExecutionState::Ready || !covered {
         return Ok(());
     }
-    let event = transition(row, Command::Revoke, turn.now(), turn.log_epoch(), None)?;
+    let event = transition(
+        row,
+        Command::Revoke(RevokedBecause::Stopped),
+        turn.now(),
+        turn.log_epoch(),
+        None,
+    )?;
     let draft = Draft::new(event, Actor::system(PART), id).under(row.policy.as_ref());
     turn.emit(draft).map(drop)
 }

@@ -12,7 +12,8 @@ use signoff_core::{
     authority::Operation,
     event::{Event, ExecutionState, StopLifted, StopPulled},
     fold::RowKey,
-    id::{AgentId, ExecutionId, RawId},
+    http::CallFacts,
+    id::{AgentId, ExecutionId, GrantId, RawId},
     stop::{Stop, StopTarget},
 };
 use signoff_store::{ExecutionQuery, Wants};
@@ -21,6 +22,7 @@ use crate::{
     Engine, EngineError, EngineResult,
     content::{Opened, seal_text},
     idempotency::{Once, want},
+    policies::open_page,
     seal::SealedPayload,
     snapshot::Snapshot,
     tenant::Tenant,
@@ -32,6 +34,10 @@ pub(crate) use guard::{PART, check, target_text};
 
 /// What doors call the whole workspace where they name a target.
 const WORKSPACE: &str = "workspace";
+/// What stands before the name of a grant there.
+const GRANT: &str = "grant:";
+/// How many calls on their way are looked through.
+const CALLS_MAX: u32 = 10_000;
 /// How many executions of a kind an answer names.
 pub(crate) const IN_FLIGHT_MAX: u32 = 100;
 /// How long stopping is tried where the server has more to do than it can take: nobody pulls a switch twice gladly.
@@ -53,25 +59,44 @@ struct Remembered {
     stop: Stop,
 }
 
-/// The target that a text names: the word for the whole workspace, or an agent by id or name.
+/// The target that a text names: the word for the whole workspace, an agent by id or name, or a grant as `grant:NAME`.
 fn find(snapshot: &Snapshot, text: &str) -> EngineResult<StopTarget> {
     if text == WORKSPACE {
         return Ok(StopTarget::Workspace);
     }
-    let row = snapshot.find_agent(text);
-    row.map(|row| StopTarget::Agent(row.id))
+    let agent = snapshot.find_agent(text).map(|row| StopTarget::Agent(row.id));
+    let grant = || {
+        let name = text.strip_prefix(GRANT).unwrap_or(text);
+        let row = snapshot.find_grant(name).map(|row| StopTarget::Grant(row.id));
+        row.filter(|_| text.starts_with(GRANT) || text.parse::<GrantId>().is_ok())
+    };
+    agent
+        .or_else(grant)
         .ok_or_else(|| EngineError::not_found("agent", text))
 }
 
+/// Whose executions and approvals a target covers; none: those of several agents.
 fn agent_of(target: StopTarget) -> Option<AgentId> {
     match target {
-        StopTarget::Workspace => None,
+        StopTarget::Workspace | StopTarget::Grant(_) => None,
         StopTarget::Agent(id) => Some(id),
     }
 }
 
 fn digits(tenant: &Tenant, target: StopTarget) -> RawId {
-    agent_of(target).map_or(tenant.id.0, |id| id.0)
+    match target {
+        StopTarget::Workspace => tenant.id.0,
+        StopTarget::Agent(id) => id.0,
+        StopTarget::Grant(id) => id.0,
+    }
+}
+
+/// Whether what this call is part of is covered by a target, as far as its grant tells.
+fn is_of(target: StopTarget, call: Option<&CallFacts>) -> bool {
+    match target {
+        StopTarget::Grant(id) => call.is_some_and(|call| call.grant == Some(id)),
+        StopTarget::Workspace | StopTarget::Agent(_) => true,
+    }
 }
 
 fn not_stopped(snapshot: &Snapshot, target: StopTarget) -> EngineError {
@@ -84,6 +109,10 @@ fn target_view(snapshot: &Snapshot, target: StopTarget) -> StopTargetView {
         StopTarget::Agent(id) => StopTargetView::Agent(Named {
             id,
             name: snapshot.agent_name(id),
+        }),
+        StopTarget::Grant(id) => StopTargetView::Grant(Named {
+            id,
+            name: snapshot.grant_name(id),
         }),
     }
 }
@@ -257,6 +286,9 @@ impl Engine {
 
     /// What is on its way of a target, as it stands.
     async fn in_flight(&self, tenant: &Tenant, target: StopTarget) -> EngineResult<InFlight> {
+        if let StopTarget::Grant(_) = target {
+            return self.calls_in_flight(tenant, target).await;
+        }
         let agent = agent_of(target);
         let store = self.store();
         let ready = store.execution_count(tenant.id, ExecutionState::Ready, agent);
@@ -270,6 +302,33 @@ impl Engine {
             executing,
             more: consumed_more || executing_more,
         })
+    }
+
+    /// The same of a grant. All of what is on its way is read for it: there is no index by grant, and a stop is rare.
+    async fn calls_in_flight(&self, tenant: &Tenant, target: StopTarget) -> EngineResult<InFlight> {
+        let mut found = InFlight::default();
+        for (workspace, row) in self.store().calls(CALLS_MAX).await? {
+            if workspace != tenant.id || !is_of(target, row.call.as_ref().map(|call| &call.facts)) {
+                continue;
+            }
+            match row.state {
+                ExecutionState::Executing if found.executing.len() < IN_FLIGHT_MAX as usize => {
+                    found.executing.push(row.id);
+                }
+                ExecutionState::Executing => found.more = true,
+                _ => found.ready += 1,
+            }
+        }
+        let mut beyond = None;
+        loop {
+            let rows = self.store().approvals(tenant.id, &open_page(beyond)).await?;
+            let Some(last) = rows.last() else {
+                return Ok(found);
+            };
+            beyond = Some(last.submitted_seq);
+            let covered = rows.iter().filter(|row| is_of(target, row.call.as_ref()));
+            found.pending += covered.count() as u64;
+        }
     }
 
     /// Executions in a state, the latest asked for first, and whether there are more.
@@ -360,5 +419,6 @@ fn bring(turn: &mut Turn<'_>, target: StopTarget) {
     turn.bring(match target {
         StopTarget::Workspace => RowKey::Workspace,
         StopTarget::Agent(id) => RowKey::Agent(id),
+        StopTarget::Grant(id) => RowKey::Grant(id),
     });
 }

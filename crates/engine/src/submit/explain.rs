@@ -11,7 +11,7 @@ use signoff_core::{
 };
 
 use crate::{
-    Engine, EngineResult,
+    Engine, EngineResult, calls,
     request::Submit,
     view::{Caller, ExplainedMatch, Explanation, Judged},
 };
@@ -34,17 +34,19 @@ impl Engine {
         let snapshot = tenant.snapshot();
         check_form(&submit.action)?;
         let asker = asker(&snapshot, caller, submit.agent.as_deref(), None)?;
-        let (what, now) = ((&submit.action, &asker.facts), self.now());
+        let action = calls::with_grant(&snapshot, submit.action.clone(), &asker.facts)?;
+        let (what, now) = ((&action, &asker.facts), self.now());
         let past = self.past_now(&tenant, &snapshot.policies, what, &[], now).await?;
         let past = Some(&past);
         let mut verdict = snapshot
             .policies
-            .judge(&submit.action, &asker.facts, Moment { now, past });
+            .judge(&action, &asker.facts, Moment { now, past });
         let standing = self.standing_now(&tenant, &snapshot, what, &verdict, now).await?;
         if standing.is_some() {
             verdict.effect = Effect::Allow;
         }
-        let reason = refusal(&snapshot, (asker.facts.id, &asker.facts.name), &verdict);
+        let agent = (asker.facts.id, asker.facts.name.as_str());
+        let reason = refusal(&snapshot, agent, action.grant, &verdict);
         Ok(Judged {
             verdict,
             reason,
@@ -67,14 +69,17 @@ impl Engine {
             }
             _ => named_or_unknown(&snapshot, submit.agent.as_deref()),
         };
-        let (asked, now) = ((&submit.action, &facts), self.now());
+        // Whoever explains may ask about a grant that this agent does not hold, or that is not there.
+        let action = calls::with_grant(&snapshot, submit.action.clone(), &facts);
+        let action = action.unwrap_or_else(|_| submit.action.clone());
+        let (asked, now) = ((&action, &facts), self.now());
         let past = self
             .past_now(&tenant, &snapshot.policies, asked, &[], now)
             .await?;
         let past = Some(&past);
-        let mut explanation = explain(&snapshot.policies, &submit.action, &facts, Moment { now, past });
+        let mut explanation = explain(&snapshot.policies, &action, &facts, Moment { now, past });
         let judged = &mut explanation.judged;
-        judged.reason = refusal(&snapshot, (facts.id, &facts.name), &judged.verdict);
+        judged.reason = refusal(&snapshot, (facts.id, &facts.name), action.grant, &judged.verdict);
         Ok(explanation)
     }
 }

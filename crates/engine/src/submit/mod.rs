@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::{
     Engine, EngineError, EngineResult,
+    calls::{self, ToMake},
     content::seal_json,
     idempotency::Once,
     request::Submit,
@@ -27,11 +28,13 @@ use signoff_core::{
     authority::Operation,
     counted::Counted,
     event::{ActionAllowed, ActionDenied, ActionFacts, AgentPut, ApprovalRequested, Claimed, Event},
-    id::{ActionId, StandingId},
+    execution,
+    fold::{allowed_execution, origin_of},
+    id::{ActionId, RunnerId, StandingId},
     json,
     judge::{ReasonCode, Verdict},
     payload::{Hash32, PayloadName},
-    policy::Effect,
+    policy::{Effect, PolicyRef},
     record::Epochs,
     time::Timestamp,
 };
@@ -55,6 +58,8 @@ struct Prepared {
     judged: Verdict,
     /// Standing approvals that may answer where a person would be asked.
     standing: Vec<StandingId>,
+    /// Who makes the call that it stands for.
+    runner: Option<RunnerId>,
     epochs: Epochs,
 }
 
@@ -65,7 +70,8 @@ struct Remembered {
 }
 
 enum Came {
-    Now(Box<Submitted>),
+    /// With the call to make, where policy let one through.
+    Now(Box<Submitted>, Option<ToMake>),
     Before(ActionId),
 }
 
@@ -80,8 +86,26 @@ impl Engine {
         submit: Submit,
         key: Option<&str>,
     ) -> EngineResult<Submitted> {
+        let (submitted, made) = self.submit_call(caller, submit, key).await?;
+        if let Some(made) = made {
+            self.make_in_background(&self.tenant(caller)?, made);
+        }
+        Ok(submitted)
+    }
+
+    /// The same; a call that is to be made at once is left to the caller, and says in the log that it is being made.
+    pub(crate) async fn submit_call(
+        &self,
+        caller: &Caller,
+        submit: Submit,
+        key: Option<&str>,
+    ) -> EngineResult<(Submitted, Option<ToMake>)> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Ask)?;
+        if let Some(call) = &submit.action.http {
+            let vetted = self.inner.egress.guard().vet_url(call.url());
+            vetted.map_err(|why| EngineError::invalid("/http/url", why.to_string()))?;
+        }
         let once = match key {
             Some(_) => {
                 let once = Once::of(&tenant, caller, "submit", key, &SameSubmit::of(&submit))?;
@@ -91,11 +115,11 @@ impl Engine {
         };
         let came = self.let_in(&tenant, caller, submit, once).await?;
         match came {
-            Came::Now(submitted) => Ok(*submitted),
+            Came::Now(submitted, made) => Ok((*submitted, made)),
             Came::Before(action) => {
                 let mut submitted = self.present(&tenant, action).await?;
                 submitted.replayed = true;
-                Ok(submitted)
+                Ok((submitted, None))
             }
         }
     }
@@ -173,7 +197,8 @@ fn take(
             prepared.submit.agent.as_deref(),
             Some(prepared.asker.facts.id.0),
         )?;
-        if asker.facts.id != prepared.asker.facts.id {
+        // Nor is a call made with a grant that was changed since it was looked at.
+        if asker.facts.id != prepared.asker.facts.id || action.grant.is_some() {
             return again(turn, caller, prepared, once);
         }
         let past = past_of(turn, prepared, &asker.facts)?;
@@ -192,7 +217,13 @@ fn again(
     once: Option<&Once>,
 ) -> EngineResult<Came> {
     let tenant = Arc::clone(&turn.ledger.tenant);
-    let fresh = prepare(&tenant, caller, prepared.submit.clone(), turn.now())?;
+    let fresh = prepare(
+        &tenant,
+        caller,
+        prepared.submit.clone(),
+        prepared.runner,
+        turn.now(),
+    )?;
     let (principal, _) = turn.principal(caller, Operation::Ask)?;
     let past = past_of(turn, &fresh, &fresh.asker.facts)?;
     let verdict = if past.is_empty() {
@@ -281,12 +312,52 @@ fn record(
         turn.emit(Draft::new(event, actor.clone(), replaced))?;
     }
     turn.remember(once, &Remembered { action: id })?;
-    let reason = refusal(&turn.snapshot(), (asker.facts.id, &asker.facts.name), &verdict);
+    let made = match verdict.effect {
+        Effect::Allow => begun(turn, actor, prepared, verdict.policy.as_ref())?,
+        _ => None,
+    };
+    let agent = (asker.facts.id, asker.facts.name.as_str());
+    let reason = refusal(&turn.snapshot(), agent, action.grant, &verdict);
     let submitted = submitted(id, verdict, reason, now, decide_by);
-    Ok(Came::Now(Box::new(Submitted {
+    let submitted = Box::new(Submitted {
         standing,
+        dropped_headers: action
+            .http
+            .as_ref()
+            .map_or_else(Vec::new, |call| call.dropped().to_vec()),
         ..submitted
-    })))
+    });
+    Ok(Came::Now(submitted, made))
+}
+
+/// Writes that the call of an action that was just allowed is being made, in the same batch: it is durable before the first
+/// byte leaves, with one commit for both.
+fn begun(
+    turn: &mut Turn<'_>,
+    actor: &Actor,
+    prepared: &Prepared,
+    policy: Option<&PolicyRef>,
+) -> EngineResult<Option<ToMake>> {
+    let action = &prepared.submit.action;
+    let (Some(call), Some(runner)) = (&action.http, prepared.runner) else {
+        return Ok(None);
+    };
+    let allowed = turn.ledger.changes.records.last();
+    let (id, origin) = allowed
+        .and_then(|sealed| origin_of(&sealed.record))
+        .ok_or(EngineError::Internal)?;
+    let execution = id.execution();
+    let row = allowed_execution(execution, &origin);
+    let command = execution::Command::Start(runner);
+    let event = execution::transition(&row, command, turn.now(), turn.log_epoch(), Some(origin))?;
+    turn.emit(Draft::new(event, actor.clone(), execution).under(policy))?;
+    Ok(Some(ToMake {
+        execution,
+        call: Arc::clone(call),
+        grant: action.grant,
+        policy: policy.cloned(),
+        runner,
+    }))
 }
 
 /// The standing approval that answers in place of a person: one that was read under the lock, and answers as of now.
@@ -349,6 +420,7 @@ fn facts(
         require_approval: action.require_approval,
         policy: verdict.policy.clone(),
         counted,
+        call: calls::facts(action),
     }
 }
 
@@ -447,6 +519,7 @@ fn submitted(
         code: verdict.code,
         reason,
         standing: None,
+        dropped_headers: Vec::new(),
         replayed: false,
     }
 }

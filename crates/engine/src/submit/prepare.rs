@@ -3,14 +3,17 @@
 use serde::Serialize;
 use signoff_core::{
     digest::{DigestFields, action_digest},
-    id::{ActionId, ApprovalId},
+    http::GivenCall,
+    id::{ActionId, ApprovalId, RunnerId},
     payload::PayloadName,
     time::Timestamp,
 };
 
 use super::{Prepared, asker::asker, bounded};
+use sha2::{Digest, Sha256};
+
 use crate::{
-    EngineError, EngineResult, content::seal_json, request::Submit, tenant::Tenant, turn::mint_id,
+    EngineError, EngineResult, calls, content::seal_json, request::Submit, tenant::Tenant, turn::mint_id,
     view::Caller,
 };
 
@@ -29,6 +32,8 @@ pub(super) struct SameSubmit<'a> {
     require_approval: bool,
     accepts: signoff_core::action::Accepts,
     replaces: Option<ApprovalId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<(GivenCall, Option<String>)>,
 }
 
 impl<'a> SameSubmit<'a> {
@@ -47,6 +52,10 @@ impl<'a> SameSubmit<'a> {
             require_approval: action.require_approval,
             accepts: action.accepts,
             replaces: submit.replaces,
+            call: action.http.as_ref().map(|call| {
+                let body = call.body().map(|body| hex::encode(Sha256::digest(body)));
+                (call.stored(), body)
+            }),
         }
     }
 }
@@ -54,20 +63,16 @@ impl<'a> SameSubmit<'a> {
 pub(super) fn prepare(
     tenant: &Tenant,
     caller: &Caller,
-    submit: Submit,
+    mut submit: Submit,
+    runner: Option<RunnerId>,
     now: Timestamp,
 ) -> EngineResult<Prepared> {
-    if submit.action.http.is_some() {
-        return Err(EngineError::invalid(
-            "/http",
-            "calls are judged by `check` and `explain`, and not carried out yet: leave `http` out, put what matters into `inputs`, and make the call yourself",
-        ));
-    }
     let form = submit.action.check();
     form.map_err(|(pointer, why)| EngineError::invalid(pointer, why))?;
     let snapshot = tenant.snapshot();
     let raw = mint_id(now);
     let asker = asker(&snapshot, caller, submit.agent.as_deref(), Some(mint_id(now)))?;
+    submit.action = calls::with_grant(&snapshot, submit.action, &asker.facts)?;
     let action = &submit.action;
     let judged = snapshot.policies.judge(action, &asker.facts, now);
     let standing = snapshot.standing_of_kind(action, &asker.facts, now);
@@ -84,6 +89,13 @@ pub(super) fn prepare(
     }
     if !action.claims.is_empty() {
         payloads.push(seal_json(&tenant.key, raw, PayloadName::Claims, &action.claims)?);
+    }
+    if let Some(call) = &action.http {
+        payloads.push(seal_json(&tenant.key, raw, PayloadName::Call, &call.stored())?);
+        payloads.extend(
+            call.body()
+                .map(|body| tenant.key.seal(raw, PayloadName::Body, body)),
+        );
     }
     let id = ActionId(raw);
     let commitment = |name| {
@@ -104,6 +116,9 @@ pub(super) fn prepare(
         risk: action.risk,
         estimated_cost: action.cost.as_ref(),
         accepts: action.accepts,
+        call: commitment(PayloadName::Call),
+        body: commitment(PayloadName::Body),
+        grant: action.grant,
     })
     .map_err(|_| EngineError::Internal)?;
     Ok(Prepared {
@@ -113,6 +128,7 @@ pub(super) fn prepare(
         digest,
         judged,
         standing,
+        runner,
         epochs: snapshot.epochs,
         submit,
     })

@@ -2,7 +2,7 @@
 
 use signoff_core::{
     actor::ActorKind,
-    id::AgentId,
+    id::{AgentId, GrantId},
     judge::{ReasonCode, Verdict},
     stop::{Stop, StopTarget},
 };
@@ -10,9 +10,14 @@ use signoff_core::{
 use crate::snapshot::Snapshot;
 
 /// Why a verdict refuses what this agent asks for; none where it does not.
-pub(crate) fn refusal(snapshot: &Snapshot, agent: (AgentId, &str), verdict: &Verdict) -> Option<String> {
+pub(crate) fn refusal(
+    snapshot: &Snapshot,
+    agent: (AgentId, &str),
+    grant: Option<GrantId>,
+    verdict: &Verdict,
+) -> Option<String> {
     let code = verdict.code?;
-    let stopped = stopped_sentence(snapshot, agent).filter(|_| code == ReasonCode::Stopped);
+    let stopped = stopped_sentence(snapshot, agent, grant).filter(|_| code == ReasonCode::Stopped);
     let policy = verdict.policy.as_ref().map(|policy| policy.name.as_str());
     Some(stopped.unwrap_or_else(|| refusal_sentence(code, policy)))
 }
@@ -32,13 +37,17 @@ pub(crate) fn refusal_sentence(code: ReasonCode, policy: Option<&str>) -> String
         ReasonCode::ApprovalTimeout => "nobody decided in time".into(),
         ReasonCode::Cancelled => "the request was cancelled".into(),
         ReasonCode::Superseded => "an amended request took its place".into(),
-        ReasonCode::Stopped => "the agent, or all of them, were stopped by an operator".into(),
+        ReasonCode::Stopped => "the agent, the grant, or everything was stopped by an operator".into(),
     }
 }
 
 /// What the stop says that covers an agent now; none where none does. Who pulled it is not for agents to know, nor why.
-pub(crate) fn stopped_sentence(snapshot: &Snapshot, (id, name): (AgentId, &str)) -> Option<String> {
-    let (target, Stop { by, at, .. }) = snapshot.policies.stops().over(id)?;
+pub(crate) fn stopped_sentence(
+    snapshot: &Snapshot,
+    (id, name): (AgentId, &str),
+    grant: Option<GrantId>,
+) -> Option<String> {
+    let (target, Stop { by, at, .. }) = snapshot.policies.stops().over_call(id, grant)?;
     let by = match by.kind {
         ActorKind::Automation => "automation",
         _ => "an operator",
@@ -50,6 +59,10 @@ pub(crate) fn stopped_sentence(snapshot: &Snapshot, (id, name): (AgentId, &str))
         }
         StopTarget::Agent(_) => {
             format!("agent {name} was stopped by {by} at {at}; nothing it asks for {until}")
+        }
+        StopTarget::Grant(id) => {
+            let grant = snapshot.grant_name(id);
+            format!("the grant {grant} was stopped by {by} at {at}; no call with it {until}")
         }
     })
 }

@@ -32,9 +32,13 @@ impl Engine {
         once: Option<Once>,
     ) -> EngineResult<Came> {
         let once = Arc::new(once);
+        let runner = match submit.action.http {
+            Some(_) => Some(self.runner(tenant).await?),
+            None => None,
+        };
         for _ in 0..ROUNDS_MAX {
             let snapshot = tenant.snapshot();
-            let prepared = Arc::new(prepare(tenant, caller, submit, self.now())?);
+            let prepared = Arc::new(prepare(tenant, caller, submit, runner, self.now())?);
             let asked = (&prepared.submit.action, &prepared.asker.facts);
             let mut wants = Wants {
                 figures: past::keys(tenant, &snapshot.policies, asked, None),

@@ -2,6 +2,7 @@
 
 use super::{ActorView, Named};
 use signoff_core::{
+    grant::GrantRow,
     id::{ChannelId, GroupId, KeyId, OperatorId, PolicyId, WorkspaceId},
     policy::{Orphaned, PolicyDoc, Settings},
     rows::{AgentRow, ApplicationRow, OperatorRow, PolicyRow},
@@ -220,6 +221,15 @@ pub struct DeliveryView {
     pub ended_at: Option<Timestamp>,
     /// When it was queued.
     pub created_at: Timestamp,
+}
+
+/// A grant, without its value.
+#[derive(Debug, Clone)]
+pub struct GrantView {
+    /// As it is.
+    pub row: GrantRow,
+    /// Nothing is called with it until an admin lifts the stop.
+    pub is_stopped: bool,
 }
 
 /// The workspace.

@@ -32,6 +32,17 @@ pub struct Caller {
     pub(crate) key: Option<KeyId>,
 }
 
+impl Caller {
+    /// Signoff itself, looking at what belongs to a workspace. It asks for nothing and may change nothing.
+    pub(crate) fn nobody(workspace: WorkspaceId) -> Self {
+        Self {
+            workspace,
+            principal: Principal::Automation(String::new()),
+            key: None,
+        }
+    }
+}
+
 /// Somebody who did something, with a name for people where one is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActorView {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{ActorView, Named};
+use bytes::Bytes;
 use serde_json::{Map, Value};
 use signoff_core::{
     action::Claims,
@@ -10,6 +11,7 @@ use signoff_core::{
     approval::{StageStanding, StageState},
     condition,
     event::{ExecutionState, ReportOutcome},
+    http::Call,
     id::{ActionId, AgentId, ApprovalId, ChannelId, ExecutionId, StandingId},
     judge::{ReasonCode, Verdict},
     policy::{Effect, PolicyDoc, PolicyRef},
@@ -32,7 +34,9 @@ pub struct Content {
     pub claims: Claims,
     /// The governing policy's conditions with what they saw at submission.
     pub conditions: Vec<condition::Report>,
-    /// Inputs, context and claims were erased.
+    /// The call that it stands for.
+    pub call: Option<Arc<Call>>,
+    /// Inputs, context, claims and call were erased.
     pub erased: bool,
 }
 
@@ -63,6 +67,8 @@ pub struct Submitted {
     pub reason: Option<String>,
     /// The standing approval that answered in place of a person.
     pub standing: Option<StandingId>,
+    /// Headers of the call that were given and are not sent.
+    pub dropped_headers: Vec<String>,
     /// It was submitted before, under the same idempotency key.
     pub replayed: bool,
 }
@@ -310,6 +316,48 @@ pub struct ExecutionView {
     pub report: Option<ReportView>,
     /// Whether it waits for a person to release it, since the log went on in another place.
     pub held: bool,
+}
+
+/// A call as it was submitted, and what came of it.
+#[derive(Debug, Clone)]
+pub struct Called {
+    /// The answer to the submit.
+    pub submitted: Submitted,
+    /// What the call came to, or is at; none while nobody has approved it, or once it was refused.
+    pub result: Option<CallResult>,
+}
+
+/// What a call of Signoff's came to.
+#[derive(Debug, Clone)]
+pub struct CallResult {
+    /// Where it stands.
+    pub execution: ExecutionView,
+    /// What came back.
+    pub answer: Option<Answer>,
+    /// It was there, and was erased.
+    pub erased: bool,
+}
+
+/// The answer of an upstream, without the credential where it echoed it.
+#[derive(Clone)]
+pub struct Answer {
+    /// Whatever it was.
+    pub status: u16,
+    /// Names in lower case and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// The first MiB of the body.
+    pub body: Bytes,
+    /// The body was longer, or broke off.
+    pub truncated: bool,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What an agent reported.

@@ -2,7 +2,7 @@
 
 use super::{ActorView, Named};
 use signoff_core::{
-    id::{AgentId, ExecutionId},
+    id::{AgentId, ExecutionId, GrantId},
     time::Timestamp,
 };
 
@@ -13,6 +13,8 @@ pub enum StopTargetView {
     Workspace,
     /// Everything that one agent asks for.
     Agent(Named<AgentId>),
+    /// Every call that is made with one grant.
+    Grant(Named<GrantId>),
 }
 
 /// A stop.

@@ -1,6 +1,7 @@
-//! What goes on without being asked: the clock, judging again, telling, following other nodes, tidying.
+//! What goes on without being asked: the clock, judging again, telling, making calls, following other nodes, tidying.
 
 mod auto_approve;
+mod calls;
 mod clock;
 mod deliver;
 mod follow;
@@ -18,9 +19,11 @@ pub(crate) fn start(engine: &Engine, tasks: &TaskTracker, stop: &CancellationTok
     tasks.spawn(clock::run(engine.clone(), stop.clone()));
     tasks.spawn(rejudge::run(engine.clone(), stop.clone()));
     tasks.spawn(deliver::run(engine.clone(), stop.clone()));
+    tasks.spawn(calls::run(engine.clone(), stop.clone()));
     tasks.spawn(sweep::run(engine.clone(), stop.clone()));
     tasks.spawn(retain::run(engine.clone(), stop.clone()));
     if engine.store().is_shared() {
+        tasks.spawn(calls::stay_alive(engine.clone(), stop.clone()));
         tasks.spawn(follow::run(engine.clone(), stop.clone()));
         tasks.spawn(follow::announce(engine.clone(), stop.clone()));
     }

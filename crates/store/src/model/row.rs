@@ -3,6 +3,7 @@
 use signoff_core::{
     counted::CountedRow,
     fold::{RowKey, Rows},
+    grant::GrantRow,
     id::{ApprovalId, CountedId, ExecutionId, KeyId, RawId},
     rows::{
         AgentRow, ApplicationRow, ApprovalRow, ChannelRow, CounterRow, ExecutionRow, GroupRow, KeyRow,
@@ -27,6 +28,7 @@ pub enum Row {
     Group(GroupRow),
     Key(KeyRow),
     Channel(ChannelRow),
+    Grant(Box<GrantRow>),
     Standing(Box<StandingRow>),
     Approval(Box<ApprovalRow>),
     Execution(Box<ExecutionRow>),
@@ -46,6 +48,7 @@ impl Row {
             RowKey::Group(id) => rows.groups.get(&id).cloned().map(Self::Group),
             RowKey::Key(id) => rows.keys.get(&id).cloned().map(Self::Key),
             RowKey::Channel(id) => rows.channels.get(&id).cloned().map(Self::Channel),
+            RowKey::Grant(id) => rows.grants.get(&id).cloned().map(Box::new).map(Self::Grant),
             RowKey::Approval(id) => rows
                 .approvals
                 .get(&id)
@@ -77,6 +80,7 @@ impl Row {
             Self::Group(row) => drop(rows.groups.insert(row.id, row)),
             Self::Key(row) => drop(rows.keys.insert(row.id, row)),
             Self::Channel(row) => drop(rows.channels.insert(row.id, row)),
+            Self::Grant(row) => drop(rows.grants.insert(row.id, *row)),
             Self::Approval(row) => drop(rows.approvals.insert(row.id, *row)),
             Self::Execution(row) => drop(rows.executions.insert(row.id, *row)),
             Self::Standing(row) => drop(rows.standing.insert(row.id, *row)),
@@ -100,6 +104,7 @@ pub(crate) fn raw_of(key: RowKey) -> RawId {
         | RowKey::Execution(ExecutionId(id))
         | RowKey::Counted(CountedId(id)) => id,
         RowKey::Channel(id) => id.0,
+        RowKey::Grant(id) => id.0,
         RowKey::Standing(id) => id.0,
     }
 }

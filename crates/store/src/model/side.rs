@@ -16,6 +16,8 @@ pub enum SecretKind {
     Password,
     /// Encrypted address and signing secret of a channel.
     Channel,
+    /// Encrypted value of a stored credential.
+    Grant,
 }
 
 impl SecretKind {
@@ -25,12 +27,13 @@ impl SecretKind {
             Self::Key => "key",
             Self::Password => "password",
             Self::Channel => "channel",
+            Self::Grant => "grant",
         }
     }
 
     /// Reads it back.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Key, Self::Password, Self::Channel]
+        [Self::Key, Self::Password, Self::Channel, Self::Grant]
             .into_iter()
             .find(|kind| kind.as_str() == text)
     }
@@ -84,9 +87,9 @@ pub struct SessionRow {
 pub struct Authority {
     /// Where the log stood.
     pub head: Option<Head>,
-    /// All folded rows but approvals, executions and counters.
+    /// All folded rows but those of single requests: approvals, executions, what is counted.
     pub rows: Rows,
-    /// Hashes of keys and passwords, encrypted channels.
+    /// Hashes of keys and passwords, encrypted channels and credentials.
     pub secrets: Vec<SecretRow>,
     /// What is personal.
     pub people: Vec<PersonRow>,

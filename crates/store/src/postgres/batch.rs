@@ -74,6 +74,7 @@ pub(super) const WANTED: &str = concat!(
     rows_of!("executions", "12"),
     rows_of!("standing_approvals", "13"),
     rows_of!("counted", "18"),
+    rows_of!("grants", "19"),
     " UNION ALL SELECT 'submission', found.subject, found.bytes, NULL, NULL, NULL, NULL, NULL, NULL \
      FROM unnest($14::bytea[]) AS wanted (subject), LATERAL (SELECT subject, bytes FROM events \
      WHERE workspace = $1 AND subject = wanted.subject AND type = 'action.allowed.v1' OFFSET 0) AS found \
@@ -282,9 +283,12 @@ impl PostgresBatch {
 fn wanted_query<'q>(workspace: WorkspaceId, wanted: &Wanted<'_>) -> Statement<'q> {
     let has_workspace = wanted.rows.contains_key(&Table::Workspaces);
     let mut query = sqlx::query(WANTED).bind(blob(workspace)).bind(has_workspace);
-    for table in TABLES {
+    let of = |table| {
         let wanted = wanted.rows.get(&table).into_iter().flatten();
-        query = query.bind(ids(wanted.copied()));
+        ids(wanted.copied())
+    };
+    for table in TABLES {
+        query = query.bind(of(table));
     }
     let column = |of: fn(&IdempotencyName) -> &String| -> Vec<String> {
         wanted.idempotency.iter().map(|name| of(name).clone()).collect()
@@ -294,10 +298,6 @@ fn wanted_query<'q>(workspace: WorkspaceId, wanted: &Wanted<'_>) -> Statement<'q
         .bind(column(|name| &name.principal))
         .bind(column(|name| &name.operation))
         .bind(column(|name| &name.key))
-        .bind(ids(wanted
-            .rows
-            .get(&Table::Counted)
-            .into_iter()
-            .flatten()
-            .copied()))
+        .bind(of(Table::Counted))
+        .bind(of(Table::Grants))
 }

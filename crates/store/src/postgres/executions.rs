@@ -15,8 +15,9 @@ use crate::{
     fields::{Fields as _, all, whole},
 };
 
-/// The condition of the partial index over what is on its way.
-const OPEN: &str = " AND state IN ('ready', 'consumed', 'executing')";
+const CALLS: &str = "SELECT workspace, row FROM executions WHERE call IS NOT NULL ORDER BY id LIMIT $1";
+/// The condition of the partial index over what is on its way, word for word.
+const OPEN: &str = " AND state IN ('ready', 'consumed', 'executing', 'indeterminate')";
 const COUNTER: &str = "SELECT row FROM counters WHERE workspace = $1 AND id = $2";
 
 impl PostgresStore {
@@ -38,6 +39,13 @@ impl PostgresStore {
         let mut sql = count(workspace, state, agent);
         let row = self.one(sql.build().persistent(false)).await?;
         unsigned(row.map(|row| row.int("open")).transpose()?.unwrap_or_default())
+    }
+
+    /// Calls to make, or being made, over all workspaces.
+    pub(super) async fn read_calls(&self, limit: u32) -> StoreResult<Vec<(WorkspaceId, ExecutionRow)>> {
+        let query = sqlx::query(CALLS).bind(i64::from(limit));
+        let rows = self.all(query).await?;
+        all(&rows, |row| Ok((row.workspace()?, whole(row)?)))
     }
 
     pub(super) async fn read_standing_approval(

@@ -37,9 +37,7 @@ const SESSION: &str = "SELECT hash, workspace, operator, created_at, expires_at 
 
 /// All folded rows that snapshots are built from, in one statement.
 static AUTHORITY: LazyLock<&'static str> = LazyLock::new(|| {
-    let governing = Table::ALL
-        .into_iter()
-        .filter(|table| !matches!(table, Table::Approvals | Table::Executions | Table::Counters));
+    let governing = Table::ALL.into_iter().filter(|table| table.governs());
     let parts: Vec<_> = governing
         .map(|table| {
             format!(

@@ -12,11 +12,12 @@ use super::SqliteStore;
 use crate::{
     ExecutionQuery, StoreResult,
     cells::{blob, unsigned},
-    fields::{all, whole},
+    fields::{Fields as _, all, whole},
 };
 
+const CALLS: &str = "SELECT workspace, row FROM executions WHERE call IS NOT NULL ORDER BY id LIMIT ?";
 /// The condition of the partial index over what is on its way, word for word.
-const OPEN: &str = " AND state IN ('ready', 'consumed', 'executing')";
+const OPEN: &str = " AND state IN ('ready', 'consumed', 'executing', 'indeterminate')";
 
 impl SqliteStore {
     pub(super) async fn read_executions(
@@ -36,6 +37,13 @@ impl SqliteStore {
     ) -> StoreResult<u64> {
         let mut sql = count(workspace, state, agent);
         unsigned(sql.build_query_scalar().fetch_one(&self.read).await?)
+    }
+
+    /// Calls to make, or being made, over all workspaces.
+    pub(super) async fn read_calls(&self, limit: u32) -> StoreResult<Vec<(WorkspaceId, ExecutionRow)>> {
+        let query = sqlx::query(CALLS).bind(limit);
+        let rows = query.fetch_all(&self.read).await?;
+        all(&rows, |row| Ok((row.workspace()?, whole(row)?)))
     }
 
     pub(super) async fn read_standing_approval(

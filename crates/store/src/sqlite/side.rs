@@ -48,10 +48,7 @@ impl SqliteStore {
         if let Some(row) = query.fetch_optional(&mut *transaction).await? {
             authority.head = Some(head(&row)?.1);
         }
-        for table in Table::ALL {
-            if matches!(table, Table::Approvals | Table::Executions | Table::Counters) {
-                continue;
-            }
+        for table in Table::ALL.into_iter().filter(|table| table.governs()) {
             let mut query = QueryBuilder::<Sqlite>::new("SELECT row FROM ");
             query
                 .push(table.name())

@@ -127,6 +127,10 @@ impl Store for SqliteStore {
         self.read_executions(workspace, query).await
     }
 
+    async fn calls(&self, limit: u32) -> StoreResult<Vec<(WorkspaceId, ExecutionRow)>> {
+        self.read_calls(limit).await
+    }
+
     async fn standing_approval(
         &self,
         workspace: WorkspaceId,

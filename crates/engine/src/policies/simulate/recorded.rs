@@ -66,8 +66,8 @@ impl Recorded {
             timeout: self.timeout,
             require_approval: self.facts.require_approval,
             accepts: self.facts.accepts,
-            // Calls are not recorded yet.
-            http: None,
+            http: content.call,
+            grant: self.facts.call.as_ref().and_then(|call| call.grant),
         })
     }
 }

@@ -1,0 +1,84 @@
+//! Calls that Signoff makes itself, with credentials that agents never see: at most once (I3), as they were judged (I2).
+//!
+//! An execution is durably `executing` before the first byte leaves ([`begin`], and the submit itself for what policy
+//! allows), the call is made outside of any batch ([`make`]), and what came back is kept with its end. What a process left
+//! in the middle is found by the next one ([`recover`]): made again where that can do no harm, else left to a person.
+
+mod begin;
+mod make;
+mod recover;
+mod result;
+mod runner;
+
+use std::sync::Arc;
+
+use signoff_core::{
+    action::Action,
+    grant::{CredentialKind, Unfit},
+    http::{Call, CallFacts},
+    id::{ExecutionId, GrantId, RunnerId},
+    judge::AgentFacts,
+    policy::PolicyRef,
+};
+
+pub(crate) use make::value_of;
+pub use make::{Head, Tap};
+pub use result::CALL_WAIT_MAX;
+pub(crate) use runner::Runners;
+
+use crate::{EngineError, EngineResult, snapshot::Snapshot};
+
+/// A call that is to be made, now that it says so in the log.
+#[derive(Clone)]
+pub(crate) struct ToMake {
+    pub(crate) execution: ExecutionId,
+    pub(crate) call: Arc<Call>,
+    pub(crate) grant: Option<GrantId>,
+    pub(crate) policy: Option<PolicyRef>,
+    pub(crate) runner: RunnerId,
+}
+
+/// An action with the grant that its call names, if the agent holds it and may use it so. Headers that the credential takes
+/// the place of are taken out. Any other action stays as it is.
+///
+/// # Errors
+/// If the grant does not go with the call. What an agent does not hold does not exist for it.
+pub(crate) fn with_grant(
+    snapshot: &Snapshot,
+    mut action: Action,
+    agent: &AgentFacts,
+) -> EngineResult<Action> {
+    let Some(call) = &mut action.http else {
+        return Ok(action);
+    };
+    // Signoff makes the call itself, so it can make another one in its place.
+    action.accepts.edits = true;
+    let Some(name) = call.grant() else {
+        return Ok(action);
+    };
+    let refused = |why| EngineError::Grant {
+        name: name.to_owned(),
+        why,
+    };
+    let row = snapshot.find_grant(name).ok_or_else(|| refused(Unfit::NotHeld))?;
+    let (_, prepared) = snapshot.grant(row.id).ok_or_else(|| refused(Unfit::NotHeld))?;
+    prepared.fits(call, agent).map_err(refused)?;
+    let sets = match &row.grant.credential {
+        CredentialKind::Header { name, .. } => name.as_str(),
+        _ => "authorization",
+    };
+    if call.headers().any(|(name, _)| name == sets) {
+        Arc::make_mut(call).drop_header(sets);
+    }
+    action.grant = Some(row.id);
+    Ok(action)
+}
+
+/// What the log says of the call of an action.
+pub(crate) fn facts(action: &Action) -> Option<CallFacts> {
+    action.http.as_ref().map(|call| CallFacts {
+        method: call.method().to_owned(),
+        origin: call.origin(),
+        grant: action.grant,
+    })
+}

@@ -1,0 +1,137 @@
+//! Asking for a call, and for what came back of it.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use signoff_core::{
+    authority::Operation, event::ExecutionState, id::ExecutionId, payload::PayloadName, policy::Effect,
+};
+
+use super::make::{KeptHead, Tap};
+use crate::{
+    Engine, EngineError, EngineResult,
+    content::Opened,
+    request::{Submit, Until},
+    view::{Answer, CallResult, Called, Caller},
+};
+
+/// How long somebody may wait for a call that people must decide on.
+pub const CALL_WAIT_MAX: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// Submits a call. What policy lets through is made at once, and the answer is what came back; what must be decided is
+    /// waited for as long as `wait` says. The call goes on whoever goes away. A `tap` gets the answer of a call that is made
+    /// at once while it comes in.
+    ///
+    /// # Errors
+    /// Those of a submit.
+    pub async fn call(
+        &self,
+        caller: &Caller,
+        submit: Submit,
+        key: Option<&str>,
+        wait: Duration,
+        tap: Option<Tap>,
+    ) -> EngineResult<Called> {
+        let (submitted, made) = self.submit_call(caller, submit, key).await?;
+        let tenant = self.tenant(caller)?;
+        let result = match made {
+            Some(made) => {
+                let id = made.execution;
+                let (engine, there) = (self.clone(), Arc::clone(&tenant));
+                let task = self.inner.workers.spawn(async move {
+                    engine.make(&there, &made, tap).await;
+                });
+                // Whoever stops waiting does not stop the call.
+                task.await.map_err(|_| EngineError::Internal)?;
+                Some(self.call_result(caller, id, Duration::ZERO).await?)
+            }
+            None if submitted.effect == Effect::Deny => None,
+            None => {
+                let id = submitted.action_id.execution();
+                self.result_within(caller, id, wait).await?
+            }
+        };
+        Ok(Called { submitted, result })
+    }
+
+    /// What a call came to; waits until it has ended, or its request was refused.
+    ///
+    /// # Errors
+    /// If there is no such execution, or it is nothing that Signoff calls.
+    pub async fn call_result(
+        &self,
+        caller: &Caller,
+        id: ExecutionId,
+        wait: Duration,
+    ) -> EngineResult<CallResult> {
+        let missing = || EngineError::not_found("execution", id);
+        self.result_within(caller, id, wait).await?.ok_or_else(missing)
+    }
+
+    /// The same; none while nobody has approved it.
+    async fn result_within(
+        &self,
+        caller: &Caller,
+        id: ExecutionId,
+        wait: Duration,
+    ) -> EngineResult<Option<CallResult>> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::SeeActions)?;
+        // It must be theirs before anything is waited for.
+        self.submission(&tenant, caller, id.action()).await?;
+        let until = tokio::time::Instant::now() + wait.min(CALL_WAIT_MAX);
+        loop {
+            let place = self
+                .inner
+                .aftermath
+                .waiters
+                .register(id.action().approval(), Until::Changed);
+            let row = self.store().execution(tenant.id, id).await?;
+            let over = match &row {
+                Some(row) => !row.is_to_be_made(),
+                None => match self.store().approval(tenant.id, id.action().approval()).await? {
+                    Some(approval) => approval.status.is_terminal(),
+                    None => true,
+                },
+            };
+            if over || tokio::time::Instant::now() >= until {
+                return match row {
+                    Some(_) => self.result(caller, id).await.map(Some),
+                    None => Ok(None),
+                };
+            }
+            self.inner.aftermath.nudges.follow.notify_one();
+            let mut place = place;
+            let _ = tokio::time::timeout_at(until, &mut place.woken).await;
+        }
+    }
+
+    async fn result(&self, caller: &Caller, id: ExecutionId) -> EngineResult<CallResult> {
+        let tenant = self.tenant(caller)?;
+        let execution = self.execution(caller, id).await?;
+        let Some(run) = execution.row.call.clone() else {
+            return Err(EngineError::Execution(signoff_core::execution::Refusal::NoCall));
+        };
+        let opened = Opened::read(self.store(), &tenant, run.finished_seq.as_slice()).await?;
+        let answer = run.finished_seq.and_then(|seq| {
+            let kept: KeptHead = opened.json(seq, PayloadName::Response)?;
+            let body = opened.raw(seq, PayloadName::ResponseBody)?;
+            Some(Answer {
+                status: kept.head.status,
+                headers: kept.head.headers,
+                body: Bytes::from(body),
+                truncated: kept.truncated,
+            })
+        });
+        let erased = execution.state == ExecutionState::Executed
+            && run.settled.is_none()
+            && run.finished_seq.is_some()
+            && answer.is_none();
+        Ok(CallResult {
+            execution,
+            answer,
+            erased,
+        })
+    }
+}
