@@ -151,8 +151,10 @@ fn finish(row: &ExecutionRow, end: &CallEnd) -> Result<Event, Refusal> {
 mod tests {
     use super::*;
     use crate::{
+        http::CallFacts,
         id::{AgentId, ExecutionId, RawId},
         payload::Hash32,
+        rows::CallRun,
     };
 
     fn row(state: ExecutionState, source: ExecutionSource) -> ExecutionRow {
@@ -175,55 +177,97 @@ mod tests {
             reported_seq: None,
             released_at: None,
             counted: None,
+            call: None,
         }
     }
 
-    /// I4, as a table: every state with every command. `+` follows, anything else is refused.
+    const RUN: RunnerId = RunnerId(RawId([7; 16]));
+
+    fn call(state: ExecutionState) -> ExecutionRow {
+        let facts = CallFacts {
+            method: "POST".into(),
+            origin: "https://api.example.com".into(),
+            grant: None,
+        };
+        ExecutionRow {
+            call: Some(Box::new(CallRun {
+                runner: Some(RUN),
+                ..CallRun::new(facts)
+            })),
+            ..row(state, ExecutionSource::Approved)
+        }
+    }
+
+    fn end(state: ExecutionState) -> CallEnd {
+        CallEnd {
+            state,
+            status: None,
+            fault: None,
+            runner: RUN,
+        }
+    }
+
+    /// I4, as a table: every state with every command, of what the agent carries out and of what Signoff calls. `+` follows,
+    /// anything else is refused.
     #[test]
     fn i4_every_state_with_every_command() {
         use ExecutionState as S;
         let commands = [
             Command::Consume,
             Command::Report(ReportOutcome::Success),
-            Command::Start,
-            Command::Finish(S::Executed),
+            Command::Start(RUN),
+            Command::Repeat(RUN),
+            Command::Finish(end(S::Executed)),
+            Command::Finish(end(S::Indeterminate)),
             Command::Settle(S::Failed),
             Command::Lapse,
-            Command::Revoke,
+            Command::Revoke(RevokedBecause::Policy),
             Command::Release,
         ];
-        // consume, report, start, finish, settle, lapse (early), revoke, release (not held)
-        for (state, expected) in [
-            (S::Ready, "+ + + - - - + -"),
-            (S::Consumed, "- + - - - - - -"),
-            (S::Reported, "- - - - - - - -"),
-            (S::Executing, "- - - + - - - -"),
-            (S::Executed, "- - - - - - - -"),
-            (S::Failed, "- - - - - - - -"),
-            (S::Indeterminate, "- - - - + - - -"),
-            (S::Lapsed, "- - - - - - - -"),
-            (S::Revoked, "- - - - - - - -"),
+        let follow = |row: &ExecutionRow| {
+            let follows = commands.map(|command| transition(row, command, Timestamp(50), None, None).is_ok());
+            follows.map(|follows| if follows { "+" } else { "-" }).join(" ")
+        };
+        // consume, report, start, repeat, finish, give up, settle, lapse (early), revoke, release (not held)
+        for (state, by_agent, by_signoff) in [
+            (S::Ready, "+ + - - - - - - + -", "- - + - - - - - + -"),
+            (S::Consumed, "- + - - - - - - - -", "- - - - - - - - - -"),
+            (S::Reported, "- - - - - - - - - -", "- - - - - - - - - -"),
+            (S::Executing, "- - - - - + - - - -", "- - - + + + - - - -"),
+            (S::Executed, "- - - - - - - - - -", "- - - - - - - - - -"),
+            (S::Failed, "- - - - - - - - - -", "- - - - - - - - - -"),
+            (S::Indeterminate, "- - - - - - + - - -", "- - - - + - + - - -"),
+            (S::Lapsed, "- - - - - - - - - -", "- - - - - - - - - -"),
+            (S::Revoked, "- - - - - - - - - -", "- - - - - - - - - -"),
         ] {
-            let got: Vec<&str> = commands
-                .iter()
-                .map(|command| {
-                    if transition(
-                        &row(state, ExecutionSource::Allowed),
-                        *command,
-                        Timestamp(50),
-                        None,
-                        None,
-                    )
-                    .is_ok()
-                    {
-                        "+"
-                    } else {
-                        "-"
-                    }
-                })
-                .collect();
-            assert_eq!(got.join(" "), expected, "{state}");
+            let allowed = row(state, ExecutionSource::Allowed);
+            assert_eq!(follow(&allowed), by_agent, "{state}");
+            assert_eq!(follow(&call(state)), by_signoff, "a call that is {state}");
         }
+    }
+
+    /// I3, I4: a run that was taken for gone and comes back ends nothing that another makes by now; its late answer settles
+    /// what nobody has settled.
+    #[test]
+    fn i3_only_who_makes_a_call_says_how_it_went() {
+        use ExecutionState as S;
+        let another = CallEnd {
+            runner: RunnerId(RawId([8; 16])),
+            ..end(S::Executed)
+        };
+        for state in [S::Executing, S::Indeterminate] {
+            let step = |end| transition(&call(state), Command::Finish(end), Timestamp(50), None, None);
+            assert_eq!(step(another), Err(Refusal::OtherRunner), "{state}");
+            assert!(step(end(S::Executed)).is_ok(), "{state}");
+            assert!(step(end(S::Failed)).is_ok(), "{state}");
+        }
+        let given_up = Command::Finish(CallEnd {
+            state: S::Indeterminate,
+            ..another
+        });
+        let step = |state| transition(&call(state), given_up, Timestamp(50), None, None);
+        assert!(step(S::Executing).is_ok(), "whoever finds it without an end");
+        assert_eq!(step(S::Indeterminate), Err(Refusal::NotFrom(S::Indeterminate)));
     }
 
     #[test]
@@ -259,13 +303,23 @@ mod tests {
             transition(row, command, Timestamp(50), epoch(since), None).map(|event| event.type_name())
         };
         approved.created_at = Timestamp(10);
-        for command in [Command::Consume, Command::Start] {
-            assert_eq!(
-                step(&approved, command, 10),
-                Err(Refusal::Held),
-                "as old as the epoch"
-            );
-            assert!(step(&approved, command, 9).is_ok(), "approved afterwards");
+        assert_eq!(
+            step(&approved, Command::Consume, 10),
+            Err(Refusal::Held),
+            "as old as the epoch"
+        );
+        assert!(
+            step(&approved, Command::Consume, 9).is_ok(),
+            "approved afterwards"
+        );
+        for (state, command) in [
+            (ExecutionState::Ready, Command::Start(RUN)),
+            (ExecutionState::Executing, Command::Repeat(RUN)),
+        ] {
+            let mut approved = call(state);
+            approved.created_at = Timestamp(10);
+            assert_eq!(step(&approved, command, 10), Err(Refusal::Held));
+            assert!(step(&approved, command, 9).is_ok());
         }
         assert_eq!(step(&approved, Command::Release, 20), Ok("execution.released.v1"));
         assert_eq!(step(&approved, Command::Release, 9), Err(Refusal::NotHeld));

@@ -98,8 +98,8 @@ pub fn is_safe(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
 }
 
-/// A call, checked and normalised.
-#[derive(Debug, Clone, PartialEq)]
+/// A call, checked and normalised. Its debug form shows neither URL nor headers nor body: each may carry a secret.
+#[derive(Clone, PartialEq)]
 pub struct Call {
     method: String,
     url: ::url::Url,
@@ -109,6 +109,16 @@ pub struct Call {
     dropped: Vec<String>,
     /// `{method, url, host, path, query, headers, json, form}`, for conditions.
     sight: Value,
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.method)
+            .field("origin", &self.origin())
+            .field("body_bytes", &self.body.as_ref().map_or(0, Vec::len))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Call {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use signoff_core::{
     action::{Accepts, Cost, Priority, Risk},
     digest::{DigestFields, action_digest},
-    id::{ActionId, AgentId, WorkspaceId},
+    id::{ActionId, AgentId, GrantId, WorkspaceId},
     json,
     payload::{Hash32, commitment},
 };
@@ -52,6 +52,9 @@ struct Fields {
     risk: Risk,
     estimated_cost: Option<Cost>,
     accepts: Accepts,
+    call: Option<Hash32>,
+    body: Option<Hash32>,
+    grant: Option<GrantId>,
 }
 
 impl Fields {
@@ -68,6 +71,9 @@ impl Fields {
             risk: self.risk,
             estimated_cost: self.estimated_cost.as_ref(),
             accepts: self.accepts,
+            call: self.call,
+            body: self.body,
+            grant: self.grant,
         }
     }
 }

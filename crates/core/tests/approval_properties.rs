@@ -278,6 +278,7 @@ fn i8_what_was_not_approved_can_never_be_carried_out() {
             created_at: Timestamp(0),
             run_by: Timestamp(i64::MAX / 2),
             standing: None,
+            call: None,
         };
         for origin in [None, Some(origin)] {
             let mut log = led.log.clone();

@@ -27,6 +27,7 @@ struct Vectors {
     refused_patterns: Vec<(String, String)>,
     sights: Vec<Sighted>,
     unread_bodies: Vec<(String, String)>,
+    dropped_headers: Vec<String>,
     refused_calls: Vec<RefusedCall>,
 }
 
@@ -167,6 +168,64 @@ fn conditions_see_of_a_call_what_the_vectors_say() {
         ..to("https://a.example/")
     };
     assert_eq!(Call::new(packed).expect("a call").sight().get("json"), None);
+}
+
+/// Who calls, where the message ends and on whose behalf it goes is not for agents to say.
+#[test]
+fn headers_that_agents_have_no_say_in_are_dropped_and_named() {
+    let dropped = vectors().dropped_headers;
+    let headers = dropped.iter().map(|name| (name.clone(), "x".to_owned()));
+    let given = GivenCall {
+        headers: headers.chain([("X-Own".to_owned(), "1".to_owned())]).collect(),
+        ..to("https://a.example/")
+    };
+    let call = Call::new(given).expect("they are no fault");
+    let mut names: Vec<String> = dropped.iter().map(|name| name.to_ascii_lowercase()).collect();
+    names.sort();
+    let mut named = call.dropped().to_vec();
+    named.sort();
+    assert_eq!(named, names);
+    assert_eq!(call.headers().collect::<Vec<_>>(), [("x-own", "1")]);
+}
+
+/// I2: what is kept of a call reads back as the call that was judged, or not at all.
+#[test]
+fn i2_a_kept_call_reads_back_as_it_was_or_not_at_all() {
+    let given = GivenCall {
+        method: "post".into(),
+        headers: BTreeMap::from([("X-A".to_owned(), " 1 ".to_owned())]),
+        body: Some(b"{\"b\":1, \"a\": 12345678901234567890}".to_vec()),
+        grant: Some("Stripe".into()),
+        ..to("https://a.example:443/v1/%7Ex/../y?b=%c3%bc")
+    };
+    let call = Call::new(given).expect("a call");
+    let stored = call.stored();
+    let body = call.body().map(<[u8]>::to_vec);
+    assert_eq!(Call::restored(&stored, body.clone()), Some(call));
+    for changed in [
+        GivenCall {
+            method: "Post".into(),
+            ..stored.clone()
+        },
+        GivenCall {
+            url: "https://a.example/v1/../y".into(),
+            ..stored.clone()
+        },
+        GivenCall {
+            url: "https://a.example:443/".into(),
+            ..stored.clone()
+        },
+        GivenCall {
+            headers: BTreeMap::from([("X-A".to_owned(), "1".to_owned())]),
+            ..stored.clone()
+        },
+        GivenCall {
+            headers: BTreeMap::from([("host".to_owned(), "b.example".to_owned())]),
+            ..stored.clone()
+        },
+    ] {
+        assert_eq!(Call::restored(&changed, body.clone()), None, "{changed:?}");
+    }
 }
 
 #[test]

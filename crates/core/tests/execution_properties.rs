@@ -5,12 +5,14 @@ use signoff_core::{
     actor::Actor,
     approval,
     event::{
-        ActionAllowed, ApprovalStatus, Ballot, Event, ExecutionFinished, ExecutionOrigin, ExecutionReported,
-        ExecutionSettled, ExecutionSource, ExecutionState, ExecutionTouched, Nothing, ReportOutcome,
+        ActionAllowed, ActionFacts, ApprovalStatus, Ballot, Event, ExecutionFinished, ExecutionOrigin,
+        ExecutionRepeated, ExecutionReported, ExecutionRevoked, ExecutionSettled, ExecutionSource,
+        ExecutionStarted, ExecutionState, ExecutionTouched, Nothing, ReportOutcome, RevokedBecause,
     },
-    execution::{self, Command},
+    execution::{self, CallEnd, Command},
     fold::{FoldError, allowed_execution, origin_of},
-    id::ExecutionId,
+    http::CallFacts,
+    id::{ExecutionId, RunnerId},
     rows::ExecutionRow,
     time::{Micros, Timestamp},
 };
@@ -28,16 +30,37 @@ enum Step {
     Execution(Command),
 }
 
+const RUNS: [RunnerId; 2] = [RunnerId(support::raw(1)), RunnerId(support::raw(2))];
+
+fn end(state: ExecutionState, runner: RunnerId) -> CallEnd {
+    CallEnd {
+        state,
+        status: None,
+        fault: None,
+        runner,
+    }
+}
+
+fn call() -> CallFacts {
+    CallFacts {
+        method: "POST".into(),
+        origin: "https://api.example.com".into(),
+        grant: None,
+    }
+}
+
 fn any_step() -> impl Strategy<Value = Step> {
     let state = || select(ExecutionState::ALL);
+    let runner = || select(RUNS.as_slice());
     let command = prop_oneof![
         4 => Just(Command::Consume),
         3 => select(ReportOutcome::ALL).prop_map(Command::Report),
-        4 => Just(Command::Start),
-        4 => state().prop_map(Command::Finish),
+        4 => runner().prop_map(Command::Start),
+        1 => runner().prop_map(Command::Repeat),
+        4 => (state(), runner()).prop_map(|(state, runner)| Command::Finish(end(state, runner))),
         4 => state().prop_map(Command::Settle),
         2 => Just(Command::Lapse),
-        1 => Just(Command::Revoke),
+        1 => Just(Command::Revoke(RevokedBecause::Policy)),
     ];
     prop_oneof![
         2 => prop_oneof![4 => 0..20_i64, 1 => 90..120_i64, 1 => 900..1_100_i64].prop_map(Step::Wait),
@@ -51,11 +74,15 @@ fn execution_id() -> ExecutionId {
     ACTION.execution()
 }
 
-/// A request that policy allowed, or asked people about.
-fn begin(allowed: bool) -> (Log, Option<ExecutionOrigin>) {
+/// A request that policy allowed, or asked people about; a call, or something for the agent to do.
+fn begin(allowed: bool, calls: bool) -> (Log, Option<ExecutionOrigin>) {
     let mut log = Log::new();
+    let call = calls.then(call);
     if allowed {
-        let action = support::facts();
+        let action = ActionFacts {
+            call,
+            ..support::facts()
+        };
         let event = Event::ActionAllowed(ActionAllowed {
             action,
             run_by: seconds(100),
@@ -69,7 +96,9 @@ fn begin(allowed: bool) -> (Log, Option<ExecutionOrigin>) {
         );
         return (log, origin);
     }
-    let event = Event::ApprovalRequested(Box::new(support::requested()));
+    let mut requested = support::requested();
+    requested.action.call = call;
+    let event = Event::ApprovalRequested(Box::new(requested));
     log.push(seconds(0), &support::agent(), approval_id(), event);
     (log, None)
 }
@@ -103,8 +132,8 @@ fn try_step(log: &mut Log, origin: Option<&ExecutionOrigin>, step: &Step, now: T
                     .as_ref()
                     .map(|origin| allowed_execution(execution_id(), origin))
             });
-            // Only consuming and reporting carry an origin: nothing else can happen to a row that is not there.
-            let touches = matches!(command, Command::Consume | Command::Report(_));
+            // Only these carry an origin: nothing else can happen to a row that is not there.
+            let touches = matches!(command, Command::Consume | Command::Report(_) | Command::Start(_));
             let Some(row) = row.filter(|_| touches || opens.is_none()) else {
                 return;
             };
@@ -122,8 +151,8 @@ fn try_step(log: &mut Log, origin: Option<&ExecutionOrigin>, step: &Step, now: T
     }
 }
 
-fn lead(allowed: bool, steps: &[Step]) -> Log {
-    let (mut log, origin) = begin(allowed);
+fn lead((allowed, calls): (bool, bool), steps: &[Step]) -> Log {
+    let (mut log, origin) = begin(allowed, calls);
     let mut now = seconds(0);
     for step in steps {
         if let Step::Wait(span) = step {
@@ -149,8 +178,8 @@ proptest! {
 
     /// I3: at most one consumption, and no second sending unless a person settled what became of the first.
     #[test]
-    fn i3_at_most_once(allowed in any::<bool>(), steps in prop::collection::vec(any_step(), 1..40)) {
-        let log = lead(allowed, &steps);
+    fn i3_at_most_once(kind in any::<(bool, bool)>(), steps in prop::collection::vec(any_step(), 1..40)) {
+        let log = lead(kind, &steps);
         let consumed = positions(&log, |event| matches!(event, Event::ExecutionConsumed(_)));
         prop_assert!(consumed.len() <= 1);
         let started = positions(&log, |event| matches!(event, Event::ExecutionStarted(_)));
@@ -168,8 +197,8 @@ proptest! {
 
     /// I4: an execution reaches one end and stays there; the log folds to the same row (I1).
     #[test]
-    fn i4_an_execution_reaches_one_end(allowed in any::<bool>(), steps in prop::collection::vec(any_step(), 1..40)) {
-        let (mut log, origin) = begin(allowed);
+    fn i4_an_execution_reaches_one_end(kind in any::<(bool, bool)>(), steps in prop::collection::vec(any_step(), 1..40)) {
+        let (mut log, origin) = begin(kind.0, kind.1);
         let mut now = seconds(0);
         let mut end: Option<ExecutionRow> = None;
         for step in &steps {
@@ -191,8 +220,8 @@ proptest! {
 
     /// I8: nothing is carried out but what policy allowed or people approved, and then only afterwards.
     #[test]
-    fn i8_no_path_from_a_refusal_to_execution(steps in prop::collection::vec(any_step(), 1..40)) {
-        let log = lead(false, &steps);
+    fn i8_no_path_from_a_refusal_to_execution(calls in any::<bool>(), steps in prop::collection::vec(any_step(), 1..40)) {
+        let log = lead((false, calls), &steps);
         let approved = positions(&log, |event| match event {
             Event::ApprovalVoted(voted) => voted.end.as_ref().is_some_and(|end| end.status == ApprovalStatus::Approved),
             Event::ApprovalEnded(end) => end.status == ApprovalStatus::Approved,
@@ -217,12 +246,23 @@ fn events(origin: Option<&ExecutionOrigin>) -> Vec<Event> {
             outcome: ReportOutcome::Success,
             origin: origin.cloned(),
         }),
-        Event::ExecutionStarted(Nothing {}),
+        Event::ExecutionStarted(ExecutionStarted {
+            origin: origin.cloned(),
+            runner: Some(RUNS[0]),
+        }),
+        Event::ExecutionRepeated(ExecutionRepeated { runner: RUNS[1] }),
         Event::ExecutionLapsed(Nothing {}),
-        Event::ExecutionRevoked(Nothing {}),
+        Event::ExecutionRevoked(ExecutionRevoked::default()),
     ];
     for state in ExecutionState::ALL {
-        events.push(Event::ExecutionFinished(ExecutionFinished { state: *state }));
+        for runner in RUNS {
+            events.push(Event::ExecutionFinished(ExecutionFinished {
+                state: *state,
+                status: None,
+                fault: None,
+                runner: Some(runner),
+            }));
+        }
         events.push(Event::ExecutionSettled(ExecutionSettled { state: *state }));
     }
     events
@@ -231,25 +271,34 @@ fn events(origin: Option<&ExecutionOrigin>) -> Vec<Event> {
 /// I4: the fold accepts exactly what the machine would have answered, so no other log passes for one of ours.
 #[test]
 fn i4_the_fold_accepts_what_the_machine_answers_and_nothing_else() {
-    for source in ExecutionSource::ALL {
+    let kinds = ExecutionSource::ALL
+        .iter()
+        .flat_map(|source| [(source, false), (source, true)]);
+    for (source, calls) in kinds {
         for state in ExecutionState::ALL {
-            let (mut log, origin) = begin(true);
+            let (mut log, origin) = begin(true, calls);
             let origin = origin.expect("allowed");
-            let row = ExecutionRow {
+            let mut row = ExecutionRow {
                 state: *state,
                 source: *source,
                 ..allowed_execution(execution_id(), &origin)
             };
+            if let Some(call) = &mut row.call {
+                call.runner = Some(RUNS[0]);
+            }
             log.rows.executions.insert(row.id, row.clone());
             for event in events(None) {
                 let command = match &event {
                     Event::ExecutionConsumed(_) => Command::Consume,
                     Event::ExecutionReported(reported) => Command::Report(reported.outcome),
-                    Event::ExecutionStarted(_) => Command::Start,
-                    Event::ExecutionFinished(finished) => Command::Finish(finished.state),
+                    Event::ExecutionStarted(_) => Command::Start(RUNS[0]),
+                    Event::ExecutionRepeated(repeated) => Command::Repeat(repeated.runner),
+                    Event::ExecutionFinished(finished) => {
+                        Command::Finish(end(finished.state, finished.runner.expect("given above")))
+                    }
                     Event::ExecutionSettled(settled) => Command::Settle(settled.state),
                     Event::ExecutionLapsed(_) => Command::Lapse,
-                    _ => Command::Revoke,
+                    _ => Command::Revoke(RevokedBecause::Policy),
                 };
                 let now = if command == Command::Lapse {
                     row.run_by
@@ -262,11 +311,11 @@ fn i4_the_fold_accepts_what_the_machine_answers_and_nothing_else() {
                 assert_eq!(
                     answered.is_ok(),
                     folded.is_ok(),
-                    "{source} {state} {command:?}: {answered:?} {folded:?}"
+                    "{source} {calls} {state} {command:?}: {answered:?} {folded:?}"
                 );
                 if answered.is_err() {
                     let impossible = matches!(folded, Err(FoldError::Impossible { .. }));
-                    assert!(impossible, "{source} {state} {command:?}");
+                    assert!(impossible, "{source} {calls} {state} {command:?}");
                 }
             }
         }
@@ -276,14 +325,14 @@ fn i4_the_fold_accepts_what_the_machine_answers_and_nothing_else() {
 /// I8: after a denial, an expiry or a withdrawal there is nothing to carry out, whatever a record claims.
 #[test]
 fn i8_no_event_carries_out_what_was_refused() {
-    let (_, origin) = begin(true);
+    let (_, origin) = begin(true, false);
     for steps in [
         vec![Step::Deny],
         vec![Step::Cancel],
         vec![Step::Wait(1_000), Step::Expire],
         vec![],
     ] {
-        let log = lead(false, &steps);
+        let log = lead((false, false), &steps);
         for event in events(None).into_iter().chain(events(origin.as_ref())) {
             let mut log = log.clone();
             let record = log.next(log.head.time, &support::agent(), execution_id(), event.clone());

@@ -70,6 +70,9 @@ struct Folded<'a> {
     counters: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     standing_approvals: Option<Value>,
+    /// Since v5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grants: Option<Value>,
     /// Since v4.
     #[serde(skip_serializing_if = "Option::is_none")]
     counted: Option<Value>,
@@ -92,6 +95,7 @@ fn readable(head: &Head, rows: &Rows) -> String {
         groups,
         keys,
         channels,
+        grants,
         approvals,
         executions,
         counters,
@@ -112,6 +116,7 @@ fn readable(head: &Head, rows: &Rows) -> String {
         executions: list(executions.values()),
         counters: list(counters.values()),
         standing_approvals: (!standing.is_empty()).then(|| list(standing.values())),
+        grants: (!grants.is_empty()).then(|| list(grants.values())),
         counted: (!counted.is_empty()).then(|| list(counted.values())),
     };
     serde_json::to_string_pretty(&folded).expect("rows are JSON") + "\n"

@@ -8,8 +8,9 @@ use signoff_core::{
     actor::Actor,
     approval::{Command, Selves, Surroundings, transition},
     event::{
-        ActionAllowed, AgentPut, ApprovalEnd, ApprovalStatus, ApprovalVoted, Ballot, Event, ExecutionSettled,
-        ExecutionState, ExecutionTouched, Nothing, StopLifted, StopPulled, WorkspaceSet,
+        ActionAllowed, AgentPut, ApprovalEnd, ApprovalStatus, ApprovalVoted, Ballot, Event, ExecutionRevoked,
+        ExecutionSettled, ExecutionStarted, ExecutionState, ExecutionTouched, Nothing, StopLifted,
+        StopPulled, WorkspaceSet,
     },
     fold::{FoldError, Rows},
     id::{AgentId, OperatorId, PolicyId},
@@ -89,6 +90,7 @@ fn action(name: &str) -> Action {
         require_approval: false,
         accepts: Accepts::default(),
         http: None,
+        grant: None,
     }
 }
 
@@ -307,10 +309,16 @@ fn what_lets_an_action_go_on_is_known() {
         (voted(Some(end(ApprovalStatus::Denied))), false),
         (voted(None), false),
         (Event::ExecutionConsumed(ExecutionTouched { origin: None }), true),
-        (Event::ExecutionStarted(Nothing {}), true),
+        (
+            Event::ExecutionStarted(ExecutionStarted {
+                origin: None,
+                runner: None,
+            }),
+            true,
+        ),
         (settled(ExecutionState::Ready), true),
         (settled(ExecutionState::Executed), false),
-        (Event::ExecutionRevoked(Nothing {}), false),
+        (Event::ExecutionRevoked(ExecutionRevoked::default()), false),
         (Event::ExecutionReleased(Nothing {}), false),
     ] {
         assert_eq!(event.lets_go_on(), expected, "{}", event.type_name());

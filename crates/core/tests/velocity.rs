@@ -10,7 +10,10 @@ use signoff_core::{
     actor::Actor,
     condition::Outcome,
     counted::{COUNTED_MAX, Counted, CounterKey, Figure, Figures, Moment},
-    event::{ActionAllowed, ApprovalEnd, ApprovalStatus, Event, ExecutionState, LogCut, Nothing},
+    event::{
+        ActionAllowed, ApprovalEnd, ApprovalStatus, Event, ExecutionFinished, ExecutionRevoked,
+        ExecutionStarted, ExecutionState, LogCut, Nothing,
+    },
     id::{ActionId, AgentId, PolicyId},
     judge::{AgentFacts, PolicySet, Prepared, ReasonCode, TooManyCounters},
     policy::{Effect, PolicyDoc, PolicyEffect, PolicyRef, Settings},
@@ -214,14 +217,26 @@ fn counting(policy: u8) -> Vec<Counted> {
 /// An approved request counts until its execution ends without having run, and whatever else became of it counts on.
 #[test]
 fn executions_that_never_ran_are_counted_no_more() {
-    let end = |state| Event::ExecutionFinished(signoff_core::event::ExecutionFinished { state });
-    let start = || Event::ExecutionStarted(Nothing {});
+    let end = |state| {
+        Event::ExecutionFinished(ExecutionFinished {
+            state,
+            status: None,
+            fault: None,
+            runner: None,
+        })
+    };
+    let start = || {
+        Event::ExecutionStarted(ExecutionStarted {
+            origin: None,
+            runner: None,
+        })
+    };
     let settled = |state| Event::ExecutionSettled(signoff_core::event::ExecutionSettled { state });
     let lost = || end(ExecutionState::Indeterminate);
     for (events, left) in [
         (vec![], 1),
         (vec![Event::ExecutionLapsed(Nothing {})], 0),
-        (vec![Event::ExecutionRevoked(Nothing {})], 0),
+        (vec![Event::ExecutionRevoked(ExecutionRevoked::default())], 0),
         (vec![start()], 1),
         (vec![start(), end(ExecutionState::Executed)], 1),
         (vec![start(), end(ExecutionState::Failed)], 0),

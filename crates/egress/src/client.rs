@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::failure::{told_apart, words};
 use crate::message::{header_map, method};
 use crate::progress::{Progress, ReportProgress};
-use crate::resolver::VettingResolver;
+use crate::resolver::{Resolver, VettingResolver};
 use crate::tokens::Tokens;
 use crate::{
     Answer, BODY_KEPT_MAX, EgressError, EgressSetupError, Guard, Injection, OutboundCall, OutboundRequest,
@@ -26,8 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct EgressConfig {
     /// Ranges that are opened besides the public internet (`--egress-allow`).
     pub allow: Vec<IpNet>,
-    /// A resolver to ask instead of the system's (`--egress-resolver`). Not supported yet: any value is
-    /// refused at start, so that nobody relies on it in vain.
+    /// A DNS server to ask instead of the system's resolver (`--egress-resolver`), over UDP and TCP. Then nothing else
+    /// is looked into: no hosts file, no search domains.
     pub resolver: Option<SocketAddr>,
     /// How Signoff introduces itself.
     pub user_agent: String,
@@ -55,15 +55,13 @@ pub struct Egress {
 impl Egress {
     /// Builds the client; installs the process's TLS provider if nobody did.
     pub fn new(config: EgressConfig) -> Result<Self, EgressSetupError> {
-        if config.resolver.is_some() {
-            return Err(EgressSetupError::Resolver);
-        }
+        let resolver = Arc::new(Resolver::new(config.resolver)?);
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             // An error only means that another thread was first with it.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let guard = Arc::new(Guard::new(config.allow));
-        let builder = || client_builder(&guard, &config.user_agent);
+        let builder = || client_builder(&guard, &resolver, &config.user_agent);
         // A machine without CA certificates can still call plain http; https then fails as "not sent".
         let (client, tls_roots) = if let Ok(client) = builder().build() {
             (client, true)
@@ -140,7 +138,7 @@ impl Egress {
     }
 }
 
-fn client_builder(guard: &Arc<Guard>, user_agent: &str) -> ClientBuilder {
+fn client_builder(guard: &Arc<Guard>, resolver: &Arc<Resolver>, user_agent: &str) -> ClientBuilder {
     Client::builder()
         .user_agent(user_agent)
         .no_proxy()
@@ -152,5 +150,5 @@ fn client_builder(guard: &Arc<Guard>, user_agent: &str) -> ClientBuilder {
         .pool_max_idle_per_host(0)
         .http2_max_header_list_size(64 * 1024)
         .connector_layer(ReportProgress)
-        .dns_resolver(VettingResolver::new(Arc::clone(guard)))
+        .dns_resolver(VettingResolver::new(Arc::clone(guard), Arc::clone(resolver)))
 }

@@ -115,7 +115,12 @@ impl Credential {
     }
 }
 
-/// What goes into one call. Its debug form shows where, not what. Cheap to clone.
+/// What goes into one call, and what is looked for in its answer: the value itself and, for basic, its encoded form,
+/// whatever their case; as they are, percent-encoded, as part of a JSON text and as part of a page. A value shorter than 6
+/// bytes would tear holes into innocent words: it is looked for only as a whole, together with what it was sent with
+/// (`Bearer VALUE`, `NAME: VALUE`, `NAME=VALUE`), and as the whole value of a header.
+///
+/// Its debug form shows where, not what. Cheap to clone.
 #[derive(Clone)]
 pub struct Injection {
     place: Place,
@@ -248,7 +253,7 @@ fn check_value(kind: &CredentialKind, value: &str) -> Result<(), String> {
         CredentialKind::Bearer => check_header_value(value),
         CredentialKind::Header { name, prefix } => {
             let usable = HeaderName::from_bytes(name.as_bytes())
-                .is_ok_and(|name| !CONNECTION_HEADERS.contains(&name.as_str()));
+                .is_ok_and(|name| name != ACCEPT_ENCODING && !CONNECTION_HEADERS.contains(&name.as_str()));
             if !usable || HeaderValue::from_str(prefix).is_err() {
                 return Err("no value can go into a header of this name or with this prefix".to_owned());
             }
@@ -332,6 +337,7 @@ mod tests {
             (header_kind("x-api-key"), "a\nb", false),
             (header_kind("Host"), "good", false),
             (header_kind("transfer-encoding"), "good", false),
+            (header_kind("Accept-Encoding"), "good", false),
             (header_kind("no name"), "good", false),
             (query(), "päss & more", true),
             (query(), "a\nb", false),

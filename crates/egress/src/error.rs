@@ -126,9 +126,9 @@ impl EgressError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EgressSetupError {
-    /// A resolver of one's own is not supported yet; refused rather than ignored.
-    #[error("a resolver address is not supported yet; leave it out to use the system's resolver")]
-    Resolver,
+    /// The DNS server to ask can't be used.
+    #[error("the resolver can't be used: {0}")]
+    Resolver(String),
     /// The user agent is not a valid header value, or the TLS library refused its set-up.
     #[error("the HTTP client cannot be built: {0}")]
     Client(String),

@@ -1,6 +1,9 @@
 //! The outbound call: the only room that builds an HTTP client, and the guard that keeps it away from
 //! addresses nobody meant to reach.
 //!
+//! A call may carry the credential of a grant ([`Credential`], [`Egress::bearer`]). It is put in behind all checks, and
+//! taken out of everything that comes back ([`Answer`]), so that nobody above this room ever sees it in an answer.
+//!
 //! Absences that hold here: no redirect is followed, no proxy variable is read, no connection is kept for
 //! a second call (each call resolves, vets and connects anew), no error carries a URL, a header or a body.
 

@@ -155,8 +155,8 @@ impl Masking {
 
 fn spell(text: &str, spellings: &mut BTreeSet<String>) {
     spellings.insert(text.to_owned());
-    // Strictly; as `encodeURIComponent` does; as Python's `quote` does; as forms are.
-    for kept in ["", "!'()*", "/"] {
+    // Strictly; as `encodeURIComponent` and `encodeURI` do; as Python's `quote` does; as forms are.
+    for kept in ["", "!'()*", "!'()*;/?:@&=+$,#", "/"] {
         spellings.insert(percent_encoded(text, kept));
     }
     spellings.insert(url::form_urlencoded::byte_serialize(text.as_bytes()).collect());
@@ -271,6 +271,7 @@ mod tests {
             "pa%22ss'%3cw%c3%b6rd%3e%26%2f%5c%2b%201",
             "pa%22ss%27%3Cw%C3%B6rd%3E%26/%5C%2B%201",
             "pa%22ss%27%3Cw%C3%B6rd%3E%26%2F%5C%2B+1",
+            "pa%22ss'%3Cw%C3%B6rd%3E&/%5C+%201",
             "pa&quot;ss&#39;&lt;wörd&gt;&amp;/\\+ 1",
             "pa&#34;ss&#39;&lt;wörd&gt;&amp;/\\+ 1",
             "pa&quot;ss&#x27;&lt;wörd&gt;&amp;/\\+ 1",

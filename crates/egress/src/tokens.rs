@@ -240,6 +240,7 @@ mod tests {
         assert_eq!(tokens.slot(id(9000)).err(), Some(TokenError::Crowded));
     }
 
+    /// I7: what a value brought that nobody uses any more is not kept in memory.
     #[test]
     fn a_new_version_takes_the_place_of_the_old() {
         let tokens = Tokens::default();

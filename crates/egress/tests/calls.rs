@@ -211,14 +211,34 @@ async fn every_call_has_its_own_connection() {
     assert_eq!(upstream.connections(), 3);
 }
 
+/// A resolver that says nothing keeps a call from being made, and the call was not sent.
+#[tokio::test]
+async fn a_silent_resolver_is_not_sent() {
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let egress = Egress::new(EgressConfig {
+        resolver: Some(silent.local_addr().expect("bound")),
+        ..EgressConfig::default()
+    })
+    .expect("a client");
+    let error = egress
+        .post(request("http://hooks.example/canary".into()))
+        .await
+        .expect_err("no address");
+    assert_eq!(error, EgressError::TimedOut { perhaps_sent: false });
+}
+
+/// A resolver that could never answer is refused at start, so that nobody relies on it in vain.
 #[test]
-fn a_resolver_is_refused_rather_than_ignored() {
-    let config = EgressConfig {
-        resolver: Some(([127, 0, 0, 1], 53).into()),
+fn a_resolver_without_a_port_is_refused() {
+    let with_port = |port| EgressConfig {
+        resolver: Some(([127, 0, 0, 1], port).into()),
         ..EgressConfig::default()
     };
-    assert_eq!(
-        Egress::new(config).expect_err("refused"),
-        EgressSetupError::Resolver
-    );
+    assert!(matches!(
+        Egress::new(with_port(0)).expect_err("refused"),
+        EgressSetupError::Resolver(_)
+    ));
+    assert!(Egress::new(with_port(53)).is_ok());
 }

@@ -231,12 +231,12 @@ async fn a_stream_arrives_piece_by_piece_until_the_deadline() {
         upstream.url("/"),
         injection(CredentialKind::Bearer, "long-enough-key"),
     );
-    call.timeout = Duration::from_millis(600);
+    call.timeout = Duration::from_millis(1500);
     let started = Instant::now();
     let mut answer = open().call(call).await.expect("an answer");
     let first = answer.body.chunk().await.expect("a piece").expect("a piece");
     assert!(
-        started.elapsed() < Duration::from_millis(500),
+        started.elapsed() < Duration::from_millis(1200),
         "the first piece waited"
     );
     assert!(first.starts_with(b"data: tick of [credential]\n\n"), "{first:?}");
@@ -247,7 +247,7 @@ async fn a_stream_arrives_piece_by_piece_until_the_deadline() {
         }
     };
     assert_eq!(fault, BodyFault::TimedOut);
-    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 async fn failure(egress: &Egress, call: OutboundCall) -> EgressError {

@@ -177,7 +177,9 @@ impl Fold<'_> {
                 row.outcome = Some(reported.outcome);
                 row.reported_seq = Some(record.seq);
             }
-            Event::ExecutionSettled(settled) if settled.state == ExecutionState::Ready => {
+            Event::ExecutionSettled(settled)
+                if settled.state == ExecutionState::Ready && row.call.is_some() =>
+            {
                 // A person says that it is to run now: for as long as it could at first, wherever the log is.
                 row.run_by = record.time.plus(row.created_at.until(row.run_by));
                 row.released_at = Some(record.time);
@@ -280,8 +282,9 @@ fn next_state(row: &ExecutionRow, event: &Event) -> Option<ExecutionState> {
         }
         Event::ExecutionReported(_) => (&[S::Ready, S::Consumed], S::Reported),
         // What a call is, Signoff makes, and nobody takes; anything else it does not make.
-        Event::ExecutionStarted(started) if started.runner.is_some() && row.call.is_none() => return None,
+        Event::ExecutionStarted(started) if started.runner.is_some() != row.call.is_some() => return None,
         Event::ExecutionStarted(_) => (&[S::Ready], S::Executing),
+        Event::ExecutionRepeated(_) if row.call.is_none() => return None,
         Event::ExecutionRepeated(_) => (&[S::Executing], S::Executing),
         Event::ExecutionFinished(finished) => {
             let runner = row.call.as_ref().and_then(|call| call.runner);

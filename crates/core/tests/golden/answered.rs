@@ -50,6 +50,7 @@ impl Builder {
             created_at: self.now,
             run_by: self.now.plus(Micros::seconds(3600)),
             standing: Some(STANDING),
+            call: None,
         };
         let consumed = Event::ExecutionConsumed(ExecutionTouched { origin: Some(origin) });
         self.push(&agent(), action(0x83).execution(), consumed);

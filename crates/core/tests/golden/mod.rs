@@ -20,6 +20,7 @@ use crate::support::{AGENT, Log, operator, raw};
 mod answered;
 mod calls;
 mod counted;
+mod governed;
 mod requests;
 mod staged;
 mod stops;
@@ -40,18 +41,19 @@ struct Builder {
 }
 
 /// The golden log of each version: a later one goes on where the one before ends.
-pub(crate) fn logs() -> [(&'static str, Log); 4] {
+pub(crate) fn logs() -> [(&'static str, Log); 5] {
     [
         ("v1", build(1)),
         ("v2", build(2)),
         ("v3", build(3)),
         ("v4", build(4)),
+        ("v5", build(5)),
     ]
 }
 
 /// The whole golden log.
 pub(crate) fn log() -> Log {
-    build(4)
+    build(5)
 }
 
 fn build(version: u32) -> Log {
@@ -83,6 +85,10 @@ fn build(version: u32) -> Log {
         builder.edited();
         builder.counted();
         builder.raised();
+    }
+    if version >= 5 {
+        builder.grants();
+        builder.governed_calls();
     }
     builder.log
 }
@@ -140,6 +146,7 @@ fn facts(name: &str, policy: Option<PolicyRef>) -> ActionFacts {
         require_approval: false,
         policy,
         counted: Vec::new(),
+        call: None,
     }
 }
 

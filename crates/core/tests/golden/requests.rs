@@ -6,8 +6,8 @@ use signoff_core::{
     event::{
         ActionAllowed, ActionDenied, ApprovalEnd, ApprovalEscalated, ApprovalRejudged, ApprovalRequested,
         ApprovalStatus, ApprovalVoted, Ballot, Event, ExecutionFinished, ExecutionOrigin, ExecutionReported,
-        ExecutionSettled, ExecutionState, ExecutionTouched, Nothing, OperatorPut, PayloadErased,
-        ReportOutcome, View,
+        ExecutionRevoked, ExecutionSettled, ExecutionStarted, ExecutionState, ExecutionTouched, Nothing,
+        OperatorPut, PayloadErased, ReportOutcome, View,
     },
     fold::origin_of,
     judge::ReasonCode,
@@ -308,12 +308,22 @@ impl Builder {
         });
     }
 
-    /// Executions that Signoff carries out itself: the types are there from the first day.
+    /// Calls as they were foreseen on the first day, before they said what is called.
     pub(super) fn calls_by_signoff(&mut self) {
-        let finished = |state| Event::ExecutionFinished(ExecutionFinished { state });
+        let finished = |state| {
+            Event::ExecutionFinished(ExecutionFinished {
+                state,
+                status: None,
+                fault: None,
+                runner: None,
+            })
+        };
         let settled = |state| Event::ExecutionSettled(ExecutionSettled { state });
         let (started, lapsed) = (
-            Event::ExecutionStarted(Nothing {}),
+            Event::ExecutionStarted(ExecutionStarted {
+                origin: None,
+                runner: None,
+            }),
             Event::ExecutionLapsed(Nothing {}),
         );
         let lives: [(u8, Vec<Event>); 4] = [
@@ -335,7 +345,7 @@ impl Builder {
                     settled(ExecutionState::Failed),
                 ],
             ),
-            (0x44, vec![Event::ExecutionRevoked(Nothing {})]),
+            (0x44, vec![Event::ExecutionRevoked(ExecutionRevoked::default())]),
         ];
         for (number, events) in lives {
             self.ask(number, |_| {});

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use signoff_core::{
     event::{
-        ActionDenied, AgentPut, ApprovalStatus, Event, ExecutionReported, ExecutionTouched, Nothing,
+        ActionDenied, AgentPut, ApprovalStatus, Event, ExecutionReported, ExecutionRevoked, ExecutionTouched,
         ReportOutcome, StopLifted, StopPulled,
     },
     judge::ReasonCode,
@@ -42,7 +42,7 @@ impl Builder {
         let end = self.end(ApprovalStatus::Denied, Some(ReasonCode::Stopped), Some("stopped"));
         let approval = action(0x51).approval();
         self.push(&system("stop"), approval, Event::ApprovalEnded(end));
-        let revoked = Event::ExecutionRevoked(Nothing {});
+        let revoked = Event::ExecutionRevoked(ExecutionRevoked::default());
         self.push(&system("stop"), action(0x52).execution(), revoked);
         let reported = ExecutionReported {
             outcome: ReportOutcome::Success,

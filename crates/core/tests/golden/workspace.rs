@@ -173,6 +173,7 @@ impl Builder {
         let settings = Settings {
             name: "example".into(),
             unmatched: Unmatched::RequireApproval,
+            unmatched_calls: Unmatched::Allow,
             default_approvers: vec![
                 Approver::Role(Role::Admin),
                 Approver::Operator(ROBIN),

@@ -151,6 +151,7 @@ pub(crate) fn facts() -> ActionFacts {
         require_approval: false,
         policy: None,
         counted: Vec::new(),
+        call: None,
     }
 }
 

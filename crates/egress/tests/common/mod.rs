@@ -1,6 +1,10 @@
 //! Upstreams of these tests: they read one request to its end and then do as they were told.
 #![allow(dead_code, reason = "every test binary uses its own part of it")]
 
+pub(crate) mod dns;
+pub(crate) mod namespace;
+pub(crate) mod tls;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
