@@ -192,7 +192,7 @@ mod tests {
         ExecutionRow {
             call: Some(Box::new(CallRun {
                 runner: Some(RUN),
-                ..CallRun::new(facts)
+                ..CallRun::new(facts, 1)
             })),
             ..row(state, ExecutionSource::Approved)
         }

@@ -421,8 +421,10 @@ pub struct GrantRow {
     pub removed: bool,
     /// First version.
     pub created_at: Timestamp,
-    /// This version: what was approved before is not carried out with it.
+    /// This version.
     pub changed_at: Timestamp,
+    /// The record of this version, or of its removal: what was approved before is not carried out with it.
+    pub changed_seq: u64,
     /// Nothing is called with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,

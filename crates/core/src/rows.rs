@@ -436,12 +436,17 @@ pub struct CallRun {
     /// Which call.
     #[serde(flatten)]
     pub facts: CallFacts,
+    /// The record that let it through: of the submission, or of the approval.
+    pub opened_seq: u64,
     /// The run of the server that makes it, or made it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runner: Option<RunnerId>,
     /// When it was first begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
+    /// The record of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_seq: Option<u64>,
     /// How often it was begun.
     #[serde(default)]
     pub attempts: u32,
@@ -475,11 +480,13 @@ pub struct Settled {
 
 impl CallRun {
     /// A call that was not begun yet.
-    pub fn new(facts: CallFacts) -> Self {
+    pub fn new(facts: CallFacts, opened_seq: u64) -> Self {
         Self {
             facts,
+            opened_seq,
             runner: None,
             started_at: None,
+            started_seq: None,
             attempts: 0,
             status: None,
             fault: None,

@@ -85,7 +85,7 @@ pub(crate) struct Inner {
     pub(crate) sign_ins: SignIns,
     pub(crate) hashers: Semaphore,
     probe: tokio::sync::Mutex<Option<(Instant, Option<Health>)>>,
-    stop_workers: CancellationToken,
+    pub(crate) stop_workers: CancellationToken,
     stop_writers: CancellationToken,
     pub(crate) workers: TaskTracker,
     writer_tasks: TaskTracker,

@@ -251,7 +251,7 @@ fn put(
     value: &SecretString,
 ) -> GrantPut {
     let key = &turn.ledger.tenant.key;
-    let sealed = key.seal_grant(id.0, version, value.expose_secret().as_bytes());
+    let sealed = key.seal_grant(id.0, version, &grant, value.expose_secret().as_bytes());
     let (secret, digest) = key.secret(SecretKind::Grant, id.0, sealed);
     turn.ledger.changes.secrets.push(secret);
     GrantPut {

@@ -8,9 +8,11 @@ use chacha20poly1305::{
 };
 use hmac::{Hmac, Mac};
 use secrecy::SecretString;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use signoff_core::{
+    grant::Grant,
     id::{RawId, WorkspaceId},
+    json,
     payload::{Hash32, PayloadName, commitment},
 };
 use signoff_store::{SecretKind, SecretRow, StoredPayload};
@@ -82,6 +84,13 @@ fn aad(domain: &str, workspace: WorkspaceId, subject: RawId, name: &str) -> Vec<
     aad.push(0);
     aad.extend_from_slice(name.as_bytes());
     aad
+}
+
+/// What a credential is locked to.
+fn bound_to(version: u64, terms: &Grant) -> String {
+    // A grant is JSON by its making; one that were not would open nothing.
+    let terms = json::canonical(terms).unwrap_or_default();
+    format!("{version}:{}", hex::encode(Sha256::digest(terms)))
 }
 
 /// The installation's key.
@@ -217,36 +226,43 @@ impl WorkspaceKey {
         )
     }
 
-    /// Locks the value of a credential with a key of its own, which is locked beside it; both to this grant and version.
-    pub(crate) fn seal_grant(&self, grant: RawId, version: u64, plain: &[u8]) -> Vec<u8> {
+    /// Locks the value of a credential with a key of its own, which is locked beside it; both to this grant, its version and
+    /// its terms: whoever writes another address into the stored grant can't send the credential there.
+    pub(crate) fn seal_grant(&self, id: RawId, version: u64, terms: &Grant, plain: &[u8]) -> Vec<u8> {
         let own = Zeroizing::new(random::<32>());
-        let version = version.to_string();
+        let bound = bound_to(version, terms);
         let mut out = lock(
             &self.grants,
-            &aad("signoff.grant_key.v1", self.workspace, grant, &version),
+            &aad("signoff.grant_key.v1", self.workspace, id, &bound),
             own.as_ref(),
         );
         out.extend(lock(
             &XChaCha20Poly1305::new(&(*own).into()),
-            &aad("signoff.grant.v1", self.workspace, grant, &version),
+            &aad("signoff.grant.v1", self.workspace, id, &bound),
             plain,
         ));
         out
     }
 
-    /// Opens it.
-    pub(crate) fn open_grant(&self, grant: RawId, version: u64, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    /// Opens it; none if it was locked to something else.
+    pub(crate) fn open_grant(
+        &self,
+        id: RawId,
+        version: u64,
+        terms: &Grant,
+        sealed: &[u8],
+    ) -> Option<Zeroizing<Vec<u8>>> {
         let (key, value) = sealed.split_at_checked(LOCKED_KEY_BYTES)?;
-        let version = version.to_string();
+        let bound = bound_to(version, terms);
         let own = unlock(
             &self.grants,
-            &aad("signoff.grant_key.v1", self.workspace, grant, &version),
+            &aad("signoff.grant_key.v1", self.workspace, id, &bound),
             key,
         )?;
         let own: Zeroizing<[u8; 32]> = Zeroizing::new(own.as_slice().try_into().ok()?);
         unlock(
             &XChaCha20Poly1305::new(&(*own).into()),
-            &aad("signoff.grant.v1", self.workspace, grant, &version),
+            &aad("signoff.grant.v1", self.workspace, id, &bound),
             value,
         )
     }

@@ -76,6 +76,7 @@ fn amount(amount: u64) -> Scope {
     Scope::Edited(Edit {
         inputs: None,
         context: Some(map(&json!({ "amount": amount, "to": "ACME" }))),
+        body: None,
     })
 }
 
@@ -161,6 +162,7 @@ async fn i8_an_edit_that_policy_denies_or_does_not_allow_changes_nothing() {
         let scope = Scope::Edited(Edit {
             inputs: None,
             context: Some(map(&context)),
+            body: None,
         });
         let refused = decide(&house, &dana, id, scope).await;
         assert!(

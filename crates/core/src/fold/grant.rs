@@ -27,6 +27,7 @@ impl Fold<'_> {
                     removed: false,
                     created_at,
                     changed_at: now,
+                    changed_seq: self.record.seq,
                     stop,
                 };
                 self.rows.grants.insert(id, row);
@@ -37,9 +38,10 @@ impl Fold<'_> {
             }
             Event::GrantRemoved(_) => {
                 let id = self.subject()?;
+                let seq = self.record.seq;
                 let row = row_mut!(self.grants, Grant, id)?;
                 row.removed = true;
-                row.changed_at = now;
+                (row.changed_at, row.changed_seq) = (now, seq);
             }
             _ => {}
         }

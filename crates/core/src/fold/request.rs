@@ -117,7 +117,7 @@ impl Fold<'_> {
         row.superseded_by = end.superseded_by;
         let agent = row.agent;
         if let Some(run_by) = end.run_by {
-            let execution = approved_execution(row, record.time, run_by);
+            let execution = approved_execution(row, record, run_by);
             self.changed.insert(RowKey::Execution(execution.id));
             self.rows.executions.insert(execution.id, execution);
         }
@@ -318,6 +318,7 @@ fn take_call(call: &mut CallRun, record: &Record) {
         Event::ExecutionStarted(started) => {
             call.runner = started.runner;
             call.started_at.get_or_insert(record.time);
+            call.started_seq.get_or_insert(record.seq);
             call.attempts += 1;
             // A person has said that it did not run.
             (call.status, call.fault, call.finished_seq) = (None, None, None);
@@ -343,7 +344,8 @@ fn take_call(call: &mut CallRun, record: &Record) {
 }
 
 /// The row that an approved action's execution starts from.
-fn approved_execution(row: &ApprovalRow, approved_at: Timestamp, run_by: Timestamp) -> ExecutionRow {
+fn approved_execution(row: &ApprovalRow, record: &Record, run_by: Timestamp) -> ExecutionRow {
+    let run = |call| Box::new(CallRun::new(call, record.seq));
     ExecutionRow {
         id: row.id.action().execution(),
         agent: row.agent,
@@ -355,7 +357,7 @@ fn approved_execution(row: &ApprovalRow, approved_at: Timestamp, run_by: Timesta
         submitted_seq: row.submitted_seq,
         edited_seq: row.edits.last().map(|edit| edit.seq),
         standing: None,
-        created_at: approved_at,
+        created_at: record.time,
         run_by,
         consumed_at: None,
         ended_at: None,
@@ -363,12 +365,13 @@ fn approved_execution(row: &ApprovalRow, approved_at: Timestamp, run_by: Timesta
         reported_seq: None,
         released_at: None,
         counted: row.counted.clone(),
-        call: row.call.clone().map(CallRun::new).map(Box::new),
+        call: row.call.clone().map(run),
     }
 }
 
 /// The row that an allowed action's execution starts from.
 pub fn allowed_execution(id: ExecutionId, origin: &ExecutionOrigin) -> ExecutionRow {
+    let call = origin.call.clone();
     ExecutionRow {
         id,
         agent: origin.agent,
@@ -389,7 +392,7 @@ pub fn allowed_execution(id: ExecutionId, origin: &ExecutionOrigin) -> Execution
         released_at: None,
         // It runs as soon as somebody touches it, so nothing takes out again what it counts for.
         counted: None,
-        call: origin.call.clone().map(CallRun::new).map(Box::new),
+        call: call.map(|call| Box::new(CallRun::new(call, origin.submitted_seq))),
     }
 }
 

@@ -10,10 +10,9 @@ use signoff_core::{
     event::{ActionFacts, ExecutionSource, ExecutionState, RevokedBecause},
     execution::{Command, transition},
     fold::RowKey,
-    http::CallFacts,
     id::{ExecutionId, RunnerId},
     payload::{Hash32, PayloadName, commitment},
-    rows::ExecutionRow,
+    rows::{CallRun, ExecutionRow},
 };
 use signoff_store::{StoredPayload, Wants};
 
@@ -148,9 +147,10 @@ fn begin(
 /// Why a permission does not stand any more, as everything is at the head of the log.
 fn objection(turn: &mut Turn<'_>, row: &ExecutionRow, read: &Read) -> EngineResult<Option<RevokedBecause>> {
     let snapshot = turn.snapshot();
-    let Some(facts) = row.call.as_ref().map(|run| &run.facts) else {
+    let Some(run) = row.call.as_deref() else {
         return Ok(Some(RevokedBecause::Content));
     };
+    let facts = &run.facts;
     let agent = snapshot
         .rows
         .agents
@@ -174,7 +174,7 @@ fn objection(turn: &mut Turn<'_>, row: &ExecutionRow, read: &Read) -> EngineResu
     let Some(action) = action else {
         return Ok(Some(RevokedBecause::Content));
     };
-    if !grant_stands(&snapshot, row, facts, action) {
+    if !grant_stands(&snapshot, row, run, action) {
         return Ok(Some(RevokedBecause::Grant));
     }
     let stands = still_stands(turn, row, row.agent, action)?;
@@ -182,17 +182,14 @@ fn objection(turn: &mut Turn<'_>, row: &ExecutionRow, read: &Read) -> EngineResu
 }
 
 /// Whether the grant is the one that was there when people approved, and still goes with the call.
-fn grant_stands(snapshot: &Snapshot, row: &ExecutionRow, facts: &CallFacts, action: &Action) -> bool {
-    let Some(id) = facts.grant else { return true };
+fn grant_stands(snapshot: &Snapshot, row: &ExecutionRow, run: &CallRun, action: &Action) -> bool {
+    let Some(id) = run.facts.grant else { return true };
     let (Some((grant, prepared)), Some(agent), Some(call)) =
         (snapshot.grant(id), snapshot.facts(row.agent), &action.http)
     else {
         return false;
     };
-    let since = match row.source {
-        ExecutionSource::Approved => row.created_at,
-        // What policy let through goes with the grant as it is; it was begun at once, or is begun again by a person's word.
-        ExecutionSource::Allowed => signoff_core::time::Timestamp(i64::MAX),
-    };
-    grant.changed_at < since && prepared.fits(call, agent).is_ok()
+    // What policy let through goes with the grant as it is: it was begun at once, or is begun again by a person's word.
+    let is_same = row.source == ExecutionSource::Allowed || grant.changed_seq < run.opened_seq;
+    is_same && prepared.fits(call, agent).is_ok()
 }

@@ -184,14 +184,12 @@ impl Engine {
         let (id, version) = (row.id, row.version);
         self.write(tenant, Wants::default(), move |turn| {
             let snapshot = turn.snapshot();
-            let present = snapshot.grant(id).map(|(row, _)| row.version);
-            if present != Some(version) {
-                // Another value was given meanwhile: this one is nobody's any more.
-                return Ok(());
-            }
+            // Where another value was given meanwhile, this one is nobody's any more.
+            let present = snapshot.grant(id).filter(|(row, _)| row.version == version);
+            let Some((row, _)) = present else { return Ok(()) };
             turn.bring(RowKey::Grant(id));
             let key = &turn.ledger.tenant.key;
-            let sealed = key.seal_grant(id.0, version, value.expose_secret().as_bytes());
+            let sealed = key.seal_grant(id.0, version, &row.grant, value.expose_secret().as_bytes());
             let (secret, digest) = key.secret(SecretKind::Grant, id.0, sealed);
             turn.ledger.changes.secrets.push(secret);
             let event = Event::GrantRefreshed(GrantRefreshed { digest });
@@ -241,7 +239,7 @@ impl ToMake {
 
 /// The value of a grant.
 pub(crate) fn value_of(tenant: &Tenant, row: &GrantRow, sealed: &[u8]) -> Option<SecretString> {
-    let opened = tenant.key.open_grant(row.id.0, row.version, sealed)?;
+    let opened = tenant.key.open_grant(row.id.0, row.version, &row.grant, sealed)?;
     Some(SecretString::from(std::str::from_utf8(&opened).ok()?))
 }
 

@@ -157,7 +157,10 @@ fn may_repeat(snapshot: &Snapshot, run: &CallRun, now: Timestamp) -> bool {
         // Without a grant nothing is promised.
         None => return run.facts.is_safe(),
         // A grant that was changed since is another one.
-        Some(Some((row, _))) => Some(row).filter(|row| !row.grant.disabled && row.changed_at <= began),
+        Some(Some((row, _))) => {
+            let is_same = run.started_seq.is_some_and(|seq| row.changed_seq < seq);
+            Some(row).filter(|row| is_same && !row.grant.disabled)
+        }
         Some(None) => None,
     };
     let Some(row) = there else { return false };
