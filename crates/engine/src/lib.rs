@@ -3,6 +3,9 @@
 //!
 //! Everything that changes goes through one writer; everything that judges reads one immutable snapshot.
 
+#[cfg(test)]
+extern crate self as signoff_engine;
+
 mod actions;
 mod aftermath;
 mod agents;

@@ -18,7 +18,7 @@ use signoff_store::{StoredPayload, Wants};
 
 use super::{ToMake, make::PART};
 use crate::{
-    Engine, EngineResult,
+    Engine, EngineError, EngineResult,
     executions::{Task, still_stands},
     past,
     snapshot::Snapshot,
@@ -38,11 +38,17 @@ impl Engine {
     /// Begins a call that is ready. None where it is not to be made: taken back, late, held, or begun by another.
     pub(crate) async fn begin(&self, tenant: &Tenant, row: &ExecutionRow) -> EngineResult<Option<ToMake>> {
         let runner = self.runner(tenant).await?;
-        let task = self.task(tenant, &Caller::nobody(tenant.id), row.id).await?;
-        let is_intact = self.digest_as_stored(tenant, row, &task).await? == Some(row.digest);
-        let read = Read {
-            action: task.action().map(Arc::new),
-            is_intact,
+        let read = match self.task(tenant, &Caller::nobody(tenant.id), row.id).await {
+            Ok(task) => Read {
+                is_intact: self.digest_as_stored(tenant, row, &task).await? == Some(row.digest),
+                action: task.action().map(Arc::new),
+            },
+            // It was changed, or cut off: that is an answer too. What is only out of reach is tried again.
+            Err(EngineError::Internal | EngineError::NotFound { .. }) => Read {
+                action: None,
+                is_intact: false,
+            },
+            Err(error) => return Err(error),
         };
         let (agent, seq) = (row.agent, row.submitted_seq);
         let mut wants = Wants::default();

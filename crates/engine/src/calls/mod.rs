@@ -9,6 +9,8 @@ mod make;
 mod recover;
 mod result;
 mod runner;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
