@@ -6,6 +6,7 @@
 mod common;
 
 mod on_postgres {
+    mod calls;
     mod lost_commits;
     mod messages;
     mod proxy;

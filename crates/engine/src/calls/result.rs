@@ -18,6 +18,9 @@ use crate::{
 /// How long somebody may wait for a call that people must decide on.
 pub const CALL_WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// How often the store is asked for what another node made.
+const LOOK: Duration = Duration::from_millis(500);
+
 impl Engine {
     /// Submits a call. What policy lets through is made at once, and the answer is what came back; what must be decided is
     /// waited for as long as `wait` says. The call goes on whoever goes away. A `tap` gets the answer of a call that is made
@@ -101,9 +104,14 @@ impl Engine {
                     None => Ok(None),
                 };
             }
-            self.inner.aftermath.nudges.follow.notify_one();
+            // Whoever makes the call may be another node, whose executions nobody announces one by one.
+            let look = if self.store().is_shared() {
+                until.min(tokio::time::Instant::now() + LOOK)
+            } else {
+                until
+            };
             let mut place = place;
-            let _ = tokio::time::timeout_at(until, &mut place.woken).await;
+            let _ = tokio::time::timeout_at(look, &mut place.woken).await;
         }
     }
 

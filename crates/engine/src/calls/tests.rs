@@ -50,7 +50,10 @@ fn call(method: &str, url: &str, body: &[u8]) -> Submit {
 
 /// A house whose workers rest, so that what is approved stays ready until a test has it made.
 async fn world() -> World {
-    let house = House::new().await;
+    world_in(House::new().await).await
+}
+
+async fn world_in(house: House) -> World {
     rest(&house).await;
     let upstream = Recorder::start(|_| Answer::status(200)).await;
     let (agent, dana) = (
@@ -121,6 +124,8 @@ impl World {
                 return row;
             }
             self.house.engine.make_calls().await.unwrap();
+            // Where nodes share a store, one that is gone is waited for a little.
+            self.house.clock.advance(Micros::seconds(1));
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("the call has no end");
@@ -387,4 +392,87 @@ async fn i8_what_a_process_left_is_not_repeated_under_a_stop() {
     assert_eq!(world.settled(id).await.state, ExecutionState::Indeterminate);
     assert_eq!(world.upstream.received().len(), 0);
     world.house.assert_verifies().await;
+}
+
+mod on_postgres {
+    use signoff_testkit::{Backend, FakeClock, Place, TemporaryStore};
+
+    use super::*;
+
+    async fn nodes() -> (World, House) {
+        let place = Arc::new(Place::on(Backend::Postgres).await);
+        let clock = FakeClock::default();
+        let node = || async {
+            let kept = TemporaryStore::open_at(Arc::clone(&place), clock.clone()).await;
+            let engine = common::start(&kept, false).await;
+            let admin = engine.authenticate(common::ADMIN_KEY).await.unwrap();
+            House {
+                engine,
+                kept,
+                clock: clock.clone(),
+                admin,
+            }
+        };
+        let world = world_in(node().await).await;
+        let other = node().await;
+        rest(&other).await;
+        (world, other)
+    }
+
+    /// I3: a call is taken over only once its node is taken for gone, and that node then says nothing of it any more.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn i3_a_call_is_taken_over_from_a_node_that_is_gone() {
+        let (world, other) = nodes().await;
+        let (here, tenant) = (
+            world.house.engine.clone(),
+            Arc::clone(&world.house.engine.inner.home),
+        );
+        let safe = world.ready("GET", b"").await;
+        let may_harm = world.ready("POST", b"{}").await;
+        let mut begun = Vec::new();
+        for id in [safe, may_harm] {
+            begun.push(here.begin(&tenant, &world.row(id).await).await.unwrap().unwrap());
+        }
+        for _ in 0..3 {
+            other.engine.make_calls().await.unwrap();
+        }
+        for id in [safe, may_harm] {
+            assert_eq!(
+                world.row(id).await.state,
+                ExecutionState::Executing,
+                "its node is alive"
+            );
+        }
+        assert_eq!(world.upstream.received().len(), 0);
+        // By the clock of the store, and by its own, which it goes by.
+        world.house.clock.advance(Micros::seconds(13));
+        tokio::time::sleep(Duration::from_secs(13)).await;
+        other.engine.make_calls().await.unwrap();
+        for _ in 0..200 {
+            if !world.row(safe).await.is_to_be_made() && !world.row(may_harm).await.is_to_be_made() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(
+            world.row(safe).await.state,
+            ExecutionState::Executed,
+            "made again by the other"
+        );
+        assert_eq!(world.row(may_harm).await.state, ExecutionState::Indeterminate);
+        assert_eq!(world.upstream.received().len(), 1);
+        // The node comes back. It has lost its name: what it begins from now on, it begins under another.
+        let name = here.runner(&tenant).await.unwrap();
+        assert_ne!(name, begun[0].runner);
+        for made in &begun {
+            here.make(&tenant, made, None).await;
+        }
+        assert_eq!(
+            world.upstream.received().len(),
+            1,
+            "it sends nothing under the old one"
+        );
+        assert_eq!(world.row(safe).await.call.unwrap().attempts, 2);
+        other.assert_verifies().await;
+    }
 }

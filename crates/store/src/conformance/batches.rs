@@ -35,6 +35,7 @@ pub async fn every_kind_of_row_comes_back(subject: &dyn Subject) {
         ("groups", scribe.rows.groups.len()),
         ("keys", scribe.rows.keys.len()),
         ("channels", scribe.rows.channels.len()),
+        ("grants", scribe.rows.grants.len()),
         ("standing_approvals", scribe.rows.standing.len()),
         ("approvals", scribe.rows.approvals.len()),
         ("executions", scribe.rows.executions.len()),

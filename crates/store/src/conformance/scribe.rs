@@ -172,6 +172,7 @@ impl Scribe {
         keys.extend(rows.groups.keys().map(|id| RowKey::Group(*id)));
         keys.extend(rows.keys.keys().map(|id| RowKey::Key(*id)));
         keys.extend(rows.channels.keys().map(|id| RowKey::Channel(*id)));
+        keys.extend(rows.grants.keys().map(|id| RowKey::Grant(*id)));
         keys.extend(rows.standing.keys().map(|id| RowKey::Standing(*id)));
         keys.extend(rows.approvals.keys().map(|id| RowKey::Approval(*id)));
         keys.extend(rows.executions.keys().map(|id| RowKey::Execution(*id)));

@@ -232,12 +232,13 @@ pub async fn the_authority_is_all_that_snapshots_need(subject: &dyn Subject) {
     let store = subject.store();
     let scribe = build(store, 1, "a").await;
     let authority = store.authority(scribe.workspace).await.unwrap();
-    let (approvals, executions, counters) = Default::default();
+    let (approvals, executions, counters, counted) = Default::default();
     assert_eq!(
         authority.rows,
         Rows {
             approvals,
             executions,
+            counted,
             counters,
             ..scribe.rows.clone()
         }

@@ -7,12 +7,13 @@ use signoff_core::{
     actor::Actor,
     counted::{Amount, Counted},
     event::{
-        AgentPut, ApplicationPut, ChannelPut, Event, GroupPut, KeyOwner, KeySet, OperatorPut, PasswordSet,
-        PolicyPut, PolicySetApplied, StandingGranted, WorkspaceSet,
+        AgentPut, ApplicationPut, ChannelPut, Event, GrantPut, GroupPut, KeyOwner, KeySet, OperatorPut,
+        PasswordSet, PolicyPut, PolicySetApplied, StandingGranted, WorkspaceSet,
     },
+    grant::{CredentialKind, Grant, Redaction},
     id::{
-        ActionId, AgentId, ApplicationId, ApprovalId, ChannelId, GroupId, KeyId, OperatorId, PolicyId,
-        StandingId,
+        ActionId, AgentId, ApplicationId, ApprovalId, ChannelId, GrantId, GroupId, KeyId, OperatorId,
+        PolicyId, StandingId,
     },
     payload::{Hash32, PayloadName},
     policy::{Orphaned, PolicyDoc, PolicyEffect, PolicyRef, Settings},
@@ -37,6 +38,7 @@ pub const POLICY: PolicyId = PolicyId(raw(0xb1));
 pub const KEY: KeyId = KeyId(raw(0xc1));
 /// A channel.
 pub const CHANNEL: ChannelId = ChannelId(raw(0xf1));
+pub const GRANT: GrantId = GrantId(raw(0x6a));
 /// An action that was allowed.
 pub const ALLOWED: ActionId = ActionId(raw(0x11));
 /// An action that asks and is still open.
@@ -166,6 +168,25 @@ fn principals(scribe: &mut Scribe, mark: &str) {
         digest: Hash32([8; 32]),
     };
     scribe.record(system(), CHANNEL, Event::ChannelPut(put));
+    let put = GrantPut {
+        grant: Grant {
+            name: mark.to_owned(),
+            credential: CredentialKind::Bearer,
+            origins: vec!["https://api.example".into()],
+            methods: Vec::new(),
+            paths: Vec::new(),
+            agents: vec!["*".into()],
+            labels: std::collections::BTreeMap::new(),
+            timeout: None,
+            idempotent: None,
+            redact: Redaction::default(),
+            disabled: false,
+        },
+        fingerprint: "0a0a0a0a".into(),
+        digest: Hash32([10; 32]),
+        version: 1,
+    };
+    scribe.record(system(), GRANT, Event::GrantPut(Box::new(put)));
 }
 
 fn requests(scribe: &mut Scribe, mark: &str) {
