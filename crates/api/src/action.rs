@@ -67,7 +67,8 @@ pub struct Submit {
     /// What this client can handle besides yes and no. Nothing is assumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepts: Option<Vec<Accepts>>,
-    /// The HTTP request that it stands for. `check` and `explain` judge it; a submit does not carry one yet.
+    /// The HTTP request that it stands for. Signoff makes it as soon as it may, and keeps what came back: `GET
+    /// /v1/executions/{id}/result`. `check` and `explain` only judge it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpCall>,
     /// A pending approval of the same agent that this one supersedes.
@@ -229,6 +230,9 @@ pub struct SubmitAnswer {
     /// `sta_…`, the standing approval that answered in place of a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing_approval_id: Option<String>,
+    /// Headers of the call that were given and are not sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped_headers: Vec<String>,
     /// The approval as it stands; present when the call waited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,

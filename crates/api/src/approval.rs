@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::call::CallView;
 use crate::action::{Accepts, ConditionReport, PolicyRef, Trace, VerdictCode};
 use crate::common::{Actor, ActorKind, Decimal, NamedRef, Priority, Risk};
 use crate::policy::Claimed;
@@ -155,6 +156,9 @@ pub struct Approval {
     /// Who was told, and how.
     #[serde(default)]
     pub told: Vec<Told>,
+    /// The call that Signoff makes once it is approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallView>,
 }
 
 /// Who voted: a person, or an automation.
@@ -288,6 +292,13 @@ pub struct Edit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub context: Option<Map<String, Value>>,
+    /// The whole body of the call as text, in place of the one given; empty text: none. At most one of `body` and
+    /// `body_base64`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The same as Base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_base64: Option<String>,
 }
 
 /// One change by an approver.

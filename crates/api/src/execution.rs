@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
+use crate::call::CallView;
 use crate::common::NamedRef;
 
 /// Where an execution stands.
@@ -78,6 +79,26 @@ pub struct Execution {
     /// approved.
     #[serde(default)]
     pub held: bool,
+    /// The call that it is, which Signoff makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallView>,
+}
+
+/// Query of the list of executions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExecutionQuery {
+    /// One of `ready`, `consumed`, `executing` and `indeterminate` (default `indeterminate`): what has not come to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<ExecutionStatus>,
+    /// `next_cursor` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Items per page, 1 to 200 (default 50).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u32>,
 }
 
 /// Executions that are held.
@@ -125,11 +146,11 @@ pub struct Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Settlement {
-    /// It happened.
+    /// It ran.
     Executed,
-    /// It did not.
+    /// It did not run.
     Failed,
-    /// It did not, and may be tried again.
+    /// It is to be made again. If it ran after all, it will have run twice.
     Ready,
 }
 

@@ -20,13 +20,13 @@ pub struct HttpCall {
     /// Headers by name, each once; at most 100, and 16 KiB together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<BTreeMap<String, String>>,
-    /// The body as text; at most 256 KiB. At most one of `body`, `body_base64`, `json`.
+    /// The body as text, byte for byte; at most 1 MiB. At most one of `body`, `body_base64`, `json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// The body as Base64 (RFC 4648, with padding).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_base64: Option<String>,
-    /// The body as JSON. Its `content-type` is `application/json` unless `headers` say otherwise.
+    /// The body as JSON, written anew with its keys in order. Its `content-type` is `application/json` unless `headers` say otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<Value>,
     /// Name of the stored credential to make it with.

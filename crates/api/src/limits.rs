@@ -2,6 +2,10 @@
 
 /// Largest request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 1_048_576;
+/// Largest body of a request that carries a call, in bytes: 1 MiB of what is sent, and what JSON and Base64 make of it.
+pub const CALL_REQUEST_BYTES_MAX: usize = 2 * 1_048_576 + 524_288;
+/// Largest body of a call, in bytes.
+pub const CALL_BODY_BYTES_MAX: usize = 1_048_576;
 /// Largest body of a whole policy set, in bytes.
 pub const POLICY_SET_BYTES_MAX: usize = 16 * 1_048_576;
 /// Longest time that a body may take to arrive, in seconds.

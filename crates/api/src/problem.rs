@@ -133,7 +133,7 @@ codes! {
         Some("send UTF-8 JSON without duplicate keys; numbers that a double can't hold go as text");
     /// The body has a field that is not known.
     UnknownField "unknown_field" 422 "unknown field" Some("check the spelling; a misspelt safety option must not vanish");
-    /// The body is larger than 1 MiB (16 MiB for a whole policy set).
+    /// The body is larger than 1 MiB (2.5 MiB where it carries a call, 16 MiB for a whole policy set).
     BodyTooLarge "body_too_large" 413 "body too large" Some("send at most 1 MiB; keep large things elsewhere and link to them");
     /// The request did not arrive in time.
     RequestTimeout "request_timeout" 408 "request timeout" Some("send the whole request within 30 seconds");
@@ -201,6 +201,24 @@ codes! {
     /// An operator stopped the agent, or all of them.
     Stopped "stopped" 409 "stopped"
         Some("do not carry it out; nothing goes on until an admin lifts the stop: `signoff resume`");
+    /// There is no such grant, or the agent does not hold it.
+    GrantNotHeld "grant_not_held" 403 "no such grant is held"
+        Some("check the name; an admin gives grants to agents: `signoff grants update`");
+    /// The grant is for other calls.
+    GrantUnfit "grant_unfit" 403 "the grant is not for this call" Some("call what the grant is for, or use another grant");
+    /// Signoff makes this call; nobody else takes it or reports it.
+    MadeBySignoff "made_by_signoff" 409 "Signoff makes this call" Some("fetch its result: `GET /v1/executions/{id}/result`");
+    /// Signoff makes no call here; the agent carries the action out.
+    NotACall "not_a_call" 409 "not a call" Some("consume the execution, carry it out, and report");
+    /// A call through a grant was refused, by policy or by people.
+    Denied "denied" 403 "denied" Some("do not try the same again; `detail` says why");
+    /// A call was provably not sent.
+    CallFailed "call_failed" 502 "the call was not made" Some("it did not reach the other side; it may be asked for again");
+    /// A call was sent, or perhaps sent, and no answer came.
+    CallIndeterminate "call_indeterminate" 504 "nobody knows whether the call arrived"
+        Some("do not repeat it: a person finds out and settles it; fetch its result later");
+    /// What a call brought back is not there any more, or nobody knows it.
+    ResultGone "result_gone" 410 "the result is gone" Some("do not repeat the call: it ran");
     /// Nodes of an earlier version may still run, which don't know this yet.
     FeatureLevel "feature_level" 409 "feature level too low"
         Some("upgrade every node, then raise the level: `signoff finish-upgrade`");

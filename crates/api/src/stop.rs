@@ -13,20 +13,25 @@ pub enum StopKind {
     Workspace,
     /// Everything that one agent asks for.
     Agent,
+    /// Every call that is made with one grant.
+    Grant,
 }
 
-crate::common::level_text!(StopKind { Workspace => "workspace", Agent => "agent" });
+crate::common::level_text!(StopKind { Workspace => "workspace", Agent => "agent", Grant => "grant" });
 
 /// A stop in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Stop {
-    /// `workspace` or `agt_…`: what lifting it names.
+    /// `workspace`, `agt_…` or `grt_…`: what lifting it names.
     pub target: String,
     /// What it is on.
     pub kind: StopKind,
     /// The agent, where it is on one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<NamedRef>,
+    /// The grant, where it is on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<NamedRef>,
     /// Since when, RFC 3339.
     pub stopped_at: String,
     /// By whom.
@@ -43,11 +48,12 @@ pub struct Stops {
     pub items: Vec<Stop>,
 }
 
-/// Stops an agent or the whole workspace.
+/// Stops an agent, a grant or the whole workspace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StopCreate {
-    /// `workspace`, or an agent's name or `agt_…`. (An agent that is called `workspace` is named by its id.)
+    /// `workspace`, an agent's name or `agt_…`, or `grant:` and a grant's name, or `grt_…`. (An agent that is called
+    /// `workspace` is named by its id.)
     pub target: String,
     /// Why, for the record and for other operators; agents are not told. At most 4,000 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -260,11 +260,12 @@ impl PreparedGrant {
     /// Why not.
     pub fn fits(&self, call: &Call, agent: &AgentFacts) -> Result<(), Unfit> {
         let grant = &self.grant;
-        if grant.disabled {
-            return Err(Unfit::Disabled);
-        }
+        // First, so that nobody learns anything of a grant that they don't hold.
         if !self.is_held_by(agent) {
             return Err(Unfit::NotHeld);
+        }
+        if grant.disabled {
+            return Err(Unfit::Disabled);
         }
         if !grant.origins.iter().any(|origin| *origin == call.origin()) {
             return Err(Unfit::Origin);

@@ -24,6 +24,7 @@ pub mod name;
 pub mod payload;
 pub mod policy;
 pub mod record;
+pub mod redact;
 pub mod requirement;
 pub mod rows;
 pub mod sentence;

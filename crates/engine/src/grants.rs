@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How many grants a workspace has.
-pub const GRANTS_MAX: usize = 1_000;
+pub(crate) const GRANTS_MAX: usize = 1_000;
 
 #[derive(Serialize, Deserialize)]
 struct Made {

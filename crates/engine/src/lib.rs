@@ -20,6 +20,7 @@ mod engine;
 mod erase;
 pub mod error;
 mod executions;
+mod executions_list;
 mod grants;
 mod groups;
 mod idempotency;
@@ -47,7 +48,7 @@ mod workers;
 mod workspace;
 mod writer;
 
-pub use calls::{CALL_WAIT_MAX, Head, Tap};
+pub use calls::{BrokenOff, CALL_WAIT_MAX, Head, Tap};
 pub use credential::{ADMIN_KEY_CHARS_MIN, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, EngineResult};

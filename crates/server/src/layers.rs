@@ -36,6 +36,8 @@ const DRAIN_BYTES_MAX: usize = 2 * POLICY_SET_BYTES_MAX;
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 /// Reading a whole log takes as long as the log is.
 const UNHURRIED: &[&str] = &["/v1/audit/verify"];
+/// A call takes as long as its grant lets it, at most 5 minutes, beside what it waits for people.
+const CALLS: &[&str] = &["/v1/proxy", "/v1/p/"];
 
 /// Puts the layers around the routes.
 pub(crate) fn wrap(routes: Router<Doors>, doors: Doors) -> Router {
@@ -146,7 +148,8 @@ fn make_inert(headers: &mut HeaderMap) {
 
 /// Ends a request that takes too long. What it sent to the engine goes on and is found again by its idempotency key.
 async fn in_time(request: Request, next: Next) -> Response {
-    if UNHURRIED.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    if UNHURRIED.contains(&path) || CALLS.iter().any(|calls| path.starts_with(calls)) {
         return drained(request, next).await;
     }
     let seconds = WAIT_SECONDS_MAX + REQUEST_SECONDS_MAX;

@@ -27,7 +27,7 @@ use crate::{
 /// The part of Signoff that makes calls, as records name it.
 pub(crate) const PART: &str = "calls";
 /// How much of an answer's body is kept.
-pub const ANSWER_KEPT_MAX: usize = 1024 * 1024;
+pub(crate) const ANSWER_KEPT_MAX: usize = 1024 * 1024;
 /// How long the end of a call is tried to be kept while the store is away. After that a person must settle it.
 const KEEP_TRIES: u32 = 30;
 const KEEP_PAUSE: Duration = Duration::from_secs(1);
@@ -43,11 +43,16 @@ pub struct Head {
 
 /// Where an answer is handed on to while it comes in.
 pub struct Tap {
-    /// Gets status and headers.
-    pub head: oneshot::Sender<Head>,
-    /// Gets the body, piece by piece.
-    pub body: mpsc::Sender<Bytes>,
+    /// Gets status and headers, and which execution they belong to.
+    pub head: oneshot::Sender<(ExecutionId, Head)>,
+    /// Gets the body, piece by piece, and last of all that it broke off, if it did.
+    pub body: mpsc::Sender<Result<Bytes, BrokenOff>>,
 }
+
+/// The body of an answer that was handed on is not all there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer broke off")]
+pub struct BrokenOff;
 
 /// Status and headers of an answer as they are kept, and whether its body is all there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -127,7 +132,7 @@ impl Engine {
             status: answer.status,
             headers: answer.headers,
         };
-        let (body, truncated) = collect(answer.body, head.clone(), tap).await;
+        let (body, truncated) = collect(answer.body, (made.execution, head.clone()), tap).await;
         Ended {
             state: S::Executed,
             fault: None,
@@ -282,7 +287,11 @@ fn failed(error: &EgressError, is_safe: bool) -> Ended {
 }
 
 /// Reads an answer to its end, or as far as anybody wants it: what is kept, and whether that is not all.
-async fn collect(mut body: AnswerBody, head: Head, tap: Option<Tap>) -> (Bytes, bool) {
+async fn collect(
+    mut body: AnswerBody,
+    head: (ExecutionId, Head),
+    tap: Option<Tap>,
+) -> (Bytes, bool) {
     let mut out = None;
     if let Some(tap) = tap
         && tap.head.send(head).is_ok()
@@ -295,13 +304,18 @@ async fn collect(mut body: AnswerBody, head: Head, tap: Option<Tap>) -> (Bytes, 
         let chunk = match body.chunk().await {
             Ok(Some(chunk)) => chunk,
             Ok(None) => return (kept.freeze(), truncated),
-            Err(_) => return (kept.freeze(), true),
+            Err(_) => {
+                if let Some(sender) = &out {
+                    let _ = sender.send(Err(BrokenOff)).await;
+                }
+                return (kept.freeze(), true);
+            }
         };
         let room = (ANSWER_KEPT_MAX - kept.len()).min(chunk.len());
         kept.extend_from_slice(&chunk[..room]);
         truncated |= room < chunk.len();
         if let Some(sender) = &out
-            && sender.send(chunk).await.is_err()
+            && sender.send(Ok(chunk)).await.is_err()
         {
             out = None;
         }

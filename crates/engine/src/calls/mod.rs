@@ -24,7 +24,7 @@ use signoff_core::{
 };
 
 pub(crate) use make::value_of;
-pub use make::{Head, Tap};
+pub use make::{BrokenOff, Head, Tap};
 pub use result::CALL_WAIT_MAX;
 pub(crate) use runner::Runners;
 

@@ -8,13 +8,14 @@ use axum::http::StatusCode;
 use signoff_api::WaitQuery;
 use signoff_api::action::{Action, Submit, SubmitAnswer, Verdict};
 use signoff_api::execution::{Execution, Report};
+use signoff_api::limits::CALL_REQUEST_BYTES_MAX;
 use signoff_core::id::ActionId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Answer;
 use super::body::{Body, Nothing, OptionalBody};
-use super::convert::{self, ToCore, ToWire};
+use super::convert::{self, Extent, Reader, ToCore, ToWire};
 use super::idempotency::{IdempotencyKey, IdempotencyParam};
 use super::path::At;
 use super::principal::{As, Ask, Govern, SeeActions};
@@ -33,7 +34,8 @@ pub(crate) fn router() -> OpenApiRouter<Doors> {
 /// Submit an action
 ///
 /// Says what the agent is about to do, and answers whether it may. With `wait` the answer is held back until people
-/// have decided, or the time is up. An application names the agent in `agent`.
+/// have decided, or the time is up. An application names the agent in `agent`. What carries `http` is called by Signoff as
+/// soon as it may be; its result is fetched by the execution.
 #[utoipa::path(
     post, path = "/v1/actions", tag = "actions", params(WaitQuery, IdempotencyParam), request_body = Submit,
     responses((status = 200, description = "Go on, stop, or wait", body = SubmitAnswer)),
@@ -44,7 +46,7 @@ pub(crate) async fn action_submit(
     State(doors): State<Doors>,
     Query(query): Query<WaitQuery>,
     key: IdempotencyKey,
-    Body(action): Body<Submit>,
+    Body(action): Body<Submit, CALL_REQUEST_BYTES_MAX>,
 ) -> Answer<SubmitAnswer> {
     let seconds = wait_seconds(query.wait)?;
     let engine = doors.engine();
@@ -58,8 +60,10 @@ pub(crate) async fn action_submit(
         let at_most = Duration::from_secs(seconds);
         let view = doors.wait(&caller.caller, id.approval(), until, at_most).await?;
         // The waiting may have changed everything but the id.
-        let now = engine.action(&caller.caller, id).await?;
-        let approval = Some(convert::approval(&view, url()));
+        let mut now = engine.action(&caller.caller, id).await?;
+        now.submitted.dropped_headers = submitted.dropped_headers;
+        let caller = &caller.caller;
+        let approval = Some(convert::approval(Reader { engine, caller }, &view, Extent::Whole)?);
         return Ok(Json(SubmitAnswer {
             approval,
             ..convert::submit_answer(&now.submitted, url)
@@ -80,7 +84,7 @@ pub(crate) async fn action_check(
     caller: As<Ask>,
     State(doors): State<Doors>,
     _: Query<NoQuery>,
-    Body(action): Body<Submit>,
+    Body(action): Body<Submit, CALL_REQUEST_BYTES_MAX>,
 ) -> Answer<Verdict> {
     let judged = doors
         .engine()
@@ -122,11 +126,10 @@ pub(crate) async fn action_report(
     Body(report): Body<Report>,
 ) -> Answer<Execution> {
     let report = convert::report(report)?;
-    let execution = doors
-        .engine()
-        .report(&caller.caller, id.execution(), report, key.get())
-        .await?;
-    Ok(Json(execution.to_wire()))
+    let engine = doors.engine();
+    let caller = &caller.caller;
+    let execution = engine.report(caller, id.execution(), report, key.get()).await?;
+    convert::execution(Reader { engine, caller }, &execution, Extent::Whole).map(Json)
 }
 
 /// Erase what an action said

@@ -8,18 +8,18 @@ use signoff_api::approval::{
     Answer as InfoAnswer, Approval, ApprovalQuery, Cancel as CancelBody, Decide as DecideBody, Order,
 };
 use signoff_api::audit::Event;
-use signoff_api::limits::TEXT_CHARS_MAX;
+use signoff_api::limits::{CALL_REQUEST_BYTES_MAX, TEXT_CHARS_MAX};
 use signoff_api::stats::{Stats, StatsQuery};
 use signoff_api::{Page, PageQuery, WaitQuery};
 use signoff_core::id::ApprovalId;
 use signoff_engine::request::ApprovalFilter;
-use signoff_engine::view::ApprovalView;
+use signoff_engine::view::{ApprovalView, Caller};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Answer;
 use super::body::{Body, OptionalBody};
-use super::convert::{self, ToCore, ToWire};
+use super::convert::{self, Extent, Reader, ToCore, ToWire};
 use super::cursor::Listing;
 use super::idempotency::{IdempotencyKey, IdempotencyParam};
 use super::path::At;
@@ -42,13 +42,14 @@ pub(crate) fn router() -> OpenApiRouter<Doors> {
         .routes(routes!(approval_events))
 }
 
-fn answered(doors: &Doors, view: &ApprovalView) -> Approval {
-    convert::approval(view, doors.engine().approval_url(view.row.id))
+fn answered(doors: &Doors, caller: &Caller, view: &ApprovalView) -> Answer<Approval> {
+    let engine = doors.engine();
+    convert::approval(Reader { engine, caller }, view, Extent::Whole).map(Json)
 }
 
 /// List approvals
 ///
-/// Askers see their own.
+/// Askers see their own. Bodies of calls are left out.
 #[utoipa::path(
     get, path = "/v1/approvals", tag = "approvals", params(ApprovalQuery),
     responses((status = 200, description = "One page", body = Page<Approval>)),
@@ -78,8 +79,13 @@ pub(crate) async fn approval_list(
         limit: limit(query.limit)?,
     };
     let page = doors.engine().approvals(&caller.caller, &filter).await?;
-    let items = page.items.iter().map(|view| answered(&doors, view)).collect();
-    Ok(Json(listing.page(items, page.next)))
+    let reader = Reader {
+        engine: doors.engine(),
+        caller: &caller.caller,
+    };
+    let items = page.items.iter();
+    let items = items.map(|view| convert::approval(reader, view, Extent::WithoutBody));
+    Ok(Json(listing.page(items.collect::<Result<_, _>>()?, page.next)))
 }
 
 /// Statistics over approvals
@@ -127,7 +133,7 @@ pub(crate) async fn approval_view(
                 .await?
         }
     };
-    Ok(Json(answered(&doors, &view)))
+    answered(&doors, &caller.caller, &view)
 }
 
 /// Decide an approval
@@ -146,14 +152,14 @@ pub(crate) async fn approval_decide(
     At(id): At<ApprovalId>,
     _: Query<NoQuery>,
     key: IdempotencyKey,
-    Body(decide): Body<DecideBody>,
+    Body(decide): Body<DecideBody, CALL_REQUEST_BYTES_MAX>,
 ) -> Answer<Approval> {
     let decide = convert::decide(decide)?;
     let view = doors
         .engine()
         .decide(&caller.caller, id, decide, key.get())
         .await?;
-    Ok(Json(answered(&doors, &view)))
+    answered(&doors, &caller.caller, &view)
 }
 
 /// Answer an approver's question
@@ -181,7 +187,7 @@ pub(crate) async fn approval_answer(
         .engine()
         .answer(&caller.caller, id, answer, key.get())
         .await?;
-    Ok(Json(answered(&doors, &view)))
+    answered(&doors, &caller.caller, &view)
 }
 
 /// Call an approval off
@@ -212,7 +218,7 @@ pub(crate) async fn approval_cancel(
         .engine()
         .cancel(&caller.caller, id, reason, key.get())
         .await?;
-    Ok(Json(answered(&doors, &view)))
+    answered(&doors, &caller.caller, &view)
 }
 
 /// What the log says of an approval

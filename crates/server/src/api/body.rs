@@ -75,7 +75,7 @@ fn is_json(given: &HeaderValue) -> bool {
     utf8 && (subtype == "json" || (subtype.len() > 5 && subtype.ends_with("+json")))
 }
 
-async fn read(request: Request, max: usize) -> Result<Bytes, Refused> {
+pub(super) async fn read(request: Request, max: usize) -> Result<Bytes, Refused> {
     let announced = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -104,15 +104,15 @@ async fn collect(request: Request, max: usize) -> Result<Bytes, Refused> {
 }
 
 fn too_large(max: usize) -> Refused {
-    let mebibytes = max / (1024 * 1024);
-    Problem::new(
-        Code::BodyTooLarge,
-        format!("the body is larger than {mebibytes} MiB"),
-    )
-    .with_next(format!(
-        "send at most {mebibytes} MiB; keep large things elsewhere and link to them"
-    ))
-    .into()
+    let (whole, tenths) = (max >> 20, ((max & 0xF_FFFF) * 10) >> 20);
+    let size = if tenths == 0 {
+        format!("{whole} MiB")
+    } else {
+        format!("{whole}.{tenths} MiB")
+    };
+    let detail = format!("the body is larger than {size}");
+    let next = format!("send at most {size}; keep large things elsewhere and link to them");
+    Problem::new(Code::BodyTooLarge, detail).with_next(next).into()
 }
 
 #[cfg(test)]

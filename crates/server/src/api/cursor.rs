@@ -26,19 +26,37 @@ impl Listing {
     /// Where the page before ended.
     pub(crate) fn read(&self, cursor: Option<&str>) -> Result<Option<u64>, Refused> {
         let Some(cursor) = cursor else { return Ok(None) };
-        self.position(cursor).map(Some).ok_or_else(|| {
-            Refused::new(
-                Code::InvalidCursor,
-                "the cursor is not one of this list with these filters",
-            )
-        })
+        self.position(cursor).map(Some).ok_or_else(elsewhere)
     }
 
     /// The cursor of a page that ends here.
     pub(crate) fn write(&self, position: u64) -> String {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&position.to_be_bytes());
-        bytes[8..].copy_from_slice(&self.seal(position).to_be_bytes());
+        bytes[8..].copy_from_slice(&self.seal(&position.to_be_bytes()).to_be_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Where the page before ended, in a list that goes by ids.
+    pub(crate) fn read_id(&self, cursor: Option<&str>) -> Result<Option<[u8; 16]>, Refused> {
+        let Some(cursor) = cursor else { return Ok(None) };
+        let bytes: Option<[u8; 24]> = URL_SAFE_NO_PAD
+            .decode(cursor)
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok());
+        let split = bytes.and_then(|bytes| {
+            let (id, seal) = bytes.split_at(16);
+            let id: [u8; 16] = id.try_into().ok()?;
+            (self.seal(&id).to_be_bytes() == seal).then_some(id)
+        });
+        split.map(Some).ok_or_else(elsewhere)
+    }
+
+    /// The cursor of a page that ends with this id.
+    pub(crate) fn write_id(&self, id: &[u8; 16]) -> String {
+        let mut bytes = [0; 24];
+        bytes[..16].copy_from_slice(id);
+        bytes[16..].copy_from_slice(&self.seal(id).to_be_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -63,16 +81,21 @@ impl Listing {
         let bytes: [u8; 16] = URL_SAFE_NO_PAD.decode(cursor).ok()?.try_into().ok()?;
         let (position, seal) = bytes.split_at(8);
         let position = u64::from_be_bytes(position.try_into().ok()?);
-        (self.seal(position).to_be_bytes() == seal).then_some(position)
+        (self.seal(&position.to_be_bytes()).to_be_bytes() == seal).then_some(position)
     }
 
     /// FNV-1a over list, filters and position. No secret: a forged cursor is only another place of one's own list.
-    fn seal(&self, position: u64) -> u64 {
-        let bytes = self.seed.bytes().chain(position.to_be_bytes());
+    fn seal(&self, position: &[u8]) -> u64 {
+        let bytes = self.seed.bytes().chain(position.iter().copied());
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         })
     }
+}
+
+fn elsewhere() -> Refused {
+    let why = "the cursor is not one of this list with these filters";
+    Refused::new(Code::InvalidCursor, why)
 }
 
 #[cfg(test)]
@@ -91,6 +114,10 @@ mod tests {
         let cursor = here.write(77);
         assert_eq!(here.read(Some(&cursor)).unwrap(), Some(77));
         assert_eq!(here.read(None).unwrap(), None);
+        let of_id = here.write_id(&[7; 16]);
+        assert_eq!(here.read_id(Some(&of_id)).unwrap(), Some([7; 16]));
+        assert!(listing(1, "agents", "b").read_id(Some(&of_id)).is_err());
+        assert!(here.read_id(Some(&cursor)).is_err() && here.read(Some(&of_id)).is_err());
         for elsewhere in [
             listing(2, "agents", "a"),
             listing(1, "groups", "a"),

@@ -52,13 +52,17 @@ fn read(headers: &HeaderMap) -> Result<Option<String>, Refused> {
         return Err(Refused::parameter("`idempotency-key` is given twice"));
     }
     let Some(value) = first else { return Ok(None) };
-    let bytes = value.as_bytes();
-    if !(1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&bytes.len()) || !bytes.iter().all(u8::is_ascii_graphic) {
+    check(&String::from_utf8_lossy(value.as_bytes())).map(Some)
+}
+
+/// A key of the right form, whichever header it came in.
+pub(super) fn check(key: &str) -> Result<String, Refused> {
+    if !(1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Refused::parameter(format!(
             "`idempotency-key` has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters"
         )));
     }
-    Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
+    Ok(key.to_owned())
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ pub(crate) mod convert;
 mod cursor;
 mod document;
 mod executions;
+mod governed;
+mod grants;
 mod groups;
 mod health;
 mod idempotency;
@@ -20,8 +22,10 @@ mod policies;
 mod policy_sets;
 mod principal;
 mod problem;
+mod proxy;
 mod query;
 mod reference;
+mod reverse;
 mod shape;
 mod simulation;
 mod standing;
@@ -46,6 +50,8 @@ type Answer<T> = Result<Json<T>, Refused>;
 fn described() -> (Router<Doors>, OpenApi) {
     let (router, mut document) = OpenApiRouter::with_openapi(document::head())
         .merge(actions::router())
+        .merge(proxy::router())
+        .merge(reverse::router())
         .merge(executions::router())
         .merge(approvals::router())
         .merge(standing::router())
@@ -55,6 +61,7 @@ fn described() -> (Router<Doors>, OpenApi) {
         .merge(policy_sets::router())
         .merge(agents::router())
         .merge(applications::router())
+        .merge(grants::router())
         .merge(operators::router())
         .merge(groups::router())
         .merge(webhooks::router())

@@ -14,7 +14,7 @@ use super::problem::Refused;
 use crate::Doors;
 
 /// Another header for the same key, for clients that can't set `Authorization`.
-const API_KEY: &str = "x-api-key";
+pub(crate) const API_KEY: &str = "x-api-key";
 
 /// An operation of the authority table, as a type.
 pub(crate) trait Authority {

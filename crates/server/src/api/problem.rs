@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use signoff_api::{Code, PROBLEM_MEDIA_TYPE, Problem};
 use signoff_core::event::{ApprovalStatus, ExecutionState};
+use signoff_core::grant::Unfit;
 use signoff_core::{approval, execution};
 use signoff_engine::EngineError;
 use signoff_engine::view::ActorView;
@@ -58,6 +59,17 @@ impl Refused {
     /// Something that does not exist, or not for this caller.
     pub(crate) fn not_found(kind: &'static str, name: &str) -> Self {
         EngineError::not_found(kind, name).into()
+    }
+
+    /// The same from a body in which what stood at `pointer` is the body itself.
+    pub(crate) fn below(mut self, pointer: &str) -> Self {
+        for error in &mut self.problem.errors {
+            let rest = error.pointer.strip_prefix(pointer);
+            if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+                error.pointer = rest.to_owned();
+            }
+        }
+        self
     }
 
     /// The document itself.
@@ -137,6 +149,10 @@ impl From<EngineError> for Refused {
             EngineError::Forbidden(_) => Code::Forbidden,
             EngineError::AskersNeverDecide => Code::ApprovalLinkNotYours,
             EngineError::NotFound { .. } => Code::NotFound,
+            EngineError::Grant {
+                why: Unfit::NotHeld, ..
+            } => Code::GrantNotHeld,
+            EngineError::Grant { .. } => Code::GrantUnfit,
             EngineError::IdempotencyMismatch => Code::IdempotencyMismatch,
             EngineError::IdempotencyRunning => Code::IdempotencyRunning,
             EngineError::VersionConflict { .. } => Code::VersionConflict,
@@ -191,7 +207,9 @@ fn execution(refusal: execution::Refusal) -> Refused {
         R::NotFrom(ExecutionState::Lapsed) | R::Lapsed => Code::Lapsed,
         R::NotFrom(ExecutionState::Revoked) => Code::Revoked,
         R::Held => Code::Held,
-        R::NotFrom(_) | R::NotDue | R::NotConsumed | R::NotHeld => Code::NotReady,
+        R::Call => Code::MadeBySignoff,
+        R::NoCall => Code::NotACall,
+        R::NotFrom(_) | R::NotDue | R::NotConsumed | R::NotHeld | R::OtherRunner => Code::NotReady,
         R::NotAnEnd(_) => return Refused::invalid("/outcome", refusal.to_string()),
     };
     Refused::new(code, refusal.to_string())

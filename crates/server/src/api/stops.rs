@@ -39,7 +39,7 @@ pub(crate) async fn stop_list(
     }))
 }
 
-/// Stop an agent, or all of them
+/// Stop an agent, a grant, or everything
 ///
 /// From the answer on nothing that is covered is allowed, approved or taken, on any node, whatever policy says. What is
 /// pending is denied and permissions that nobody took are taken back, within two seconds; what agents have taken is in
@@ -78,7 +78,7 @@ pub(crate) async fn stop_create(
 /// Policy answers again, for new actions. What was on its way when it was stopped has come to its end and stays there.
 #[utoipa::path(
     post, path = "/v1/stops/{target}/lift", tag = "stops",
-    params(("target" = String, Path, description = "`workspace`, or an agent's name or `agt_…`"), IdempotencyParam),
+    params(("target" = String, Path, description = "`workspace`, an agent's name or `agt_…`, or `grant:` and a grant's name, or `grt_…`"), IdempotencyParam),
     request_body = StopLift,
     responses((status = 200, description = "The stop that was lifted", body = StopBody)),
     extensions(("x-signoff-operation" = json!(LiftStop::NAME)))

@@ -70,6 +70,7 @@ pub(crate) fn submit(given: wire::Submit) -> Result<Submit, Refused> {
         require_approval: given.require_approval.unwrap_or_default(),
         accepts: accepts(&given.accepts.unwrap_or_default()),
         http: http.map(Arc::new),
+        grant: None,
     };
     Ok(Submit {
         action,
@@ -262,6 +263,7 @@ pub(crate) fn submit_answer(submitted: &Submitted, url: impl Fn() -> String) -> 
         code: submitted.code.to_wire(),
         reason: submitted.reason.clone(),
         standing_approval_id: submitted.standing.map(|id| id.to_string()),
+        dropped_headers: submitted.dropped_headers.clone(),
         approval: None,
     }
 }

@@ -12,7 +12,7 @@ use signoff_engine::view::{ActorView, ApprovalView, InfoView, StageView, ToldVie
 use super::super::problem::Refused;
 use super::action::{object, requirement_of, stage_of};
 use super::standing;
-use super::{Faults, ToCore, ToWire, digest, seconds_left};
+use super::{Extent, Faults, Reader, ToCore, ToWire, digest, seconds_left};
 
 /// Longest piece of what an operator was looking at, in characters.
 const VIEW_CHARS_MAX: usize = 200;
@@ -105,11 +105,17 @@ pub(crate) fn statuses(given: Option<&str>) -> Result<Vec<ApprovalStatus>, Refus
         .map_err(|why| Refused::parameter(format!("`status`: {why}")))
 }
 
-/// An approval, with the link that only the engine can build.
-pub(crate) fn approval(view: &ApprovalView, url: String) -> Approval {
+/// An approval, as far as its reader may see it.
+pub(crate) fn approval(
+    reader: Reader<'_>,
+    view: &ApprovalView,
+    extent: Extent,
+) -> Result<Approval, Refused> {
     let (row, content, claims) = (&*view.row, &*view.content, &view.content.claims);
     let open = !row.status.is_terminal();
-    Approval {
+    let run = view.execution.as_ref().and_then(|execution| execution.call.as_deref());
+    let call = row.call.as_ref().map(|facts| reader.call(facts, run, content, extent));
+    Ok(Approval {
         id: row.id.to_string(),
         action_id: row.id.action().to_string(),
         execution_id: view.execution.as_ref().map(|execution| execution.id.to_string()),
@@ -135,7 +141,7 @@ pub(crate) fn approval(view: &ApprovalView, url: String) -> Approval {
         trace: claims.trace.to_wire(),
         edits: row.edits.iter().zip(&view.editors).map(edited).collect(),
         digest: row.digest.to_wire(),
-        url,
+        url: reader.engine.approval_url(row.id),
         policy: row.policy.to_wire(),
         conditions: content.conditions.to_wire(),
         requirement: requirement_of(&row.requirement, view.stages.to_wire()),
@@ -162,7 +168,8 @@ pub(crate) fn approval(view: &ApprovalView, url: String) -> Approval {
             .as_ref()
             .map(|execution| execution.run_by.to_wire()),
         told: view.told.to_wire(),
-    }
+        call: call.transpose()?,
+    })
 }
 
 fn edited((edit, by): (&Edit, &ActorView)) -> wire::Edited {

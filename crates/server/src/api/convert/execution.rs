@@ -8,7 +8,7 @@ use signoff_engine::view::{ExecutionView, ReportView};
 
 use super::super::problem::Refused;
 use super::action::object;
-use super::{Faults, ToCore, ToWire};
+use super::{Extent, Faults, Reader, ToCore, ToWire};
 
 /// How it went.
 pub(crate) fn report(given: wire::Report) -> Result<Report, Refused> {
@@ -33,29 +33,33 @@ pub(crate) fn settle(given: wire::Settle) -> Result<Settle, Refused> {
     })
 }
 
-impl ToWire for ExecutionView {
-    type Wire = wire::Execution;
-
-    fn to_wire(&self) -> wire::Execution {
-        let (row, content) = (&self.row, &*self.content);
-        wire::Execution {
-            id: row.id.to_string(),
-            action_id: row.id.action().to_string(),
-            approval_id: self.approval_id.map(|id| id.to_string()),
-            status: self.state.to_wire(),
-            action: row.action.clone(),
-            agent: self.agent.to_wire(),
-            inputs: object(content, &content.inputs),
-            context: object(content, &content.context),
-            digest: Hash32::to_wire(&row.digest),
-            created_at: row.created_at.to_wire(),
-            run_by: Some(row.run_by.to_wire()),
-            consumed_at: row.consumed_at.to_wire(),
-            ended_at: row.ended_at.to_wire(),
-            report: self.report.to_wire(),
-            held: self.held,
-        }
-    }
+/// An execution, as far as its reader may see it.
+pub(crate) fn execution(
+    reader: Reader<'_>,
+    view: &ExecutionView,
+    extent: Extent,
+) -> Result<wire::Execution, Refused> {
+    let (row, content) = (&view.row, &*view.content);
+    let run = row.call.as_deref();
+    let call = run.map(|run| reader.call(&run.facts, Some(run), content, extent));
+    Ok(wire::Execution {
+        id: row.id.to_string(),
+        action_id: row.id.action().to_string(),
+        approval_id: view.approval_id.map(|id| id.to_string()),
+        status: view.state.to_wire(),
+        action: row.action.clone(),
+        agent: view.agent.to_wire(),
+        inputs: object(content, &content.inputs),
+        context: object(content, &content.context),
+        digest: Hash32::to_wire(&row.digest),
+        created_at: row.created_at.to_wire(),
+        run_by: Some(row.run_by.to_wire()),
+        consumed_at: row.consumed_at.to_wire(),
+        ended_at: row.ended_at.to_wire(),
+        report: view.report.to_wire(),
+        held: view.held,
+        call: call.transpose()?,
+    })
 }
 
 impl ToWire for ReportView {

@@ -1,5 +1,7 @@
 //! What an approval reaches beyond its request: changes, standing approvals, approving for ever.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use signoff_api::approval::{self as wire, AlwaysPreview, AlwaysScope};
 use signoff_core::standing::{self, StandingTerms};
 use signoff_engine::request::{Always, Edit, Scope};
@@ -20,11 +22,24 @@ pub(super) fn scope(
         (None, None, None) => Scope::Once,
         (Some(edit), None, None) => {
             if edit == wire::Edit::default() {
-                faults.add("/edit", "give `inputs` or `context` as they should be");
+                faults.add("/edit", "give `inputs`, `context` or `body` as they should be");
             }
+            let body = match (edit.body, edit.body_base64) {
+                (Some(_), Some(_)) => {
+                    faults.add("/edit/body", "give one of `body` and `body_base64`");
+                    None
+                }
+                (Some(text), None) => Some(text.into_bytes()),
+                (None, Some(text)) => {
+                    let bytes = STANDARD.decode(text).map_err(|_| "it is no Base64 with padding");
+                    faults.keep("/edit/body_base64", bytes)
+                }
+                (None, None) => None,
+            };
             Scope::Edited(Edit {
                 inputs: edit.inputs,
                 context: edit.context,
+                body,
             })
         }
         (None, Some(terms), None) => {

@@ -21,16 +21,17 @@ impl ToWire for StopView {
     type Wire = wire::Stop;
 
     fn to_wire(&self) -> wire::Stop {
-        let (target, kind, agent) = match &self.target {
-            StopTargetView::Workspace => (WORKSPACE.to_owned(), wire::StopKind::Workspace, None),
-            StopTargetView::Agent(agent) => {
-                (agent.id.to_string(), wire::StopKind::Agent, Some(agent.to_wire()))
-            }
+        use wire::StopKind as K;
+        let (target, kind, agent, grant) = match &self.target {
+            StopTargetView::Workspace => (WORKSPACE.to_owned(), K::Workspace, None, None),
+            StopTargetView::Agent(agent) => (agent.id.to_string(), K::Agent, Some(agent.to_wire()), None),
+            StopTargetView::Grant(grant) => (grant.id.to_string(), K::Grant, None, Some(grant.to_wire())),
         };
         wire::Stop {
             target,
             kind,
             agent,
+            grant,
             stopped_at: self.at.to_wire(),
             stopped_by: self.by.to_wire(),
             reason: self.reason.clone(),

@@ -1,8 +1,8 @@
 //! Closed lists of words that wire and domain spell alike: a new one on either side fails to compile here.
 
-use signoff_api::{action, approval, common, execution, lint, operator, policy, simulation, webhook};
+use signoff_api::{action, approval, call, common, execution, grant, lint, operator, policy, simulation, webhook};
 use signoff_core::{
-    action as core_action, actor, approval as core_approval, condition, event, judge, lint as core_lint,
+    action as core_action, actor, approval as core_approval, condition, event, grant as core_grant, judge, lint as core_lint,
     policy as core_policy, requirement,
 };
 
@@ -74,6 +74,17 @@ to_wire! {
         Ready => Ready, Consumed => Consumed, Reported => Reported, Executing => Executing, Executed => Executed,
         Failed => Failed, Indeterminate => Indeterminate, Lapsed => Lapsed, Revoked => Revoked,
     }
+    event::CallFault => call::CallFault {
+        Forbidden => Forbidden, Unreachable => Unreachable, TimedOut => TimedOut, Broken => Broken,
+        Interrupted => Interrupted, Credential => Credential,
+    }
+    event::RevokedBecause => call::RevokedBecause {
+        Agent => Agent, Stopped => Stopped, Grant => Grant, Policy => Policy, Content => Content,
+    }
+    core_grant::OauthFlow => grant::OauthFlow {
+        ClientCredentials => ClientCredentials, RefreshToken => RefreshToken,
+    }
+    core_grant::OauthClientAuth => grant::OauthClientAuth { Basic => Basic, Body => Body }
     event::ReportOutcome => execution::Outcome {
         Success => Success, Failure => Failure, Partial => Partial, Blocked => Blocked,
     }
@@ -112,6 +123,14 @@ to_core! {
     execution::Outcome => event::ReportOutcome {
         Success => Success, Failure => Failure, Partial => Partial, Blocked => Blocked,
     }
+    execution::ExecutionStatus => event::ExecutionState {
+        Ready => Ready, Consumed => Consumed, Reported => Reported, Executing => Executing, Executed => Executed,
+        Failed => Failed, Indeterminate => Indeterminate, Lapsed => Lapsed, Revoked => Revoked,
+    }
+    grant::OauthFlow => core_grant::OauthFlow {
+        ClientCredentials => ClientCredentials, RefreshToken => RefreshToken,
+    }
+    grant::OauthClientAuth => core_grant::OauthClientAuth { Basic => Basic, Body => Body }
     execution::Settlement => event::ExecutionState { Executed => Executed, Failed => Failed, Ready => Ready }
     common::Until => signoff_engine::request::Until { Decided => Decided, Changed => Changed }
 }

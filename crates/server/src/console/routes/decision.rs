@@ -135,6 +135,7 @@ impl DecisionForm {
             "edit" => Ok(Scope::Edited(Edit {
                 inputs: Some(object("The inputs", &self.inputs)?),
                 context: Some(object("The context", &self.context)?),
+                body: None,
             })),
             "standing" => Ok(Scope::Standing(self.standing()?)),
             "always" if self.always == "policy" => Ok(Scope::Always(Always::Policy)),

@@ -151,6 +151,7 @@ async fn one_page(visitor: &Visitor, outlook: &StopOutlook, kept: Kept) -> Engin
     let title = match &outlook.target {
         StopTargetView::Workspace => "Stop everything".to_owned(),
         StopTargetView::Agent(agent) => format!("Stop {}", signoff_core::sentence::tame(&agent.name)),
+        StopTargetView::Grant(grant) => format!("Stop {}", signoff_core::sentence::tame(&grant.name)),
     };
     Ok(StopPage {
         shell: visitor.shell(&title, "stop").await?,

@@ -16,6 +16,7 @@ pub fn target(target: &StopTargetView) -> String {
     match target {
         StopTargetView::Workspace => EVERYTHING.to_owned(),
         StopTargetView::Agent(agent) => agent.id.to_string(),
+        StopTargetView::Grant(grant) => grant.id.to_string(),
     }
 }
 
@@ -30,6 +31,7 @@ pub fn agent(target: &StopTargetView) -> Option<Inert> {
     match target {
         StopTargetView::Workspace => None,
         StopTargetView::Agent(agent) => Some(Inert::all(&agent.name)),
+        StopTargetView::Grant(grant) => Some(Inert::all(&grant.name)),
     }
 }
 

@@ -1,0 +1,210 @@
+//! What a grant's rules hide of requests and answers: names of headers, and JSON pointers into bodies. A body keeps every
+//! other byte, so that what is shown is what is sent but for the gaps.
+
+use crate::grant::Redaction;
+
+/// What stands in place of what is hidden.
+pub const REDACTED: &str = "[redacted]";
+/// The same inside of JSON.
+const REDACTED_JSON: &[u8] = b"\"[redacted]\"";
+
+/// A body as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShownBody {
+    /// Nothing of it is hidden.
+    Whole,
+    /// With gaps.
+    Gaps(Vec<u8>),
+    /// None of it: it looks like JSON, and can't be read as such, so nobody can tell where the gaps belong.
+    Hidden,
+}
+
+impl Redaction {
+    /// Whether a header is hidden; names in any case.
+    pub fn hides_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
+    }
+
+    /// What may be shown of a body.
+    pub fn body(&self, body: &[u8]) -> ShownBody {
+        if self.json.is_empty() {
+            return ShownBody::Whole;
+        }
+        let Ok(serde::de::IgnoredAny) = serde_json::from_slice(body) else {
+            let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+            let looks_like_json = matches!(first, Some(b'{' | b'['));
+            return if looks_like_json {
+                ShownBody::Hidden
+            } else {
+                ShownBody::Whole
+            };
+        };
+        let rules: Vec<Vec<String>> = self.json.iter().map(|pointer| parts(pointer)).collect();
+        let mut scan = Scan {
+            body,
+            at: 0,
+            gaps: Vec::new(),
+        };
+        scan.value(&rules.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        if scan.gaps.is_empty() {
+            return ShownBody::Whole;
+        }
+        let (mut shown, mut copied) = (Vec::with_capacity(body.len()), 0);
+        for (start, end) in scan.gaps {
+            shown.extend_from_slice(&body[copied..start]);
+            shown.extend_from_slice(REDACTED_JSON);
+            copied = end;
+        }
+        shown.extend_from_slice(&body[copied..]);
+        ShownBody::Gaps(shown)
+    }
+}
+
+/// The parts of a pointer (RFC 6901).
+fn parts(pointer: &str) -> Vec<String> {
+    let parts = pointer.split('/').skip(1);
+    parts
+        .map(|part| part.replace("~1", "/").replace("~0", "~"))
+        .collect()
+}
+
+/// Goes through JSON that is known to be well formed, and not too deep to go through.
+struct Scan<'a> {
+    body: &'a [u8],
+    at: usize,
+    /// Where hidden values start and end, in order.
+    gaps: Vec<(usize, usize)>,
+}
+
+impl Scan<'_> {
+    /// The next byte that means something.
+    fn peek(&mut self) -> u8 {
+        while self.body.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            self.at += 1;
+        }
+        self.body.get(self.at).copied().unwrap_or_default()
+    }
+
+    /// One value, with what is left of the rules at this place.
+    fn value(&mut self, rules: &[&[String]]) {
+        let first = self.peek();
+        let start = self.at;
+        match first {
+            b'{' => self.members(rules, true),
+            b'[' => self.members(rules, false),
+            b'"' => drop(self.text()),
+            _ => {
+                let is_end = |byte: &u8| byte.is_ascii_whitespace() || b",]}".contains(byte);
+                let rest = self.body.get(self.at..).unwrap_or_default().iter();
+                self.at += rest.take_while(|byte| !is_end(byte)).count();
+            }
+        }
+        if rules.iter().any(|rule| rule.is_empty()) {
+            // Gaps inside of it go with it.
+            self.gaps.retain(|(inner, _)| *inner < start);
+            self.gaps.push((start, self.at));
+        }
+    }
+
+    fn members(&mut self, rules: &[&[String]], named: bool) {
+        self.at += 1;
+        let mut index = 0_usize;
+        // Well-formed JSON always closes; its end would stop this in any case.
+        while !matches!(self.peek(), b'}' | b']' | 0) {
+            if matches!(self.peek(), b',') {
+                self.at += 1;
+                continue;
+            }
+            let name = if named {
+                let name = self.text();
+                self.peek();
+                self.at += 1;
+                name
+            } else {
+                index.to_string()
+            };
+            index += 1;
+            let inner: Vec<&[String]> = rules
+                .iter()
+                .filter_map(|rule| rule.split_first())
+                .filter(|(part, _)| **part == "*" || **part == name)
+                .map(|(_, rest)| rest)
+                .collect();
+            self.value(&inner);
+        }
+        self.at += 1;
+    }
+
+    /// A text, unescaped, so that a name can't hide behind escapes.
+    fn text(&mut self) -> String {
+        let start = self.at;
+        self.at += 1;
+        while let Some(byte) = self.body.get(self.at) {
+            match byte {
+                b'\\' => self.at += 2,
+                b'"' => break,
+                _ => self.at += 1,
+            }
+        }
+        self.at += 1;
+        let raw = self.body.get(start..self.at).unwrap_or_default();
+        serde_json::from_slice(raw).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(rules: &[&str], body: &str) -> ShownBody {
+        let redaction = Redaction {
+            headers: Vec::new(),
+            json: rules.iter().map(|rule| (*rule).to_owned()).collect(),
+        };
+        redaction.body(body.as_bytes())
+    }
+
+    fn gaps(rules: &[&str], body: &str) -> String {
+        match shown(rules, body) {
+            ShownBody::Gaps(bytes) => String::from_utf8(bytes).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_a_pointer_names_is_hidden_and_every_other_byte_stays() {
+        for (rules, body, expected) in [
+            (&["/a"][..], r#"{ "b":9007199254740993, "a" : {"x":[1]} }"#, r#"{ "b":9007199254740993, "a" : "[redacted]" }"#),
+            (&["/a/b"], r#"{"a":{"b":-1.50e3,"c":2}}"#, r#"{"a":{"b":"[redacted]","c":2}}"#),
+            (&["/l/1"], r#"{"l":[1,"}",3]}"#, r#"{"l":[1,"[redacted]",3]}"#),
+            (&["/l/*/k"], r#"{"l":[{"k":1},{"k":[2]},3]}"#, r#"{"l":[{"k":"[redacted]"},{"k":"[redacted]"},3]}"#),
+            (&["/*/n"], r#"{"x":{"n":1},"y":{"n":"\""}}"#, r#"{"x":{"n":"[redacted]"},"y":{"n":"[redacted]"}}"#),
+            (&["/a", "/a/b"], r#"{"a":{"b":1}}"#, r#"{"a":"[redacted]"}"#),
+            (&["/a~1b/~0"], r#"{"a/b":{"~":1}}"#, r#"{"a/b":{"~":"[redacted]"}}"#),
+        ] {
+            assert_eq!(gaps(rules, body), expected, "{rules:?}");
+        }
+    }
+
+    /// Two members of one name are both hidden, and a name written with escapes is the same name.
+    #[test]
+    fn a_body_can_not_hide_what_is_hidden() {
+        assert_eq!(gaps(&["/a"], r#"{"a":1,"a":2}"#), r#"{"a":"[redacted]","a":"[redacted]"}"#);
+        assert_eq!(gaps(&["/pin"], r#"{"\u0070in":1}"#), r#"{"\u0070in":"[redacted]"}"#);
+        for cut in [r#"{"pin":12"#, "[1,", " {\"a\":1}{\"pin\":2}"] {
+            assert_eq!(shown(&["/pin"], cut), ShownBody::Hidden, "{cut}");
+        }
+        let deep = "[".repeat(5_000) + &"]".repeat(5_000);
+        assert_eq!(shown(&["/pin"], &deep), ShownBody::Hidden);
+    }
+
+    #[test]
+    fn what_no_rule_is_about_is_shown() {
+        assert_eq!(shown(&["/a"], r#"{"b":1}"#), ShownBody::Whole);
+        assert_eq!(shown(&["/a"], "a=1&b=2"), ShownBody::Whole);
+        assert_eq!(shown(&["/a"], ""), ShownBody::Whole);
+        assert_eq!(shown(&[], "{"), ShownBody::Whole);
+        let redaction = Redaction { headers: vec!["x-pin".into()], json: Vec::new() };
+        assert!(redaction.hides_header("X-Pin") && !redaction.hides_header("x-pine"));
+    }
+}
