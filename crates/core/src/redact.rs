@@ -22,7 +22,9 @@ pub enum ShownBody {
 impl Redaction {
     /// Whether a header is hidden; names in any case.
     pub fn hides_header(&self, name: &str) -> bool {
-        self.headers.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
+        self.headers
+            .iter()
+            .any(|hidden| hidden.eq_ignore_ascii_case(name))
     }
 
     /// What may be shown of a body.
@@ -174,13 +176,33 @@ mod tests {
     #[test]
     fn what_a_pointer_names_is_hidden_and_every_other_byte_stays() {
         for (rules, body, expected) in [
-            (&["/a"][..], r#"{ "b":9007199254740993, "a" : {"x":[1]} }"#, r#"{ "b":9007199254740993, "a" : "[redacted]" }"#),
-            (&["/a/b"], r#"{"a":{"b":-1.50e3,"c":2}}"#, r#"{"a":{"b":"[redacted]","c":2}}"#),
+            (
+                &["/a"][..],
+                r#"{ "b":9007199254740993, "a" : {"x":[1]} }"#,
+                r#"{ "b":9007199254740993, "a" : "[redacted]" }"#,
+            ),
+            (
+                &["/a/b"],
+                r#"{"a":{"b":-1.50e3,"c":2}}"#,
+                r#"{"a":{"b":"[redacted]","c":2}}"#,
+            ),
             (&["/l/1"], r#"{"l":[1,"}",3]}"#, r#"{"l":[1,"[redacted]",3]}"#),
-            (&["/l/*/k"], r#"{"l":[{"k":1},{"k":[2]},3]}"#, r#"{"l":[{"k":"[redacted]"},{"k":"[redacted]"},3]}"#),
-            (&["/*/n"], r#"{"x":{"n":1},"y":{"n":"\""}}"#, r#"{"x":{"n":"[redacted]"},"y":{"n":"[redacted]"}}"#),
+            (
+                &["/l/*/k"],
+                r#"{"l":[{"k":1},{"k":[2]},3]}"#,
+                r#"{"l":[{"k":"[redacted]"},{"k":"[redacted]"},3]}"#,
+            ),
+            (
+                &["/*/n"],
+                r#"{"x":{"n":1},"y":{"n":"\""}}"#,
+                r#"{"x":{"n":"[redacted]"},"y":{"n":"[redacted]"}}"#,
+            ),
             (&["/a", "/a/b"], r#"{"a":{"b":1}}"#, r#"{"a":"[redacted]"}"#),
-            (&["/a~1b/~0"], r#"{"a/b":{"~":1}}"#, r#"{"a/b":{"~":"[redacted]"}}"#),
+            (
+                &["/a~1b/~0"],
+                r#"{"a/b":{"~":1}}"#,
+                r#"{"a/b":{"~":"[redacted]"}}"#,
+            ),
         ] {
             assert_eq!(gaps(rules, body), expected, "{rules:?}");
         }
@@ -189,8 +211,14 @@ mod tests {
     /// Two members of one name are both hidden, and a name written with escapes is the same name.
     #[test]
     fn a_body_can_not_hide_what_is_hidden() {
-        assert_eq!(gaps(&["/a"], r#"{"a":1,"a":2}"#), r#"{"a":"[redacted]","a":"[redacted]"}"#);
-        assert_eq!(gaps(&["/pin"], r#"{"\u0070in":1}"#), r#"{"\u0070in":"[redacted]"}"#);
+        assert_eq!(
+            gaps(&["/a"], r#"{"a":1,"a":2}"#),
+            r#"{"a":"[redacted]","a":"[redacted]"}"#
+        );
+        assert_eq!(
+            gaps(&["/pin"], r#"{"\u0070in":1}"#),
+            r#"{"\u0070in":"[redacted]"}"#
+        );
         for cut in [r#"{"pin":12"#, "[1,", " {\"a\":1}{\"pin\":2}"] {
             assert_eq!(shown(&["/pin"], cut), ShownBody::Hidden, "{cut}");
         }
@@ -204,7 +232,10 @@ mod tests {
         assert_eq!(shown(&["/a"], "a=1&b=2"), ShownBody::Whole);
         assert_eq!(shown(&["/a"], ""), ShownBody::Whole);
         assert_eq!(shown(&[], "{"), ShownBody::Whole);
-        let redaction = Redaction { headers: vec!["x-pin".into()], json: Vec::new() };
+        let redaction = Redaction {
+            headers: vec!["x-pin".into()],
+            json: Vec::new(),
+        };
         assert!(redaction.hides_header("X-Pin") && !redaction.hides_header("x-pine"));
     }
 }
