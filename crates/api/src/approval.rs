@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::call::CallView;
 use crate::action::{Accepts, ConditionReport, PolicyRef, Trace, VerdictCode};
+use crate::call::CallView;
 use crate::common::{Actor, ActorKind, Decimal, NamedRef, Priority, Risk};
 use crate::policy::Claimed;
 

@@ -33,7 +33,8 @@ impl Engine {
         self.permit(caller, Operation::SeeWorkspace)?;
         let limit = check_limit(limit)?;
         if !matches!(state, S::Ready | S::Consumed | S::Executing | S::Indeterminate) {
-            let why = "only what has not come to its end is listed: ready, consumed, executing, indeterminate";
+            let why =
+                "only what has not come to its end is listed: ready, consumed, executing, indeterminate";
             return Err(EngineError::invalid("/state", why));
         }
         let query = ExecutionQuery {
@@ -70,10 +71,7 @@ impl Engine {
             id,
             name: snapshot.grant_name(id),
         };
-        let asks = matches!(
-            caller.principal,
-            Principal::Agent(_) | Principal::Application(_)
-        );
+        let asks = matches!(caller.principal, Principal::Agent(_) | Principal::Application(_));
         // Rules outlive their grant: what was hidden does not come out when it is taken away.
         let row = snapshot.rows.grants.get(&id).filter(|_| !asks);
         let rules = row.map(|row| row.grant.redact.clone());

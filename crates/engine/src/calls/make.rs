@@ -289,11 +289,7 @@ fn failed(error: &EgressError, is_safe: bool) -> Ended {
 }
 
 /// Reads an answer to its end, or as far as anybody wants it: what is kept, and whether that is not all.
-async fn collect(
-    mut body: AnswerBody,
-    head: (ExecutionId, Head),
-    tap: Option<Tap>,
-) -> (Bytes, bool) {
+async fn collect(mut body: AnswerBody, head: (ExecutionId, Head), tap: Option<Tap>) -> (Bytes, bool) {
     let mut out = None;
     if let Some(tap) = tap
         && tap.head.send(head).is_ok()

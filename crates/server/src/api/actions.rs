@@ -63,7 +63,11 @@ pub(crate) async fn action_submit(
         let mut now = engine.action(&caller.caller, id).await?;
         now.submitted.dropped_headers = submitted.dropped_headers;
         let caller = &caller.caller;
-        let approval = Some(convert::approval(Reader { engine, caller }, &view, Extent::Whole)?);
+        let approval = Some(convert::approval(
+            Reader { engine, caller },
+            &view,
+            Extent::Whole,
+        )?);
         return Ok(Json(SubmitAnswer {
             approval,
             ..convert::submit_answer(&now.submitted, url)

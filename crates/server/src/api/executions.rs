@@ -62,7 +62,9 @@ pub(crate) async fn execution_list(
 ) -> Answer<Page<Execution>> {
     let state = query.state.unwrap_or(ExecutionStatus::Indeterminate);
     let listing = Listing::new(caller.caller.workspace, "executions", &state);
-    let beyond = listing.read_id(query.cursor.as_deref())?.map(|id| ExecutionId(RawId(id)));
+    let beyond = listing
+        .read_id(query.cursor.as_deref())?
+        .map(|id| ExecutionId(RawId(id)));
     let limit = limit(query.limit)?;
     let engine = doors.engine();
     let (views, next) = engine
@@ -108,10 +110,7 @@ pub(crate) async fn execution_consume(
     key: IdempotencyKey,
     OptionalBody(Nothing {}): OptionalBody<Nothing>,
 ) -> Answer<Execution> {
-    let execution = doors
-        .engine()
-        .consume(&caller.caller, id, key.get())
-        .await?;
+    let execution = doors.engine().consume(&caller.caller, id, key.get()).await?;
     whole(&doors, &caller.caller, &execution)
 }
 
@@ -182,10 +181,7 @@ pub(crate) async fn execution_release(
     key: IdempotencyKey,
     OptionalBody(Nothing {}): OptionalBody<Nothing>,
 ) -> Answer<Execution> {
-    let execution = doors
-        .engine()
-        .release(&caller.caller, id, key.get())
-        .await?;
+    let execution = doors.engine().release(&caller.caller, id, key.get()).await?;
     whole(&doors, &caller.caller, &execution)
 }
 

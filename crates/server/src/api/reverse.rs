@@ -192,7 +192,9 @@ impl Said {
 /// A header that stands there once, as text.
 fn one(headers: &HeaderMap, name: &HeaderName) -> Result<String, Refused> {
     let mut values = headers.get_all(name).iter();
-    let text = values.next().and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    let text = values
+        .next()
+        .and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
     match (text, values.next()) {
         (Some(text), None) => Ok(text.trim().to_owned()),
         (None, _) => Err(Refused::parameter(format!("`{name}` is no UTF-8 text"))),
@@ -226,7 +228,9 @@ fn passed_on(headers: &HeaderMap) -> Result<BTreeMap<String, String>, Refused> {
         let mut values = Vec::new();
         for value in headers.get_all(name) {
             let text = value.to_str().map_err(|_| {
-                Refused::parameter(format!("`{name}` is not printable ASCII, which is all that is sent on"))
+                Refused::parameter(format!(
+                    "`{name}` is not printable ASCII, which is all that is sent on"
+                ))
             })?;
             values.push(text);
         }
@@ -237,14 +241,23 @@ fn passed_on(headers: &HeaderMap) -> Result<BTreeMap<String, String>, Refused> {
 }
 
 /// The answer of a call that is under way.
-fn streamed(id: ExecutionId, head: &Head, pieces: mpsc::Receiver<Result<axum::body::Bytes, BrokenOff>>) -> Response {
+fn streamed(
+    id: ExecutionId,
+    head: &Head,
+    pieces: mpsc::Receiver<Result<axum::body::Bytes, BrokenOff>>,
+) -> Response {
     let body = Body::from_stream(ReceiverStream::new(pieces));
     handed_on(id, head.status, &head.headers, body)
 }
 
 /// The answer of a call that is over, from what was kept of it.
 fn kept(id: ExecutionId, answer: &Answer) -> Response {
-    let mut response = handed_on(id, answer.status, &answer.headers, Body::from(answer.body.clone()));
+    let mut response = handed_on(
+        id,
+        answer.status,
+        &answer.headers,
+        Body::from(answer.body.clone()),
+    );
     if answer.truncated {
         // Broken off here, clients would repeat it.
         let headers = response.headers_mut();
@@ -319,7 +332,10 @@ fn refusal(result: &CallResult) -> Refused {
             let because = because.map(|because| format!(": {because}")).unwrap_or_default();
             Refused::new(Code::Revoked, format!("the permission was taken back{because}"))
         }
-        _ => Refused::new(Code::ResultGone, "the call ran; what came back is not known or was erased"),
+        _ => Refused::new(
+            Code::ResultGone,
+            "the call ran; what came back is not known or was erased",
+        ),
     }
 }
 
@@ -372,12 +388,19 @@ mod tests {
         ]);
         let passed = passed_on(&given).unwrap();
         let expected = [("accept", "a, b"), ("cookie", "c=1; d=2")];
-        assert_eq!(passed, expected.map(|(name, value)| (name.into(), value.into())).into());
+        assert_eq!(
+            passed,
+            expected.map(|(name, value)| (name.into(), value.into())).into()
+        );
     }
 
     #[test]
     fn what_is_said_to_us_is_as_strict_as_a_body() {
-        let said = Said::read(&headers(&[("signoff-wait", "0"), ("signoff-context", "{\"a\":1}")])).unwrap();
+        let said = Said::read(&headers(&[
+            ("signoff-wait", "0"),
+            ("signoff-context", "{\"a\":1}"),
+        ]))
+        .unwrap();
         assert_eq!((said.wait, said.context.unwrap().len()), (Duration::ZERO, 1));
         assert_eq!(Said::read(&headers(&[])).unwrap().wait.as_secs(), WAIT_SECONDS);
         for wrong in [

@@ -106,15 +106,17 @@ pub(crate) fn statuses(given: Option<&str>) -> Result<Vec<ApprovalStatus>, Refus
 }
 
 /// An approval, as far as its reader may see it.
-pub(crate) fn approval(
-    reader: Reader<'_>,
-    view: &ApprovalView,
-    extent: Extent,
-) -> Result<Approval, Refused> {
+pub(crate) fn approval(reader: Reader<'_>, view: &ApprovalView, extent: Extent) -> Result<Approval, Refused> {
     let (row, content, claims) = (&*view.row, &*view.content, &view.content.claims);
     let open = !row.status.is_terminal();
-    let run = view.execution.as_ref().and_then(|execution| execution.call.as_deref());
-    let call = row.call.as_ref().map(|facts| reader.call(facts, run, content, extent));
+    let run = view
+        .execution
+        .as_ref()
+        .and_then(|execution| execution.call.as_deref());
+    let call = row
+        .call
+        .as_ref()
+        .map(|facts| reader.call(facts, run, content, extent));
     Ok(Approval {
         id: row.id.to_string(),
         action_id: row.id.action().to_string(),

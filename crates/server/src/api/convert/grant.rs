@@ -29,9 +29,7 @@ pub(crate) fn grant_create(given: wire::GrantCreate) -> Result<(Grant, SecretStr
     let timeout = given
         .timeout
         .and_then(|timeout| span(&mut faults, "/timeout", timeout));
-    let idempotent = given
-        .idempotent
-        .and_then(|given| idempotent(&mut faults, given));
+    let idempotent = given.idempotent.and_then(|given| idempotent(&mut faults, given));
     faults.done(Code::InvalidRequest)?;
     let (Some(credential), Some(value)) = (credential, value) else {
         return Err(Refused::invalid("/value", "`value` is missing"));
@@ -66,9 +64,7 @@ pub(crate) fn grant_update(given: wire::GrantUpdate, present: &GrantView) -> Res
     let timeout = given
         .timeout
         .and_then(|timeout| span(&mut faults, "/timeout", timeout));
-    let idempotent = given
-        .idempotent
-        .and_then(|given| idempotent(&mut faults, given));
+    let idempotent = given.idempotent.and_then(|given| idempotent(&mut faults, given));
     faults.done(Code::InvalidRequest)?;
     Ok(UpdateGrant {
         name: given.name,
@@ -106,7 +102,8 @@ fn value(
     match (value, client_secret) {
         (value, None) => value.map(|value| SecretString::from(value.expose())),
         (_, Some(_)) if !refreshes => {
-            let why = "only a refresh token has a client's secret beside it; elsewhere the secret is the `value`";
+            let why =
+                "only a refresh token has a client's secret beside it; elsewhere the secret is the `value`";
             faults.add("/client_secret", why);
             None
         }
@@ -164,7 +161,10 @@ fn credential(faults: &mut Faults, given: wire::Credential) -> Option<Credential
             username: need(given.username, "username")?,
         },
         T::Oauth2 => {
-            let (token_url, client_id) = (need(given.token_url, "token_url"), need(given.client_id, "client_id"));
+            let (token_url, client_id) = (
+                need(given.token_url, "token_url"),
+                need(given.client_id, "client_id"),
+            );
             let flow = need(given.flow.map(|flow| flow.to_string()), "flow").and(given.flow);
             CredentialKind::Oauth2 {
                 token_url: token_url?,
@@ -178,7 +178,10 @@ fn credential(faults: &mut Faults, given: wire::Credential) -> Option<Credential
 }
 
 /// What a provider promises; in a change, no header takes the promise away.
-#[expect(clippy::option_option, reason = "absent, taken away, and given are three things")]
+#[expect(
+    clippy::option_option,
+    reason = "absent, taken away, and given are three things"
+)]
 fn idempotent(faults: &mut Faults, given: wire::IdempotentProvider) -> Option<Option<IdempotentProvider>> {
     if given.header.is_empty() {
         return Some(None);
@@ -266,10 +269,13 @@ impl ToWire for GrantView {
             agents: grant.agents.clone(),
             labels: grant.labels.clone(),
             timeout: grant.timeout.map(duration),
-            idempotent: grant.idempotent.as_ref().map(|provider| wire::IdempotentProvider {
-                header: provider.header.clone(),
-                window: Some(duration(provider.window)),
-            }),
+            idempotent: grant
+                .idempotent
+                .as_ref()
+                .map(|provider| wire::IdempotentProvider {
+                    header: provider.header.clone(),
+                    window: Some(duration(provider.window)),
+                }),
             redact: wire::Redact {
                 headers: list(&grant.redact.headers),
                 json: list(&grant.redact.json),

@@ -1,9 +1,11 @@
 //! Closed lists of words that wire and domain spell alike: a new one on either side fails to compile here.
 
-use signoff_api::{action, approval, call, common, execution, grant, lint, operator, policy, simulation, webhook};
+use signoff_api::{
+    action, approval, call, common, execution, grant, lint, operator, policy, simulation, webhook,
+};
 use signoff_core::{
-    action as core_action, actor, approval as core_approval, condition, event, grant as core_grant, judge, lint as core_lint,
-    policy as core_policy, requirement,
+    action as core_action, actor, approval as core_approval, condition, event, grant as core_grant, judge,
+    lint as core_lint, policy as core_policy, requirement,
 };
 
 use super::{ToCore, ToWire};
