@@ -8,6 +8,7 @@
 mod actions;
 mod approvals;
 mod audit;
+mod calls;
 mod error;
 mod policies;
 mod principals;

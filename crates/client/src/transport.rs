@@ -16,6 +16,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What a held answer may take beyond the time it was held.
 const WAIT_MARGIN: Duration = Duration::from_secs(15);
+/// The longest time that a grant gives a call.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// Largest error body that is read.
 const ERROR_BYTES_MAX: usize = 65_536;
 
@@ -177,6 +179,13 @@ impl Call<'_> {
         if let Some(seconds) = wait_seconds {
             self.request = self.request.timeout(Duration::from_secs(seconds) + WAIT_MARGIN);
         }
+        self
+    }
+
+    /// Gives a call the time that its grant may give it, beside what it is held for.
+    pub(crate) fn called(mut self, wait_seconds: Option<u64>) -> Self {
+        let held = Duration::from_secs(wait_seconds.unwrap_or_default());
+        self.request = self.request.timeout(held + CALL_TIMEOUT + WAIT_MARGIN);
         self
     }
 

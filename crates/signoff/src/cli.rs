@@ -14,9 +14,11 @@ use crate::commands::{
     executions::ExecutionsCommand,
     failover::FailoverCommand,
     gate::GateArgs,
+    grants::GrantsCommand,
     migrate_store::MigrateStoreArgs,
     operators::OperatorsCommand,
     policy::PolicyCommand,
+    proxy::CallArgs,
     restore::RestoreArgs,
     standing::StandingCommand,
     stop::{ResumeArgs, StopArgs},
@@ -84,13 +86,18 @@ pub(crate) enum Command {
     Gate(Box<GateArgs>),
     /// Ask what policy would say, without asking anyone
     Check(Box<CheckArgs>),
+    /// Have an HTTP request made with a credential that you never see
+    Call(Box<CallArgs>),
     /// See and decide what agents ask
     #[command(subcommand)]
     Approvals(ApprovalsCommand),
     /// What people approved for a while, without being asked each time
     #[command(subcommand)]
     Standing(StandingCommand),
-    /// Stop an agent, or all of them, at once
+    /// Credentials that agents use without holding them
+    #[command(subcommand)]
+    Grants(Box<GrantsCommand>),
+    /// Stop an agent, a grant, or everything, at once
     Stop(StopArgs),
     /// Lift a stop
     Resume(ResumeArgs),
@@ -113,7 +120,7 @@ pub(crate) enum Command {
     /// Signed messages to other systems when something is asked or decided
     #[command(subcommand)]
     Webhooks(WebhooksCommand),
-    /// What waits to be released after a restore or a failover
+    /// Calls that need a person, and what calls came to
     #[command(subcommand)]
     Executions(ExecutionsCommand),
     /// Say that the database was restored or failed over, where Signoff could not notice
@@ -141,9 +148,10 @@ impl Command {
     /// What this command's exit codes are about.
     pub(crate) const fn codes(&self) -> Codes {
         match self {
-            Self::Gate(_) | Self::Check(_) | Self::Approvals(ApprovalsCommand::Wait { .. }) => {
-                Codes::OfAnAction
-            }
+            Self::Gate(_)
+            | Self::Check(_)
+            | Self::Call(_)
+            | Self::Approvals(ApprovalsCommand::Wait { .. }) => Codes::OfAnAction,
             _ => Codes::OfTheRequest,
         }
     }

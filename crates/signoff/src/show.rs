@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use signoff_api::action::{ConditionReport, ConditionResult, PolicyRef, Verdict, VerdictCode, VerdictKind};
 use signoff_api::approval::{Approval, ApprovalStatus, LinkMode, Requirement, Stage, StageState, Voter};
+use signoff_api::call::CallView;
+use signoff_api::execution::Execution;
 use signoff_api::policy::{Explanation, Raise, Yields};
 
 use crate::inert::{line, lines};
@@ -32,6 +34,9 @@ pub(crate) fn approval(approval: &Approval) -> String {
         let by = edit.by.name.as_deref().unwrap_or(&edit.by.id);
         text.field("changed", &format!("by {by}, {}", time::ago(&edit.at)));
     }
+    if let Some(sent) = &approval.call {
+        call(sent, &mut text);
+    }
     text.object("inputs", &approval.inputs);
     text.object("context", &approval.context);
     claims(approval, &mut text);
@@ -44,6 +49,76 @@ pub(crate) fn approval(approval: &Approval) -> String {
     text.field("digest", &approval.digest);
     text.field("page", &approval.url);
     text.0
+}
+
+/// One execution, with its call.
+pub(crate) fn execution(execution: &Execution) -> String {
+    let mut text = Text::default();
+    text.field("status", execution.status.as_str());
+    text.field("action", &execution.action);
+    text.field("agent", &execution.agent.name);
+    if let Some(sent) = &execution.call {
+        call(sent, &mut text);
+    }
+    text.object("inputs", &execution.inputs);
+    text.object("context", &execution.context);
+    if let Some(report) = &execution.report {
+        let detail = report
+            .detail
+            .as_ref()
+            .map(|detail| format!(": “{detail}”"))
+            .unwrap_or_default();
+        text.field("reported", &format!("{}{detail}", report.outcome));
+    }
+    let approval = execution
+        .approval_id
+        .as_deref()
+        .unwrap_or("none: policy allowed it");
+    text.field("approval", approval);
+    text.field(
+        "since",
+        &format!("{} ({})", execution.created_at, time::ago(&execution.created_at)),
+    );
+    text.field("id", &execution.id);
+    text.field("digest", &execution.digest);
+    text.0
+}
+
+/// What is sent, and how it went.
+fn call(call: &CallView, text: &mut Text) {
+    text.field(
+        "call",
+        &format!("{} {}", call.method, call.url.as_deref().unwrap_or("(erased)")),
+    );
+    if let Some(grant) = &call.grant {
+        text.field("grant", &grant.name);
+    }
+    for (name, value) in &call.headers {
+        text.push(line(&format!("  {name}: {value}")));
+    }
+    match (&call.body, &call.body_base64) {
+        (Some(body), _) => text.push(format!("body\n  {}", lines(body).replace('\n', "\n  "))),
+        (None, Some(_)) => text.field("body", &format!("{} bytes that are no text", call.body_bytes)),
+        (None, None) => {}
+    }
+    if let Some(status) = call.status {
+        text.field("answered", &status.to_string());
+    }
+    if let Some(fault) = call.fault {
+        text.field("no answer", fault.as_str());
+    }
+    if let Some(because) = call.revoked {
+        text.field("revoked", because.as_str());
+    }
+    if let Some(settled) = &call.settled {
+        text.field(
+            "settled",
+            &format!("by {}, {}", settled.by.id, time::ago(&settled.at)),
+        );
+    }
+    if call.attempts > 1 {
+        text.field("begun", &format!("{} times", call.attempts));
+    }
 }
 
 fn claims(approval: &Approval, text: &mut Text) {

@@ -172,6 +172,8 @@ async fn try_it(world: &World, described: &Described, who: Who, owner: Who) -> R
             headers,
             text,
         }
+    } else if described.id == "proxy_through" {
+        through(world, who, &example).await
     } else {
         world
             .call(who, &described.method, &example.path, example.body.as_ref())
@@ -186,6 +188,20 @@ async fn try_it(world: &World, described: &Described, who: Who, owner: Who) -> R
             described.id,
             reply.text
         );
+    }
+    reply
+}
+
+/// An application names its agent in a header here, and the end of a call that is handed on is recorded after it.
+async fn through(world: &World, who: Who, example: &examples::Example) -> Reply {
+    let mut request = world.request(who, "POST", &example.path);
+    if who == Who::Application {
+        request = request.header("signoff-agent", "app-bot");
+    }
+    let reply = Reply::of(request.json(&example.body).send().await.unwrap()).await;
+    if let Some(id) = reply.headers.get("signoff-execution-id") {
+        let result = format!("/v1/executions/{}/result?wait=10", id.to_str().unwrap());
+        world.get(Who::Automation, &result).await.ok();
     }
     reply
 }
@@ -226,8 +242,15 @@ async fn walk(world: &World, described: &Described, cell: Cell, who: Who) {
         Cell::Own => {
             assert_allowed(described, who, &reply);
             // Another's does not exist. Only what names one thing can name another's.
-            let names_one = !["action_submit", "action_check", "approval_list", "policy_explain"]
-                .contains(&described.id.as_str());
+            let names_none = [
+                "action_submit",
+                "action_check",
+                "approval_list",
+                "policy_explain",
+                "proxy_call",
+                "proxy_through",
+            ];
+            let names_one = !names_none.contains(&described.id.as_str());
             if names_one {
                 let reply = try_it(world, described, who, another(who)).await;
                 assert_eq!(

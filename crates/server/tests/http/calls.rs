@@ -30,6 +30,8 @@ async fn calls_are_judged_by_method_url_grant_and_body() {
         {"name": "reads", "http": {"methods": ["GET", "HEAD"], "url": ["/v1/*", "https://api.stripe.com/v2/*"]}, "effect": "allow"}
     ]);
     put(&world, policies.clone()).await;
+    let origins = json!({"origins": ["https://api.stripe.com"]});
+    world.grant("stripe-live", origins).await;
     let read = world.get(Who::Viewer, "/v1/policies").await.ok().json();
     for (at, field) in [(0, "http"), (0, "grant"), (1, "http")] {
         assert_eq!(
@@ -77,24 +79,11 @@ async fn calls_are_judged_by_method_url_grant_and_body() {
     assert_eq!(explained["matches"][0]["conditions"][0]["saw"], 7000);
 }
 
-/// No call is stored or made yet, and none of it vanishes.
+/// What is no call is named with its place, and nothing is recorded.
 #[tokio::test]
-async fn a_submit_with_a_call_is_refused_and_so_is_what_is_no_call() {
+async fn what_is_no_call_is_refused() {
     let world = World::new().await;
     let before = world.head().await;
-    let fine = json!({"method": "GET", "url": "https://api.example.com/"});
-    let refused = world
-        .post(
-            Who::Agent,
-            "/v1/actions",
-            json!({"action": "allow.it", "http": fine}),
-        )
-        .await;
-    assert_eq!(
-        (refused.status.as_u16(), refused.code()),
-        (422, "invalid_request".into())
-    );
-    assert_eq!(refused.json()["errors"][0]["pointer"], "/http");
     for (call, pointer) in [
         (
             json!({"method": "GET", "url": "https://user:pw@api.example.com/"}),
@@ -106,8 +95,8 @@ async fn a_submit_with_a_call_is_refused_and_so_is_what_is_no_call() {
             "/http/method",
         ),
         (
-            json!({"method": "GET", "url": "https://a.example/", "headers": {"host": "b.example"}}),
-            "/http/headers/host",
+            json!({"method": "GET", "url": "https://a.example/", "headers": {"x-a": "b\nc"}}),
+            "/http/headers/x-a",
         ),
         (
             json!({"method": "GET", "url": "https://a.example/", "body": "x", "json": {}}),

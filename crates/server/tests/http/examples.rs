@@ -38,6 +38,7 @@ pub(crate) async fn of(world: &World, operation: &str, caller: Who, owner: Who) 
         "operator" | "token" => person(world, operation, caller, owner).await?,
         "standing" => standing(world, operation).await?,
         "stop" => stop(world, operation).await?,
+        "grant" | "proxy" => call(world, operation, caller).await?,
         "group" | "webhook" | "delivery" => group_or_webhook(world, operation).await?,
         _ => plain(operation)?,
     };
@@ -83,6 +84,21 @@ async fn action(world: &World, operation: &str, caller: Who, owner: Who) -> Opti
 }
 
 async fn execution(world: &World, operation: &str, owner: Who) -> Option<Example> {
+    if operation == "execution_list" {
+        return Some(Example::get("/v1/executions?state=ready"));
+    }
+    if operation == "execution_result" {
+        let grant = fresh("grant");
+        world.grant(&grant, json!({})).await;
+        let made = world
+            .post(owner, "/v1/proxy", proxied(world, &grant, owner))
+            .await
+            .ok();
+        return Some(Example::get(format!(
+            "/v1/executions/{}/result",
+            made.text_of("execution_id")
+        )));
+    }
     let id = text(&world.submit(owner, "allow.it").await, "execution_id");
     Some(match operation {
         "execution_view" => Example::get(format!("/v1/executions/{id}")),
@@ -91,13 +107,41 @@ async fn execution(world: &World, operation: &str, owner: Who) -> Option<Example
             format!("/v1/executions/{id}/report"),
             json!({"outcome": "partial"}),
         ),
-        // Nothing is indeterminate in this version: who may settle learns that it is not ready for it.
+        // It is not indeterminate: who may settle learns that it is not ready for it.
         "execution_settle" => Example::with(
             format!("/v1/executions/{id}/settle"),
             json!({"outcome": "executed"}),
         ),
         "execution_release" => Example::with(format!("/v1/executions/{id}/release"), json!({})),
         "execution_held" => Example::get("/v1/executions/held"),
+        _ => return None,
+    })
+}
+
+fn proxied(world: &World, grant: &str, caller: Who) -> Value {
+    let mut call = json!({"method": "GET", "url": world.upstream.url("/x"), "grant": grant});
+    if caller == Who::Application {
+        call["agent"] = json!("app-bot");
+    }
+    call
+}
+
+async fn call(world: &World, operation: &str, caller: Who) -> Option<Example> {
+    let name = fresh("grant");
+    let body = json!({
+        "name": name, "credential": {"type": "bearer"}, "value": "v", "origins": ["https://api.example.com"]
+    });
+    match operation {
+        "grant_list" => return Some(Example::get("/v1/grants")),
+        "grant_create" => return Some(Example::with("/v1/grants", body)),
+        _ => {}
+    }
+    world.grant(&name, json!({})).await;
+    Some(match operation {
+        "grant_view" | "grant_remove" => Example::get(format!("/v1/grants/{name}")),
+        "grant_update" => Example::with(format!("/v1/grants/{name}"), json!({"methods": ["GET"]})),
+        "proxy_call" => Example::with("/v1/proxy", proxied(world, &name, caller)),
+        "proxy_through" => Example::with(format!("/v1/p/{name}/some/path"), json!({"a": 1})),
         _ => return None,
     })
 }

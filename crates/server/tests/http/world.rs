@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::{Engine, EngineOptions};
 use signoff_server::Doors;
-use signoff_testkit::Place;
+use signoff_testkit::{EchoUpstream, Place};
 use tokio_util::sync::CancellationToken;
 
+/// A value that must be found nowhere.
+pub(crate) const CANARY: &str = "canary-7f3a9c51e0b24d68";
 const ADMIN_KEY: &str = "an-admin-key-for-tests-of-32-characters-or-more";
 
 /// Who calls.
@@ -38,6 +40,8 @@ pub(crate) struct World {
     other_agent: String,
     application: String,
     tokens: [String; 3],
+    /// Says what it was sent.
+    pub(crate) upstream: EchoUpstream,
     _place: Place,
 }
 
@@ -93,7 +97,11 @@ impl World {
         let options = EngineOptions {
             store: place.open_by_its_own_clock().await,
             master_key: SecretString::from("5a".repeat(32)),
-            egress: Egress::new(EgressConfig::default()).unwrap(),
+            egress: Egress::new(EgressConfig {
+                allow: vec!["127.0.0.1/32".parse().unwrap()],
+                ..EgressConfig::default()
+            })
+            .unwrap(),
             public_url: "http://signoff.test".into(),
             admin_key: Some(SecretString::from(ADMIN_KEY)),
             auto_approve: false,
@@ -119,6 +127,7 @@ impl World {
             other_agent: String::new(),
             application: String::new(),
             tokens: Default::default(),
+            upstream: EchoUpstream::start().await,
             _place: place,
         };
         world.populate().await;
@@ -206,6 +215,31 @@ impl World {
             body["agent"] = json!("app-bot");
         }
         self.post(who, "/v1/actions", body).await.ok().json()
+    }
+
+    /// A grant for the upstream, held by every agent unless `more` says otherwise.
+    pub(crate) async fn grant(&self, name: &str, more: Value) -> Value {
+        let mut grant = json!({
+            "name": name, "credential": {"type": "bearer"}, "value": CANARY, "origins": [self.upstream.url("")],
+            "agents": ["*"]
+        });
+        let more = more.as_object().unwrap().clone();
+        grant.as_object_mut().unwrap().extend(more);
+        self.admin("POST", "/v1/grants", grant).await.json()
+    }
+
+    /// Approves what waits, or denies it.
+    pub(crate) async fn decide(&self, approval: &str, approve: bool) {
+        let path = format!("/v1/approvals/{approval}");
+        let digest = self.get(Who::Member, &path).await.ok().text_of("digest");
+        let decision = if approve {
+            json!({"decision": "approve", "digest": digest})
+        } else {
+            json!({"decision": "deny", "reason": "not today"})
+        };
+        self.post(Who::Member, &format!("{path}/decide"), decision)
+            .await
+            .ok();
     }
 
     /// Where the log stands.

@@ -14,10 +14,12 @@ pub(crate) mod doctor;
 pub(crate) mod executions;
 pub(crate) mod failover;
 pub(crate) mod gate;
+pub(crate) mod grants;
 pub(crate) mod list;
 pub(crate) mod migrate_store;
 pub(crate) mod operators;
 pub(crate) mod policy;
+pub(crate) mod proxy;
 pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod server;
@@ -37,6 +39,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Gate(args) => gate::run(global, *args).await,
         Command::Check(args) => check::run(global, *args).await,
         Command::Approvals(command) => approvals::run(global, command).await,
+        Command::Grants(command) => grants::run(global, *command).await,
+        Command::Call(args) => proxy::run(global, *args).await,
         Command::Standing(command) => standing::run(global, command).await,
         Command::Stop(args) => stop::stop(global, args).await,
         Command::Resume(args) => stop::resume(global, args).await,

@@ -24,8 +24,11 @@ const WORKSPACE: &str = "workspace";
         can't be recalled: its executions are listed. Only an admin lifts a stop: `signoff resume`."
 )]
 pub(crate) struct StopArgs {
-    /// Name or id of the agent; none stops the whole workspace
+    /// Name or id of the agent; without one and without --grant the whole workspace is stopped
     agent: Option<String>,
+    /// Stop every call that is made with this grant
+    #[arg(long, value_name = "NAME", conflicts_with = "agent")]
+    grant: Option<String>,
     /// Why, for the log and the other operators; agents are not told
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -33,15 +36,18 @@ pub(crate) struct StopArgs {
     #[arg(long)]
     yes: bool,
     /// Stop nothing; list what is stopped
-    #[arg(long, conflicts_with_all = ["agent", "reason", "yes"])]
+    #[arg(long, conflicts_with_all = ["agent", "grant", "reason", "yes"])]
     list: bool,
 }
 
 /// What to let go on.
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
-    /// Name or id of the agent; none lifts the stop of the whole workspace
+    /// Name or id of the agent; without one and without --grant the stop of the whole workspace is lifted
     agent: Option<String>,
+    /// Lift the stop of this grant
+    #[arg(long, value_name = "NAME", conflicts_with = "agent")]
+    grant: Option<String>,
     /// Why, for the log
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -53,12 +59,12 @@ pub(crate) async fn stop(global: &Global, args: StopArgs) -> anyhow::Result<Exit
         list(global, client.stop_list().await?.items)?;
         return Ok(Exit::Ok);
     }
-    if args.agent.is_none() && !args.yes && !is_wanted()? {
+    if args.agent.is_none() && args.grant.is_none() && !args.yes && !is_wanted()? {
         output::talk("nothing was stopped");
         return Ok(Exit::Refused);
     }
     let create = StopCreate {
-        target: target(&client, args.agent).await?,
+        target: target(&client, args.agent, args.grant).await?,
         reason: args.reason,
     };
     let stopped = client.stop_create(&create, None).await?;
@@ -75,7 +81,7 @@ pub(crate) async fn stop(global: &Global, args: StopArgs) -> anyhow::Result<Exit
 
 pub(crate) async fn resume(global: &Global, args: ResumeArgs) -> anyhow::Result<Exit> {
     let client = connect(global, Side::Operator)?;
-    let target = target(&client, args.agent).await?;
+    let target = target(&client, args.agent, args.grant).await?;
     let lift = StopLift { reason: args.reason };
     let lifted = client.stop_lift(&target, &lift, None).await?;
     if global.json {
@@ -92,11 +98,12 @@ pub(crate) async fn resume(global: &Global, args: ResumeArgs) -> anyhow::Result<
 }
 
 /// The target on the wire. An agent that is called like the word for everything is meant by its id.
-async fn target(client: &Client, agent: Option<String>) -> anyhow::Result<String> {
-    Ok(match agent {
-        Some(agent) if agent == WORKSPACE => client.agent_view(&agent).await?.id,
-        Some(agent) => agent,
-        None => WORKSPACE.to_owned(),
+async fn target(client: &Client, agent: Option<String>, grant: Option<String>) -> anyhow::Result<String> {
+    Ok(match (agent, grant) {
+        (_, Some(grant)) => format!("grant:{grant}"),
+        (Some(agent), _) if agent == WORKSPACE => client.agent_view(&agent).await?.id,
+        (Some(agent), _) => agent,
+        (None, None) => WORKSPACE.to_owned(),
     })
 }
 
@@ -113,9 +120,10 @@ fn is_wanted() -> anyhow::Result<bool> {
 }
 
 fn name(stop: &Stop) -> String {
-    match (stop.kind, &stop.agent) {
+    match (stop.kind, stop.agent.as_ref().or(stop.grant.as_ref())) {
         (StopKind::Workspace, _) => "the whole workspace".to_owned(),
-        (_, Some(agent)) => inert::line(&agent.name),
+        (StopKind::Grant, Some(grant)) => format!("calls with the grant {}", inert::line(&grant.name)),
+        (StopKind::Agent, Some(agent)) => inert::line(&agent.name),
         (_, None) => inert::line(&stop.target),
     }
 }

@@ -90,6 +90,7 @@ impl Ask {
             context: object(self.context),
             claims: self.claims,
             conditions,
+            call: None,
             erased: false,
         };
         let raw = RawId([self.number; 16]);
@@ -132,6 +133,7 @@ impl Ask {
             votes: vec![],
             stages_done: vec![],
             info: vec![],
+            call: None,
             decided_at: None,
             decided_by: None,
             decided_seq: None,
@@ -196,6 +198,7 @@ pub(super) fn ended(
             reported_seq: None,
             released_at: None,
             counted: None,
+            call: None,
         });
     }
     view

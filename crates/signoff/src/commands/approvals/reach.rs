@@ -18,6 +18,9 @@ pub(crate) struct ReachArgs {
     /// Change the context first, k=v or k:=JSON; the rest stays
     #[arg(long, value_name = "K=V", num_args = 1.., value_parser = fields::check, conflicts_with_all = ["span", "always"])]
     context: Vec<String>,
+    /// Put another body in place of the call's first; `@FILE` for that of a file
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["span", "always"])]
+    body: Option<String>,
     /// Approve such requests of this agent for so long, without asking again; at most 30d
     #[arg(long = "for", value_name = "SPAN", conflicts_with = "always")]
     span: Option<Duration>,
@@ -33,12 +36,22 @@ pub(crate) struct ReachArgs {
     always: Option<AlwaysScope>,
 }
 
+/// Text, or that of a file.
+fn body(given: &str) -> anyhow::Result<String> {
+    match given.strip_prefix('@') {
+        Some(file) => fields::read(file),
+        None => Ok(given.to_owned()),
+    }
+}
+
 impl ReachArgs {
     /// The request as it should be.
     pub(crate) fn edit(&self, approval: &Approval) -> anyhow::Result<Option<Edit>> {
         let edit = Edit {
             inputs: changed(&self.inputs, &approval.inputs)?,
             context: changed(&self.context, &approval.context)?,
+            body: self.body.as_deref().map(body).transpose()?,
+            body_base64: None,
         };
         Ok((edit != Edit::default()).then_some(edit))
     }
