@@ -136,7 +136,7 @@ impl From<EngineError> for Refused {
             EngineError::Unauthorized | EngineError::WrongPassword => Code::Unauthorized,
             EngineError::Forbidden(_) => Code::Forbidden,
             EngineError::AskersNeverDecide => Code::ApprovalLinkNotYours,
-            EngineError::NotFound { .. } => Code::NotFound,
+            EngineError::NotFound { .. } | EngineError::Grant { .. } => Code::NotFound,
             EngineError::IdempotencyMismatch => Code::IdempotencyMismatch,
             EngineError::IdempotencyRunning => Code::IdempotencyRunning,
             EngineError::VersionConflict { .. } => Code::VersionConflict,
@@ -191,7 +191,13 @@ fn execution(refusal: execution::Refusal) -> Refused {
         R::NotFrom(ExecutionState::Lapsed) | R::Lapsed => Code::Lapsed,
         R::NotFrom(ExecutionState::Revoked) => Code::Revoked,
         R::Held => Code::Held,
-        R::NotFrom(_) | R::NotDue | R::NotConsumed | R::NotHeld => Code::NotReady,
+        R::NotFrom(_)
+        | R::NotDue
+        | R::NotConsumed
+        | R::NotHeld
+        | R::Call
+        | R::NoCall
+        | R::OtherRunner => Code::NotReady,
         R::NotAnEnd(_) => return Refused::invalid("/outcome", refusal.to_string()),
     };
     Refused::new(code, refusal.to_string())

@@ -70,6 +70,7 @@ pub(crate) fn submit(given: wire::Submit) -> Result<Submit, Refused> {
         require_approval: given.require_approval.unwrap_or_default(),
         accepts: accepts(&given.accepts.unwrap_or_default()),
         http: http.map(Arc::new),
+        grant: None,
     };
     Ok(Submit {
         action,

@@ -25,6 +25,7 @@ pub(super) fn scope(
             Scope::Edited(Edit {
                 inputs: edit.inputs,
                 context: edit.context,
+                body: None,
             })
         }
         (None, Some(terms), None) => {

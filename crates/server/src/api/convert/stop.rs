@@ -26,6 +26,7 @@ impl ToWire for StopView {
             StopTargetView::Agent(agent) => {
                 (agent.id.to_string(), wire::StopKind::Agent, Some(agent.to_wire()))
             }
+            StopTargetView::Grant(grant) => (grant.id.to_string(), wire::StopKind::Agent, None),
         };
         wire::Stop {
             target,

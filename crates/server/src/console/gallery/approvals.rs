@@ -28,7 +28,7 @@ fn all_permitted() -> May {
 }
 
 fn approval(view: &ApprovalView, may: &May, show: Show, step: Step) -> Approval {
-    let matter = shown::approval::matter(view, show);
+    let matter = shown::approval::matter(view, None, show);
     let seen = matter.seen().expect("renders");
     let entry = |sequence, what: &str, seconds| HistoryRow {
         sequence,
@@ -64,6 +64,8 @@ fn approval(view: &ApprovalView, may: &May, show: Show, step: Step) -> Approval 
         needs_words: view.row.requirement.require_decision_reason,
         step,
         kept: None,
+        run: None,
+        settle: None,
         next_href: None,
     }
 }

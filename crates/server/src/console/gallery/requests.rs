@@ -90,6 +90,7 @@ impl Ask {
             context: object(self.context),
             claims: self.claims,
             conditions,
+            call: None,
             erased: false,
         };
         let raw = RawId([self.number; 16]);
@@ -140,6 +141,7 @@ impl Ask {
             replaces: None,
             superseded_by: None,
             counted: None,
+            call: None,
         };
         ApprovalView {
             stages: vec![],
@@ -196,6 +198,7 @@ pub(super) fn ended(
             reported_seq: None,
             released_at: None,
             counted: None,
+            call: None,
         });
     }
     view
