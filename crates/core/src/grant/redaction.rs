@@ -7,7 +7,9 @@ use super::Redaction;
 impl Redaction {
     /// Whether a header is hidden, of a request or of an answer; its name in any case.
     pub fn hides_header(&self, name: &str) -> bool {
-        self.headers.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
+        self.headers
+            .iter()
+            .any(|hidden| hidden.eq_ignore_ascii_case(name))
     }
 
     /// Whether a member of a JSON body is hidden: `path` is its keys, and the numbers of its items from 0, from the outside

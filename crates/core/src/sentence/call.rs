@@ -45,9 +45,27 @@ mod tests {
                 None,
                 "POST to api.stripe.com with the grant stripe-live",
             ),
-            ("GET", "http://10.0.0.1:8080/x?y", None, None, "GET from http://10.0.0.1:8080"),
-            ("delete", "https://api.example.com:8443/", None, Some("12"), "DELETE at api.example.com:8443, estimated at $12.00"),
-            ("POST", "https://p\u{430}ypal.com/", None, None, "POST to xn--pypal-4ve.com"),
+            (
+                "GET",
+                "http://10.0.0.1:8080/x?y",
+                None,
+                None,
+                "GET from http://10.0.0.1:8080",
+            ),
+            (
+                "delete",
+                "https://api.example.com:8443/",
+                None,
+                Some("12"),
+                "DELETE at api.example.com:8443, estimated at $12.00",
+            ),
+            (
+                "POST",
+                "https://p\u{430}ypal.com/",
+                None,
+                None,
+                "POST to xn--pypal-4ve.com",
+            ),
         ] {
             let call = Call::new(GivenCall {
                 method: method.into(),

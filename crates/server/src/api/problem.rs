@@ -191,13 +191,9 @@ fn execution(refusal: execution::Refusal) -> Refused {
         R::NotFrom(ExecutionState::Lapsed) | R::Lapsed => Code::Lapsed,
         R::NotFrom(ExecutionState::Revoked) => Code::Revoked,
         R::Held => Code::Held,
-        R::NotFrom(_)
-        | R::NotDue
-        | R::NotConsumed
-        | R::NotHeld
-        | R::Call
-        | R::NoCall
-        | R::OtherRunner => Code::NotReady,
+        R::NotFrom(_) | R::NotDue | R::NotConsumed | R::NotHeld | R::Call | R::NoCall | R::OtherRunner => {
+            Code::NotReady
+        }
         R::NotAnEnd(_) => return Refused::invalid("/outcome", refusal.to_string()),
     };
     Refused::new(code, refusal.to_string())

@@ -167,14 +167,18 @@ fn read(media: Option<&str>, coding: Option<&str>, bytes: &[u8], rules: &Redacti
     let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
     let charset = parts.find_map(|part| {
         let (name, value) = part.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_ascii_lowercase())
+        name.trim()
+            .eq_ignore_ascii_case("charset")
+            .then(|| value.trim().trim_matches('"').to_ascii_lowercase())
     });
     let is_json = kind == "application/json" || kind.ends_with("+json") || kind == "text/json";
     // What is hidden is hidden in whatever can be read as JSON, whatever it calls itself.
     let looks_like_json = || matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['));
     if is_json || ((kind.is_empty() || !rules.json.is_empty()) && looks_like_json()) {
         return match (json_tree(bytes, rules, show), charset.as_deref()) {
-            (Ok(Some(tree)), None | Some("utf-8" | "utf8" | "us-ascii")) => ("JSON", Content::Tree(tree), None),
+            (Ok(Some(tree)), None | Some("utf-8" | "utf8" | "us-ascii")) => {
+                ("JSON", Content::Tree(tree), None)
+            }
             (Ok(None), _) => as_it_is(None),
             (_, _) if !rules.json.is_empty() => {
                 let why = "the grant hides parts of JSON, and this can’t be read as JSON without a doubt";
@@ -237,14 +241,20 @@ pub fn repeated<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
     for name in names {
         *counts.entry(name).or_insert(0_usize) += 1;
     }
-    let (name, count) = counts.into_iter().find(|(name, count)| *count > 1 && !name.ends_with("[]"))?;
+    let (name, count) = counts
+        .into_iter()
+        .find(|(name, count)| *count > 1 && !name.ends_with("[]"))?;
     let name = signoff_core::sentence::tame(name);
-    Some(format!("“{name}” stands {count} times; some take the first, some the last, some all"))
+    Some(format!(
+        "“{name}” stands {count} times; some take the first, some the last, some all"
+    ))
 }
 
 /// Names and values of a form or a query, in order; none if not every program decodes them alike.
 pub fn pairs(encoded: &[u8]) -> Option<Vec<(String, String)>> {
-    let pieces = encoded.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty());
+    let pieces = encoded
+        .split(|byte| *byte == b'&')
+        .filter(|piece| !piece.is_empty());
     pieces
         .map(|piece| {
             let at = piece.iter().position(|byte| *byte == b'=');
@@ -280,7 +290,13 @@ fn hex(bytes: &[u8], show: Show) -> Raw {
         let digits: Vec<String> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
         let plain: String = chunk
             .iter()
-            .map(|byte| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' })
+            .map(|byte| {
+                if byte.is_ascii_graphic() || *byte == b' ' {
+                    char::from(*byte)
+                } else {
+                    '.'
+                }
+            })
             .collect();
         format!("{:06x}  {:<23}  {plain}", at * HEX_LINE, digits.join(" "))
     };

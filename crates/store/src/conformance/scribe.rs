@@ -277,6 +277,7 @@ pub fn facts(name: &str, agent: AgentId) -> ActionFacts {
         require_approval: false,
         policy: None,
         counted: Vec::new(),
+        call: None,
     }
 }
 

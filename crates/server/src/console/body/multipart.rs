@@ -54,9 +54,15 @@ pub(super) fn parts(media: &str, body: &[u8], show: Show) -> Result<Vec<Part>, &
     loop {
         if let Some(end) = rest.strip_prefix(b"--") {
             let is_end = end.is_empty() || end == b"\r\n";
-            return if is_end { Ok(found) } else { Err("something stands behind its last part") };
+            return if is_end {
+                Ok(found)
+            } else {
+                Err("something stands behind its last part")
+            };
         }
-        let inside = rest.strip_prefix(b"\r\n").ok_or("a line that looks like its boundary is none")?;
+        let inside = rest
+            .strip_prefix(b"\r\n")
+            .ok_or("a line that looks like its boundary is none")?;
         let at = find(inside, &delimiter).ok_or("it ends in the middle of a part")?;
         if found.len() == PARTS_MAX {
             return Err("it has more than 100 parts");
@@ -141,5 +147,9 @@ fn disposition(part: &mut Part, value: &str) -> Result<(), &'static str> {
         }
         rest = value[end + 1..].trim_start();
     }
-    if rest.is_empty() { Ok(()) } else { Err(SEVERAL_WAYS) }
+    if rest.is_empty() {
+        Ok(())
+    } else {
+        Err(SEVERAL_WAYS)
+    }
 }

@@ -27,9 +27,15 @@ fn what_can_be_read_in_two_ways_is_flagged_and_shown_as_it_is() {
         ("text/plain; charset=iso-8859-1", b"hello"),
         ("multipart/form-data", part.as_bytes()),
         ("multipart/form-data; boundary=b; boundary=c", part.as_bytes()),
-        ("multipart/form-data; boundary=b", b"before\r\n--b\r\n\r\n1\r\n--b--"),
+        (
+            "multipart/form-data; boundary=b",
+            b"before\r\n--b\r\n\r\n1\r\n--b--",
+        ),
         ("multipart/form-data; boundary=b", b"--b\r\n\r\n1\r\n--b--behind"),
-        ("multipart/form-data; boundary=b", b"--b\r\n\r\n1\r\n--bc\r\n\r\n2\r\n--b--"),
+        (
+            "multipart/form-data; boundary=b",
+            b"--b\r\n\r\n1\r\n--bc\r\n\r\n2\r\n--b--",
+        ),
         (
             "multipart/form-data; boundary=b",
             b"--b\r\nContent-Disposition: form-data; name=\"a\"; filename*=utf-8''x\r\n\r\n1\r\n--b--",
@@ -40,14 +46,24 @@ fn what_can_be_read_in_two_ways_is_flagged_and_shown_as_it_is() {
         assert!(matches!(read.content, Content::Raw(_)), "{media}");
     }
     let twice = body("application/x-www-form-urlencoded", b"to=ada&to=mallory");
-    assert!(twice.doubt.is_some_and(|why| why.to_string().contains("stands 2 times")));
+    assert!(
+        twice
+            .doubt
+            .is_some_and(|why| why.to_string().contains("stands 2 times"))
+    );
 }
 
 #[test]
 fn bodies_are_laid_out_as_what_they_are() {
-    let json = body("application/json; charset=utf-8", br#"{"amount": 500, "to": ["a"]}"#);
+    let json = body(
+        "application/json; charset=utf-8",
+        br#"{"amount": 500, "to": ["a"]}"#,
+    );
     assert!(json.doubt.is_none() && matches!(&json.content, Content::Tree(tree) if tree.rows.len() == 3));
-    let form = body("application/x-www-form-urlencoded", b"to=Ada+L%C3%B6w&items[]=1&items[]=2");
+    let form = body(
+        "application/x-www-form-urlencoded",
+        b"to=Ada+L%C3%B6w&items[]=1&items[]=2",
+    );
     assert!(form.doubt.is_none());
     let Content::Fields(fields) = &form.content else {
         panic!("fields");
@@ -65,15 +81,24 @@ fn bodies_are_laid_out_as_what_they_are() {
     assert!(matches!(&parts[0].content, Raw::Hex { dump, .. } if dump.contains("89 50 4e 47 00")));
     assert!(matches!(&parts[1].content, Raw::Text(_)));
     assert_eq!(body("application/json", b"{}").kind, "text", "nothing to lay out");
-    assert_eq!(Body::read(None, Some("gzip"), b"{}", &rules(&[]), Show::All).kind, "packed");
+    assert_eq!(
+        Body::read(None, Some("gzip"), b"{}", &rules(&[]), Show::All).kind,
+        "packed"
+    );
 }
 
 /// What is cut is counted, in every form (S2).
 #[test]
 fn long_bodies_say_how_much_is_hidden() {
     assert_eq!(body("text/plain", &[b'x'; 5_000]).hidden_bytes(), 3_000);
-    assert_eq!(body("application/octet-stream", &[0; 5_000]).hidden_bytes(), 5_000 - HEX_BYTES_MAX);
-    assert_eq!(body("application/x-www-form-urlencoded", &[b'x'; 5_000]).hidden_bytes(), 3_000);
+    assert_eq!(
+        body("application/octet-stream", &[0; 5_000]).hidden_bytes(),
+        5_000 - HEX_BYTES_MAX
+    );
+    assert_eq!(
+        body("application/x-www-form-urlencoded", &[b'x'; 5_000]).hidden_bytes(),
+        3_000
+    );
     let long = format!("{{\"a\": \"{}\"}}", "x".repeat(5_000));
     assert_eq!(body("application/json", long.as_bytes()).hidden_bytes(), 3_000);
     let all = Body::read(None, None, &[0; 5_000], &rules(&[]), Show::All);
@@ -84,7 +109,8 @@ fn long_bodies_say_how_much_is_hidden() {
 #[test]
 fn what_a_grant_hides_is_not_there() {
     let rules = rules(&["/card/number", "/people/*/email"]);
-    let secret = br#"{"card": {"number": "4242-canary", "brand": "visa"}, "people": [{"email": "canary@x"}]}"#;
+    let secret =
+        br#"{"card": {"number": "4242-canary", "brand": "visa"}, "people": [{"email": "canary@x"}]}"#;
     for media in [Some("application/json"), Some("text/plain"), None] {
         let read = Body::read(media, None, secret, &rules, Show::All);
         assert!(matches!(read.content, Content::Tree(_)), "{media:?}");

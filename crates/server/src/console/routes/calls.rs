@@ -43,7 +43,12 @@ pub(super) async fn stands(
     let result = engine
         .call_result(&visitor.caller, id, std::time::Duration::ZERO)
         .await?;
-    let by = result.execution.row.call.as_ref().and_then(|call| call.settled.as_ref());
+    let by = result
+        .execution
+        .row
+        .call
+        .as_ref()
+        .and_then(|call| call.settled.as_ref());
     let settled = match by {
         // Without its record, which may have been cut off, the rest still stands.
         Some(settled) => engine.event(&visitor.caller, settled.seq).await.ok(),
@@ -60,10 +65,16 @@ pub(super) async fn list(visitor: Visitor) -> Result<Response, Trouble> {
     let engine = visitor.engine();
     let found = engine.unsettled(&visitor.caller).await.map_err(trouble)?;
     let count = engine.unsettled_count(&visitor.caller).await.map_err(trouble)?;
-    let rows: Vec<_> = found.iter().map(|view| shown::execution::unsettled(view, visitor.now())).collect();
+    let rows: Vec<_> = found
+        .iter()
+        .map(|view| shown::execution::unsettled(view, visitor.now()))
+        .collect();
     let beyond = count.saturating_sub(rows.len() as u64);
     Ok(ok(&ExecutionsPage {
-        shell: visitor.shell("Calls that need a person", "inbox").await.map_err(trouble)?,
+        shell: visitor
+            .shell("Calls that need a person", "inbox")
+            .await
+            .map_err(trouble)?,
         may_settle: engine.permit(&visitor.caller, Operation::Settle).is_ok(),
         more: (beyond > 0).then(|| format!("{beyond} more are not listed; settle these first.")),
         rows,
@@ -130,7 +141,10 @@ pub(super) async fn settle(
         Ok(wish) => wish,
         Err(why) => return answer(&visitor, &view, Show::Start, Some((&form, why))).await,
     };
-    let settled = visitor.engine().settle(&visitor.caller, view.row.id, wish, None).await;
+    let settled = visitor
+        .engine()
+        .settle(&visitor.caller, view.row.id, wish, None)
+        .await;
     match settled {
         Ok(_) => Ok(Redirect::to(&format!("/executions/{}", view.row.id)).into_response()),
         Err(error) => {
@@ -181,7 +195,9 @@ async fn make(visitor: &Visitor, view: &ExecutionView, show: Show) -> EngineResu
         tracing::error!(%error, "a page could not be rendered");
         EngineError::Internal
     })?;
-    let events = engine.events(&visitor.caller, &shown::execution::records(&id.to_string())).await?;
+    let events = engine
+        .events(&visitor.caller, &shown::execution::records(&id.to_string()))
+        .await?;
     let mut events = events.items;
     events.reverse();
     Ok(ExecutionPage {

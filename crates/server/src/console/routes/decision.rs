@@ -133,12 +133,7 @@ impl DecisionForm {
     }
 
     /// What the approval holds for.
-    fn scope(
-        &self,
-        kind: &str,
-        view: &ApprovalView,
-        grant: Option<&GrantView>,
-    ) -> Result<Scope, Objection> {
+    fn scope(&self, kind: &str, view: &ApprovalView, grant: Option<&GrantView>) -> Result<Scope, Objection> {
         match kind {
             "edit" => Ok(Scope::Edited(Edit {
                 inputs: Some(object("The inputs", &self.inputs)?),

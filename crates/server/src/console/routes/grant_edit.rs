@@ -229,7 +229,10 @@ pub(super) async fn create(
     }
     match (form.grant(), value) {
         (Ok(grant), Some(value)) => {
-            let made = visitor.engine().create_grant(&visitor.caller, grant, value, None).await;
+            let made = visitor
+                .engine()
+                .create_grant(&visitor.caller, grant, value, None)
+                .await;
             finished(&visitor, None, &form, made, "made").await
         }
         (grant, _) => {
@@ -293,7 +296,13 @@ async fn finished(
         Ok(view) => Ok(Redirect::to(&format!("/grants/{}?done={word}", view.row.id)).into_response()),
         Err(EngineError::Invalid(faults)) => again(visitor, present, form, faults).await,
         Err(error @ EngineError::NameTaken { .. }) => {
-            again(visitor, present, form, vec![("/name".to_owned(), error.to_string())]).await
+            again(
+                visitor,
+                present,
+                form,
+                vec![("/name".to_owned(), error.to_string())],
+            )
+            .await
         }
         Err(other) => Err(visitor.trouble(other).with_link("To the grants", "/grants")),
     }
@@ -305,9 +314,14 @@ async fn again(
     form: &GrantForm,
     faults: Faults,
 ) -> Result<Response, Trouble> {
-    let mut problems: Vec<Inert> = faults.iter().map(|(at, why)| shown::grant::fault(at, why)).collect();
+    let mut problems: Vec<Inert> = faults
+        .iter()
+        .map(|(at, why)| shown::grant::fault(at, why))
+        .collect();
     if form.value().is_some() {
-        problems.push(Inert::all("Nothing was kept. Give the value once more: it stands on no page."));
+        problems.push(Inert::all(
+            "Nothing was kept. Give the value once more: it stands on no page.",
+        ));
     }
     let made = edit_page(visitor, present, form.fields(), problems).await?;
     Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &made))
@@ -319,13 +333,19 @@ async fn edit_page(
     form: GrantFields,
     problems: Vec<Inert>,
 ) -> Result<GrantEditPage, Trouble> {
-    let title = if present.is_some() { "Change a grant" } else { "New grant" };
+    let title = if present.is_some() {
+        "Change a grant"
+    } else {
+        "New grant"
+    };
     let shell = visitor.shell(title, "grants").await;
     let place = present.map(|view| format!("/grants/{}", view.row.id));
     Ok(GrantEditPage {
         shell: shell.map_err(|error| visitor.trouble(error))?,
         present: present.map(|view| Inert::all(&view.row.grant.name)),
-        action: place.as_ref().map_or("/grants/new".to_owned(), |place| format!("{place}/edit")),
+        action: place
+            .as_ref()
+            .map_or("/grants/new".to_owned(), |place| format!("{place}/edit")),
         back: place.unwrap_or_else(|| "/grants".to_owned()),
         form,
         problems,

@@ -44,7 +44,9 @@ impl GrantQuery {
 pub(super) async fn list(visitor: Visitor, Asked(asked): Asked<GrantQuery>) -> Result<Response, Trouble> {
     let trouble = |error: EngineError| visitor.trouble(error);
     let engine = visitor.engine();
-    let found = engine.grants(&visitor.caller, asked.beyond, ROWS).map_err(trouble)?;
+    let found = engine
+        .grants(&visitor.caller, asked.beyond, ROWS)
+        .map_err(trouble)?;
     let next = found.next.map(|next| next.to_string());
     Ok(ok(&GrantsPage {
         shell: visitor.shell("Grants", "grants").await.map_err(trouble)?,
@@ -122,5 +124,8 @@ pub(super) fn permit(visitor: &Visitor) -> Result<(), Trouble> {
 }
 
 fn may_change(visitor: &Visitor) -> bool {
-    visitor.engine().permit(&visitor.caller, Operation::Govern).is_ok()
+    visitor
+        .engine()
+        .permit(&visitor.caller, Operation::Govern)
+        .is_ok()
 }

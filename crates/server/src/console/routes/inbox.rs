@@ -136,7 +136,10 @@ pub(super) async fn list(
     let waiting = engine.pending().await?;
     let unsettled = engine.unsettled_count(&visitor.caller).await?;
     Ok(InboxList {
-        needs: shown::inbox::needs(unsettled, engine.permit(&visitor.caller, Operation::Settle).is_ok()),
+        needs: shown::inbox::needs(
+            unsettled,
+            engine.permit(&visitor.caller, Operation::Settle).is_ok(),
+        ),
         tabs: tabs(asked, usize::try_from(waiting).unwrap_or(usize::MAX)),
         rows,
         filter,

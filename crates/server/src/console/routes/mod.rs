@@ -45,7 +45,10 @@ pub fn router() -> Router<Doors> {
         .route("/", get(inbox::show))
         .route("/approvals", get(|| async { Redirect::permanent("/") }))
         .route("/approvals/{id}", get(approval::show).post(decide::decide))
-        .route("/approvals/{id}/decide", decision(get(decide::back).post(decide::decide)))
+        .route(
+            "/approvals/{id}/decide",
+            decision(get(decide::back).post(decide::decide)),
+        )
         .route("/approvals/{id}/release", get(decide::back).post(decide::release))
         .route("/policies", get(policies::list))
         .route("/policies/edit", get(policy_edit::form))
@@ -56,7 +59,10 @@ pub fn router() -> Router<Doors> {
         .route("/grants/new", get(grant_edit::blank).post(grant_edit::create))
         .route("/grants/{id}", get(grants::show))
         .route("/grants/{id}/edit", get(grant_edit::form).post(grant_edit::save))
-        .route("/grants/{id}/remove", get(grants::remove_form).post(grants::remove))
+        .route(
+            "/grants/{id}/remove",
+            get(grants::remove_form).post(grants::remove),
+        )
         .route("/executions", get(calls::list))
         .route("/executions/{id}", get(calls::show))
         .route("/executions/{id}/settle", get(calls::back).post(calls::settle))

@@ -31,7 +31,11 @@ pub fn matter(view: &ApprovalView, grant: Option<&GrantView>, show: Show) -> Mat
             version: policy.version,
         }),
         facts: facts(view),
-        call: view.content.call.as_ref().map(|call| Box::new(super::call::call(call, grant, show))),
+        call: view
+            .content
+            .call
+            .as_ref()
+            .map(|call| Box::new(super::call::call(call, grant, show))),
         is_allowed: false,
         claims: claims(&view.content.claims, row.cost.as_ref(), show),
         conditions: conditions(&view.content.conditions),
@@ -186,7 +190,11 @@ fn next_text(view: &ApprovalView) -> String {
     }
     if let Some(call) = &run.call {
         let is_late = run.state == ExecutionState::Ready && run.run_by <= view.now;
-        let state = if is_late { ExecutionState::Lapsed } else { run.state };
+        let state = if is_late {
+            ExecutionState::Lapsed
+        } else {
+            run.state
+        };
         return format!("The call: {}", super::run::sentence(run, state, call));
     }
     match run.state {

@@ -12,7 +12,9 @@ use crate::console::view::call::{CallShown, GrantUsed, Header};
 
 /// What a grant hides; of a call without one, nothing.
 pub fn rules(grant: Option<&GrantView>) -> Redaction {
-    grant.map(|view| view.row.grant.redact.clone()).unwrap_or_default()
+    grant
+        .map(|view| view.row.grant.redact.clone())
+        .unwrap_or_default()
 }
 
 /// A call with the grant that it names.
@@ -29,7 +31,11 @@ pub fn call(call: &Call, grant: Option<&GrantView>, show: Show) -> CallShown {
             Some("not every program decodes it alike".to_owned()),
         ),
     };
-    let header = |wanted: &str| call.headers().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+    let header = |wanted: &str| {
+        call.headers()
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| value)
+    };
     CallShown {
         method: call.method().to_owned(),
         origin: Inert::all(&call.origin()),
@@ -40,9 +46,15 @@ pub fn call(call: &Call, grant: Option<&GrantView>, show: Show) -> CallShown {
         query_doubt: query_doubt.map(|why| Inert::all(&why)),
         url: Inert::all(call.url()),
         headers: headers(call.headers(), &rules, show),
-        body: call
-            .body()
-            .map(|body| Body::read(header("content-type"), header("content-encoding"), body, &rules, show)),
+        body: call.body().map(|body| {
+            Body::read(
+                header("content-type"),
+                header("content-encoding"),
+                body,
+                &rules,
+                show,
+            )
+        }),
         grant: call.grant().map(|name| used(name, grant)),
     }
 }
@@ -75,7 +87,12 @@ fn used(name: &str, grant: Option<&GrantView>) -> GrantUsed {
         name: Inert::all(&row.grant.name),
         href: (!row.removed).then(|| format!("/grants/{}", row.id)),
         kind: Inert::all(&kind_text(&row.grant.credential)),
-        origins: row.grant.origins.iter().map(|origin| Inert::all(origin)).collect(),
+        origins: row
+            .grant
+            .origins
+            .iter()
+            .map(|origin| Inert::all(origin))
+            .collect(),
         fingerprint: row.fingerprint.clone(),
     }
 }
@@ -146,8 +163,15 @@ mod tests {
     /// Host, path and parameters are told apart, and what is odd about them is said.
     #[test]
     fn an_address_is_taken_apart_and_doubts_are_said() {
-        let shown = call(&of("https://api.example.com:8443/a/b?to=ada&to=bob&x=%20y", None), None, Show::Start);
-        assert_eq!(shown.origin.to_string(), Inert::all("https://api.example.com:8443").to_string());
+        let shown = call(
+            &of("https://api.example.com:8443/a/b?to=ada&to=bob&x=%20y", None),
+            None,
+            Show::Start,
+        );
+        assert_eq!(
+            shown.origin.to_string(),
+            Inert::all("https://api.example.com:8443").to_string()
+        );
         assert_eq!(shown.query.len(), 3);
         assert!(shown.is_doubtful() && shown.host_warning.is_none());
         let odd = call(&of("https://p\u{430}ypal.com/?%ff", None), None, Show::Start);
@@ -167,7 +191,11 @@ mod tests {
             (b"a\0b", false),
             ("a\u{202e}b".as_bytes(), false),
         ] {
-            assert_eq!(typed_body(&of("https://x.example/", Some(body)), None).is_ok(), may, "{body:?}");
+            assert_eq!(
+                typed_body(&of("https://x.example/", Some(body)), None).is_ok(),
+                may,
+                "{body:?}"
+            );
         }
     }
 }

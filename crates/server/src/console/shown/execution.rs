@@ -53,7 +53,10 @@ pub fn matter(view: &ExecutionView, action: &ActionView, grant: Option<&GrantVie
             version: policy.version,
         }),
         facts: vec![fact("Agent", &view.agent.name), fact("Action", &view.row.action)],
-        call: content.call.as_ref().map(|call| Box::new(super::call::call(call, grant, show))),
+        call: content
+            .call
+            .as_ref()
+            .map(|call| Box::new(super::call::call(call, grant, show))),
         is_allowed: view.approval_id.is_none(),
         claims: claims(&content.claims, facts.cost.as_ref(), show),
         conditions: conditions(&content.conditions),

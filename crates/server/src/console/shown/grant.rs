@@ -30,7 +30,11 @@ pub fn line(view: &GrantView) -> GrantLine {
 fn holders(grant: &Grant) -> Vec<Inert> {
     let mut holders: Vec<Inert> = grant.agents.iter().map(|agent| Inert::all(agent)).collect();
     if !grant.labels.is_empty() {
-        let labels: Vec<String> = grant.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let labels: Vec<String> = grant
+            .labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
         holders.push(Inert::all(&format!("labelled {}", labels.join(" and "))));
     }
     holders
@@ -133,7 +137,10 @@ pub fn fields(view: &GrantView) -> GrantFields {
             .map(|(key, value)| format!("{key}={value}"))
             .collect::<Vec<_>>()
             .join("\n"),
-        timeout: grant.timeout.map(|timeout| timeout.to_string()).unwrap_or_default(),
+        timeout: grant
+            .timeout
+            .map(|timeout| timeout.to_string())
+            .unwrap_or_default(),
         redact_headers: grant.redact.headers.join("\n"),
         redact_json: grant.redact.json.join("\n"),
         disabled: grant.disabled,
@@ -207,6 +214,8 @@ pub fn fault(pointer: &str, why: &str) -> Inert {
         ["redact", "json", ..] => "Hidden in JSON",
         _ => return Inert::all(why),
     };
-    let number = number.map(|number| format!(" {}", number + 1)).unwrap_or_default();
+    let number = number
+        .map(|number| format!(" {}", number + 1))
+        .unwrap_or_default();
     Inert::all(&format!("{place}{number}: {why}"))
 }

@@ -24,7 +24,10 @@ pub fn needs(count: u64, may_settle: bool) -> Option<(String, String)> {
     let words = match count {
         0 => return None,
         1 => format!("1 call needs {whom}: nobody knows whether it arrived"),
-        _ => format!("{} calls need {whom}: nobody knows whether they arrived", grouped(count)),
+        _ => format!(
+            "{} calls need {whom}: nobody knows whether they arrived",
+            grouped(count)
+        ),
     };
     Some((words, "/executions".to_owned()))
 }

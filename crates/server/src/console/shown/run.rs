@@ -37,26 +37,56 @@ pub fn revoked_text(because: RevokedBecause) -> &'static str {
 }
 
 /// Where a call stands, in a sentence; with the tone and the symbol of its mark.
-fn standing(row: &ExecutionRow, state: ExecutionState, call: &CallRun) -> (String, &'static str, &'static str) {
+fn standing(
+    row: &ExecutionRow,
+    state: ExecutionState,
+    call: &CallRun,
+) -> (String, &'static str, &'static str) {
     use ExecutionState as S;
-    let because = || call.fault.map(|fault| format!(": {}", fault_text(fault))).unwrap_or_default();
+    let because = || {
+        call.fault
+            .map(|fault| format!(": {}", fault_text(fault)))
+            .unwrap_or_default()
+    };
     let is_settled = call.settled.is_some();
     match state {
         S::Ready if is_settled => ("To be made once more".to_owned(), "open", "clock"),
         S::Ready => ("To be made now".to_owned(), "open", "clock"),
         S::Executing => ("Being made".to_owned(), "open", "clock"),
         S::Executed if is_settled => ("It ran, as a person found out".to_owned(), "good", "check"),
-        S::Failed if is_settled => ("It did not run, as a person found out".to_owned(), "still", "stop"),
+        S::Failed if is_settled => (
+            "It did not run, as a person found out".to_owned(),
+            "still",
+            "stop",
+        ),
         S::Executed => {
-            let status = call.status.map(|status| format!(": answered with {status}")).unwrap_or_default();
+            let status = call
+                .status
+                .map(|status| format!(": answered with {status}"))
+                .unwrap_or_default();
             (format!("Made{status}"), "good", "check")
         }
         S::Failed => (format!("Not made{}. Nothing was sent", because()), "bad", "cross"),
-        S::Indeterminate => (format!("Nobody knows whether it arrived{}", because()), "bad", "question"),
-        S::Lapsed => ("Not made in time; the permission lapsed".to_owned(), "still", "stop"),
+        S::Indeterminate => (
+            format!("Nobody knows whether it arrived{}", because()),
+            "bad",
+            "question",
+        ),
+        S::Lapsed => (
+            "Not made in time; the permission lapsed".to_owned(),
+            "still",
+            "stop",
+        ),
         S::Revoked => {
-            let why = call.revoked.map(|why| format!(" because {}", revoked_text(why))).unwrap_or_default();
-            (format!("Not made: the permission was taken back{why}"), "bad", "stop")
+            let why = call
+                .revoked
+                .map(|why| format!(" because {}", revoked_text(why)))
+                .unwrap_or_default();
+            (
+                format!("Not made: the permission was taken back{why}"),
+                "bad",
+                "stop",
+            )
         }
         S::Consumed | S::Reported => (format!("The execution is {}", row.state), "still", "stop"),
     }
@@ -113,7 +143,10 @@ fn answered(answer: &Answer, grant: Option<&GrantView>, show: Show) -> AnswerSho
         &rules,
         show,
     );
-    let lines = answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let lines = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
     let headers = headers(lines, &rules, show);
     let cut = headers.iter().filter_map(|header| header.value.as_ref());
     let hidden = body.hidden_bytes() + cut.map(|value| value.hidden_bytes).sum::<usize>();
@@ -144,7 +177,10 @@ pub fn settle(result: &CallResult, grant: Option<&GrantView>, may: bool) -> Opti
         call.facts.origin
     )];
     known.push(if call.facts.is_safe() {
-        format!("{} changes nothing where it is kept to, so a second call does no harm.", call.facts.method)
+        format!(
+            "{} changes nothing where it is kept to, so a second call does no harm.",
+            call.facts.method
+        )
     } else {
         "Look there first: in its log or its dashboard, by time and amount.".to_owned()
     });

@@ -154,7 +154,9 @@ pub fn beyond_reach(met: &InFlight) -> Vec<BeyondReach> {
             "calls are being made",
         );
         groups.push(BeyondReach {
-            text: format!("{more}{text} right now, and can’t be recalled. How each ended will stand on its page."),
+            text: format!(
+                "{more}{text} right now, and can’t be recalled. How each ended will stand on its page."
+            ),
             links: links(&met.executing, "/executions/"),
         });
     }
@@ -162,7 +164,9 @@ pub fn beyond_reach(met: &InFlight) -> Vec<BeyondReach> {
 }
 
 fn links(ids: &[ExecutionId], place: &str) -> Vec<(String, String)> {
-    ids.iter().map(|id| (id.to_string(), format!("{place}{id}"))).collect()
+    ids.iter()
+        .map(|id| (id.to_string(), format!("{place}{id}")))
+        .collect()
 }
 
 #[cfg(test)]

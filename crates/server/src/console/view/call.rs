@@ -84,6 +84,9 @@ impl CallShown {
     fn head_texts(&self) -> impl Iterator<Item = &Inert> {
         let query = self.query.iter().flat_map(|field| [&field.name, &field.value]);
         let headers = self.headers.iter().filter_map(|header| header.value.as_ref());
-        std::iter::once(&self.path).chain(query).chain(&self.query_raw).chain(headers)
+        std::iter::once(&self.path)
+            .chain(query)
+            .chain(&self.query_raw)
+            .chain(headers)
     }
 }

@@ -157,11 +157,19 @@ pub struct GrantFields {
 impl GrantFields {
     /// The kinds to choose from, with their words and whether each is chosen.
     pub fn kinds(&self) -> [(&'static str, &'static str, &'static str, bool); 5] {
-        let chosen = if self.kind.is_empty() { "bearer" } else { self.kind.as_str() };
+        let chosen = if self.kind.is_empty() {
+            "bearer"
+        } else {
+            self.kind.as_str()
+        };
         [
             ("bearer", "Bearer token", "Authorization: Bearer …"),
             ("header", "A header of its own", "such as X-Api-Key: …"),
-            ("query", "A query parameter", "such as ?key=…; stands in logs of the other side"),
+            (
+                "query",
+                "A query parameter",
+                "such as ?key=…; stands in logs of the other side",
+            ),
             ("basic", "User and password", "Authorization: Basic …"),
             ("oauth2", "OAuth 2.0", "tokens are fetched and renewed by Signoff"),
         ]
