@@ -188,14 +188,9 @@ fn next_text(view: &ApprovalView) -> String {
             length(view.now.until(run.run_by))
         );
     }
-    if let Some(call) = &run.call {
-        let is_late = run.state == ExecutionState::Ready && run.run_by <= view.now;
-        let state = if is_late {
-            ExecutionState::Lapsed
-        } else {
-            run.state
-        };
-        return format!("The call: {}", super::run::sentence(run, state, call));
+    if run.call.is_some() {
+        // What became of it stands in a part of its own.
+        return String::new();
     }
     match run.state {
         ExecutionState::Ready if run.run_by > view.now => {

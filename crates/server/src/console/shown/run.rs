@@ -64,7 +64,12 @@ fn standing(
                 .status
                 .map(|status| format!(": answered with {status}"))
                 .unwrap_or_default();
-            (format!("Made{status}"), "good", "check")
+            let is_fine = call.status.is_some_and(|status| status < 400);
+            (
+                format!("Made{status}"),
+                if is_fine { "good" } else { "still" },
+                "check",
+            )
         }
         S::Failed => (format!("Not made{}. Nothing was sent", because()), "bad", "cross"),
         S::Indeterminate => (
@@ -92,11 +97,6 @@ fn standing(
     }
 }
 
-/// The same as one sentence, for what stands beside the decision.
-pub fn sentence(row: &ExecutionRow, state: ExecutionState, call: &CallRun) -> String {
-    format!("{}.", standing(row, state, call).0)
-}
-
 /// Where a call stands with what came back. `settled` is the record that settled it.
 pub fn run(
     result: &CallResult,
@@ -111,7 +111,7 @@ pub fn run(
     let (text, tone, symbol) = standing(row, view.state, call);
     let mut facts = Vec::new();
     if call.attempts > 1 {
-        facts.push(("Begun", Inert::all(&format!("{} times", call.attempts))));
+        facts.push(("Attempts", Inert::all(&call.attempts.to_string())));
     }
     Some(Run {
         text: Inert::all(&text),

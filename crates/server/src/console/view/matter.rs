@@ -25,11 +25,13 @@ pub enum Gesture {
 /// What a page showed of the matter, and its digest.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// Sentence, facts, inputs and claims as HTML.
+    /// Sentence, risk and what to be careful about as HTML.
+    pub head: String,
+    /// The call, facts, inputs and claims as HTML.
     pub matter: String,
     /// Context, addresses and conditions as HTML.
     pub details: String,
-    /// SHA-256 over both, in hexadecimal: a decision carries it.
+    /// SHA-256 over all three, in hexadecimal: a decision carries it.
     pub digest: String,
 }
 
@@ -69,7 +71,14 @@ pub struct Matter {
     pub is_full: bool,
 }
 
-/// The second part of the matter, which stands further down on the page.
+/// The part of the matter that stands above everything, also above what became of it.
+#[derive(Debug, Clone, Template)]
+#[template(path = "parts/head.html")]
+struct Head<'a> {
+    matter: &'a Matter,
+}
+
+/// The last part of the matter, which stands further down on the page.
 #[derive(Debug, Clone, Template)]
 #[template(path = "parts/details.html")]
 struct Details<'a> {
@@ -166,12 +175,16 @@ impl Matter {
     pub fn seen(&self) -> Result<Seen, askama::Error> {
         let matter = self.render()?;
         let details = Details { matter: self }.render()?;
+        let head = Head { matter: self }.render()?;
         let hash = Sha256::new()
+            .chain_update(&head)
+            .chain_update([0])
             .chain_update(&matter)
             .chain_update([0])
             .chain_update(&details);
         Ok(Seen {
             digest: hex::encode(hash.finalize()),
+            head,
             matter,
             details,
         })
