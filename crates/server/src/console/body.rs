@@ -119,6 +119,15 @@ impl Body {
         bytes_text(self.bytes)
     }
 
+    /// Whether a grant hides some of it.
+    pub fn hides_something(&self) -> bool {
+        match &self.content {
+            Content::Withheld => true,
+            Content::Tree(tree) => tree.rows.iter().any(|row| row.kind == "redacted"),
+            Content::Fields(_) | Content::Parts(_) | Content::Raw(_) => false,
+        }
+    }
+
     /// Bytes that are not shown and can be.
     pub fn hidden_bytes(&self) -> usize {
         match &self.content {

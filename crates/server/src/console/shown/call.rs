@@ -125,13 +125,14 @@ pub fn typed_body(call: &Call, grant: Option<&GrantView>) -> Result<String, &'st
         return Err("The body is larger than what can be changed here.");
     }
     let text = std::str::from_utf8(body).map_err(|_| "The body is not text, so it can’t be changed here.")?;
-    let rules = rules(grant);
-    if !rules.json.is_empty() && !body.is_empty() {
-        let plain = signoff_core::json::check(body).is_ok()
-            && serde_json::from_slice(body).is_ok_and(|body| !rules.hides_any(&body));
-        if !plain {
-            return Err("The grant hides parts of the body, so it can’t be changed here.");
-        }
+    let header = |wanted: &str| {
+        call.headers()
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| value)
+    };
+    let (media, coding) = (header("content-type"), header("content-encoding"));
+    if Body::read(media, coding, body, &rules(grant), Show::All).hides_something() {
+        return Err("The grant hides parts of the body, so it can’t be changed here.");
     }
     // Forms know one kind of line break, and show what can't be seen as nothing.
     let unseen = |letter: char| !matches!(letter, '\n' | '\t' | ' '..='~') && !is_seen(letter);
