@@ -102,6 +102,51 @@ test("nothing is approved before all of it was shown", async () => {
   await page.waitForSelector(".outcome-good");
 });
 
+test("approving with changes runs what the approver made of it", async () => {
+  const id = await agent.ask(refund({ accepts: ["edits"] }));
+  await open(id, "?step=edit");
+  const inputs = page.locator("textarea[name=inputs]");
+  const changed = { ...JSON.parse(await inputs.inputValue()), amount: "120.00" };
+  await inputs.fill("{ not json");
+  await button("Change and approve").click();
+  assert.match(await page.locator(".field-problem").innerText(), /The inputs can’t be read/);
+  assert.equal(await inputs.inputValue(), "{ not json", "what was typed is kept");
+  await inputs.fill(JSON.stringify(changed));
+  await button("Change and approve").click();
+  await page.waitForSelector(".outcome-good");
+  assert.match(await page.locator("#sentence").innerText(), /refund \$120\.00/);
+  assert.equal((await agent.outcome(id)).status, "approved");
+  const taken = await agent.call("POST", `/v1/executions/${id.replace("apr_", "exe_")}/consume`, {});
+  assert.equal(taken.inputs.amount, "120.00");
+});
+
+test("approving for a while answers the next requests of the kind, and no others", async () => {
+  const other = await makeAgent(server, "while-bot");
+  const id = await other.ask(refund());
+  await open(id, "?step=standing");
+  await page.locator("select[name=valid_for]").selectOption("1h");
+  await page.locator("input[name=uses]").fill("1");
+  await button("Approve for a while").click();
+  await page.waitForSelector(".outcome-good");
+  const submit = () => other.call("POST", "/v1/actions", refund());
+  assert.equal((await submit()).verdict, "allowed");
+  assert.equal((await submit()).verdict, "pending_approval", "it was for one use");
+  assert.equal((await agent.call("POST", "/v1/actions", refund())).verdict, "pending_approval", "it was for one agent");
+});
+
+test("allowing from now on shows what it would cover, and writes the policy", async () => {
+  const other = await makeAgent(server, "always-bot");
+  const id = await other.ask({ action: "db.read_schema", inputs: { table: "invoices" } });
+  await open(id, "?step=always");
+  assert.match(await page.locator(".outlooks").innerText(), /In the last 30 days/);
+  await page.locator("input[name=always][value=action]").check();
+  await button("Allow from now on").click();
+  await page.waitForSelector(".outcome-good");
+  const asks = (who) => who.call("POST", "/v1/actions", { action: "db.read_schema", inputs: { table: "invoices" } });
+  assert.equal((await asks(other)).verdict, "allowed");
+  assert.equal((await asks(agent)).verdict, "pending_approval");
+});
+
 test("a question goes to the agent and its answer comes back to the open page", async () => {
   const id = await agent.ask(refund({ accepts: ["info_requests"] }));
   await open(id);

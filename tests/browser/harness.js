@@ -160,7 +160,7 @@ export async function applyPolicies(server) {
   await server.call("PUT", "/v1/policies", {
     settings: { unmatched: "ask" },
     policies: [
-      { name: "refunds", actions: ["stripe.refund"], effect: "require_approval" },
+      { name: "refunds", actions: ["stripe.refund"], effect: "require_approval", approval: { allow_edit: {} } },
       { name: "schema-changes", actions: ["db.*"], effect: "require_approval" },
       { name: "production-deploys", actions: ["deploy.production"], effect: "require_approval", approval: { timeout: "20m" } },
       { name: "two-people", actions: ["quorum.*"], effect: "require_approval", approval: { quorum: 2 } },

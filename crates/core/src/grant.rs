@@ -1,6 +1,8 @@
 //! Grants: stored credentials that agents use without ever holding them. What stands here is what the log says of one:
 //! how the credential goes into a call, where it may go, and who may use it. Its value lives beside the log, encrypted.
 
+mod redaction;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -63,7 +63,7 @@ impl Redaction {
 }
 
 /// The parts of a pointer (RFC 6901).
-fn parts(pointer: &str) -> Vec<String> {
+pub(crate) fn parts(pointer: &str) -> Vec<String> {
     let parts = pointer.split('/').skip(1);
     parts
         .map(|part| part.replace("~1", "/").replace("~0", "~"))

@@ -6,8 +6,10 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+mod call;
 mod money;
 
+pub use call::compose_call;
 pub use money::money;
 use money::{Amount, amount_in};
 

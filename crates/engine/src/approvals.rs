@@ -428,6 +428,10 @@ pub(crate) fn compose(
     content: &Content,
     cost: Option<&str>,
 ) -> sentence::Sentence {
+    // What is sent is the call; what else the agent says of it is not.
+    if let Some(call) = &content.call {
+        return sentence::compose_call(agent, call, cost);
+    }
     let value = |object: &serde_json::Map<String, Value>| Value::Object(object.clone());
     sentence::compose(
         agent,

@@ -372,7 +372,7 @@ function back() {
 }
 
 let prefix = "";
-const places = { i: "/", l: "/audit", f: "/stats", s: "/stop" };
+const places = { i: "/", r: "/grants", l: "/audit", f: "/stats", s: "/stop" };
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches?.("input, textarea, select");

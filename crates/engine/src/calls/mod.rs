@@ -5,6 +5,7 @@
 //! in the middle is found by the next one ([`recover`]): made again where that can do no harm, else left to a person.
 
 mod begin;
+mod look;
 mod make;
 mod recover;
 mod result;

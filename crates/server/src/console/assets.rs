@@ -70,7 +70,14 @@ mod tests {
 
     #[test]
     fn every_file_that_pages_name_exists() {
-        for name in ["tokens.css", "console.css", "pages.css", "console.js", "mark.svg"] {
+        for name in [
+            "tokens.css",
+            "console.css",
+            "pages.css",
+            "calls.css",
+            "console.js",
+            "mark.svg",
+        ] {
             let asset = at(href(name));
             assert!(asset.is_some_and(|asset| !asset.bytes.is_empty()), "{name}");
         }

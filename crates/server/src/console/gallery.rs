@@ -2,6 +2,8 @@
 //! being designed, and what the tests below read. `SIGNOFF_GALLERY=DIRECTORY cargo test` writes it as files.
 
 mod approvals;
+mod calls;
+mod grants;
 mod pages;
 mod people;
 mod policies;

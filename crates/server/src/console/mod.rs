@@ -1,6 +1,7 @@
 //! The console: server-rendered pages that work without a script and are safe whatever an agent writes.
 
 pub mod assets;
+pub mod body;
 #[cfg(test)]
 mod gallery;
 pub mod inert;

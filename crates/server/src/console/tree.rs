@@ -1,6 +1,7 @@
 //! JSON as a readable tree of rows: nothing folded, and what is cut says how many bytes it hides.
 
 use serde_json::Value;
+use signoff_core::grant::Redaction;
 
 use super::inert::{Inert, Piece, Show, bytes_text};
 
@@ -41,14 +42,25 @@ pub struct Tree {
 impl Tree {
     /// Lays a value out, whole or its start.
     pub fn new(value: &Value, show: Show) -> Self {
-        let json = inert_json(value);
+        Self::hiding(value, show, &Redaction::default())
+    }
+
+    /// The same without what the rules hide: it is named and nothing else.
+    pub fn hiding(value: &Value, show: Show, rules: &Redaction) -> Self {
+        let json = if rules.hides_any(value) {
+            let mut rest = value.clone();
+            blank(&mut rest, rules, &mut Vec::new());
+            inert_json(&rest)
+        } else {
+            inert_json(value)
+        };
         let mut tree = Self {
             rows: Vec::new(),
             bytes: value.to_string().len(),
             hidden_bytes: 0,
             json,
         };
-        tree.add_children(value, 0, show);
+        tree.add_children(value, &mut Vec::new(), (show, rules));
         tree
     }
 
@@ -70,24 +82,40 @@ impl Tree {
             .flat_map(|value| value.urls.iter())
     }
 
-    fn add_children(&mut self, value: &Value, depth: usize, show: Show) {
+    fn add_children(&mut self, value: &Value, path: &mut Vec<String>, how: (Show, &Redaction)) {
         match value {
             Value::Object(fields) => {
                 for (key, value) in fields {
-                    self.add(Inert::new(key, show), value, depth, show);
+                    path.push(key.clone());
+                    self.add(Inert::new(key, how.0), value, path, how);
+                    path.pop();
                 }
             }
             Value::Array(items) => {
                 for (index, value) in items.iter().enumerate() {
-                    self.add(Inert::all(&(index + 1).to_string()), value, depth, show);
+                    path.push(index.to_string());
+                    self.add(Inert::all(&(index + 1).to_string()), value, path, how);
+                    path.pop();
                 }
             }
             Value::Null => {}
-            scalar => self.add(Inert::default(), scalar, depth, show),
+            scalar => self.add(Inert::default(), scalar, path, how),
         }
     }
 
-    fn add(&mut self, key: Inert, value: &Value, depth: usize, show: Show) {
+    fn add(&mut self, key: Inert, value: &Value, path: &mut Vec<String>, how: (Show, &Redaction)) {
+        let (show, rules) = how;
+        let depth = path.len().saturating_sub(1).min(DEPTH_MAX);
+        if !path.is_empty() && rules.hides_member(path) {
+            self.rows.push(TreeRow {
+                depth,
+                key,
+                value: None,
+                kind: "redacted",
+                note: "redacted".to_owned(),
+            });
+            return;
+        }
         if show == Show::Start && self.rows.len() >= ROWS_MAX {
             self.hidden_bytes += value.to_string().len();
             return;
@@ -106,17 +134,42 @@ impl Tree {
             Value::Null => ("null", Some(Inert::all("null")), String::new()),
         };
         self.hidden_bytes += key.hidden_bytes + shown.as_ref().map_or(0, |value| value.hidden_bytes);
-        let row = TreeRow {
-            depth: depth.min(DEPTH_MAX),
+        self.rows.push(TreeRow {
+            depth,
             key,
             value: shown,
             kind,
             note,
-        };
-        self.rows.push(row);
+        });
         if matches!(value, Value::Object(_) | Value::Array(_)) {
-            self.add_children(value, depth + 1, show);
+            self.add_children(value, path, how);
         }
+    }
+}
+
+/// Takes what is hidden out of the copy.
+fn blank(value: &mut Value, rules: &Redaction, path: &mut Vec<String>) {
+    let mut inside = |key: String, value: &mut Value| {
+        path.push(key);
+        if rules.hides_member(path) {
+            *value = Value::from("[redacted]");
+        } else {
+            blank(value, rules, path);
+        }
+        path.pop();
+    };
+    match value {
+        Value::Object(members) => {
+            for (key, value) in members {
+                inside(key.clone(), value);
+            }
+        }
+        Value::Array(items) => {
+            for (at, value) in items.iter_mut().enumerate() {
+                inside(at.to_string(), value);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -51,7 +51,8 @@ pub fn urls_in(text: &str) -> Vec<ShownUrl> {
         .collect()
 }
 
-fn shown(raw: &str) -> ShownUrl {
+/// One address with its real host.
+pub fn shown(raw: &str) -> ShownUrl {
     let Ok(url) = Url::parse(raw) else {
         return ShownUrl {
             href: String::new(),

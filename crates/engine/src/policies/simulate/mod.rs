@@ -393,6 +393,7 @@ fn example(
     let content = Content {
         inputs: action.inputs,
         context: action.context,
+        call: action.http,
         ..Content::default()
     };
     let cost = action.cost.as_ref().map(signoff_core::action::Cost::as_str);

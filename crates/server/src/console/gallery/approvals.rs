@@ -14,7 +14,7 @@ use crate::console::view::approval::{
     Approval, ApprovalPage, HistoryRow, Kept, Outlook, Reach, Step, StepForm,
 };
 
-fn all_permitted() -> May {
+pub(super) fn all_permitted() -> May {
     May {
         approve: Ok(()),
         edit: Ok(()),
@@ -27,8 +27,8 @@ fn all_permitted() -> May {
     }
 }
 
-fn approval(view: &ApprovalView, may: &May, show: Show, step: Step) -> Approval {
-    let matter = shown::approval::matter(view, show);
+pub(super) fn approval(view: &ApprovalView, may: &May, show: Show, step: Step) -> Approval {
+    let matter = shown::approval::matter(view, None, show);
     let seen = matter.seen().expect("renders");
     let entry = |sequence, what: &str, seconds| HistoryRow {
         sequence,
@@ -64,11 +64,13 @@ fn approval(view: &ApprovalView, may: &May, show: Show, step: Step) -> Approval 
         needs_words: view.row.requirement.require_decision_reason,
         step,
         kept: None,
+        run: None,
+        settle: None,
         next_href: None,
     }
 }
 
-fn approval_page(view: &ApprovalView, approval: Approval) -> String {
+pub(super) fn approval_page(view: &ApprovalView, approval: Approval) -> String {
     let title = approval.matter.sentence.text.clone();
     ApprovalPage {
         shell: shell(&title, "inbox"),

@@ -22,6 +22,8 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
     let mut pages = super::approvals::all();
     pages.extend(lists());
     pages.extend(gates());
+    pages.extend(super::calls::all());
+    pages.extend(super::grants::all());
     pages.extend(super::stops::all());
     pages.extend(super::policies::all());
     pages
@@ -68,6 +70,7 @@ pub(super) fn list(current: Option<&ApprovalView>) -> InboxList {
         is_current,
     };
     InboxList {
+        needs: None,
         tabs: vec![
             tab("Waiting", "/", Some(4), true),
             tab("Decided", "/?show=decided", None, false),
@@ -117,6 +120,13 @@ fn lists() -> Vec<(&'static str, String)> {
     };
     vec![
         ("inbox", inbox(list(None))),
+        (
+            "inbox-needs",
+            inbox(InboxList {
+                needs: shown::inbox::needs(1, true),
+                ..list(None)
+            }),
+        ),
         ("inbox-empty", inbox(empty(EmptyInbox::NothingYet))),
         (
             "inbox-done",

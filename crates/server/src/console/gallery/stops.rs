@@ -1,7 +1,7 @@
 //! The kill switch in every state.
 
 use askama::Template;
-use signoff_core::id::{AgentId, ExecutionId, RawId};
+use signoff_core::id::{AgentId, ExecutionId, GrantId, RawId};
 use signoff_engine::view::{InFlight, Named, StopTargetView, StopView};
 
 use super::pages::{list, shell};
@@ -56,6 +56,10 @@ fn page(stops: &[StopView]) -> String {
     StopsPage {
         shell: under(stops, "stop"),
         stops: stops.iter().map(|stop| shown::stop::stopped(stop, NOW)).collect(),
+        grants: vec![
+            line("stripe-live", !stops.is_empty(), false),
+            line("old-<b>Harmless</b>-key", false, true),
+        ],
         agents: vec![
             line("migration-agent", false, true),
             line("payments-bot", !stops.is_empty(), false),
@@ -89,10 +93,10 @@ fn one(
     StopPage {
         shell: under(if is_stopped { &stops } else { &[] }, "stop"),
         target: shown::stop::target(target),
-        agent: shown::stop::agent(target),
+        name: shown::stop::name(target),
+        is_grant: matches!(target, StopTargetView::Grant(_)),
         ends: shown::stop::ends(met, is_stopped),
-        taken: shown::stop::taken(met),
-        taken_text: shown::stop::taken_text(met),
+        beyond: shown::stop::beyond_reach(met),
         may_stop: seen.may_stop,
         may_lift: seen.may_lift,
         is_covered: problem.is_some(),
@@ -106,6 +110,10 @@ fn one(
 
 pub(super) fn all() -> Vec<(&'static str, String)> {
     let (everything, bot) = (StopTargetView::Workspace, agent("payments-bot"));
+    let grant = StopTargetView::Grant(Named {
+        id: GrantId(RawId([9; 16])),
+        name: "stripe-live".to_owned(),
+    });
     let both = [
         stop(everything.clone(), Some("Refunds go to the wrong people.")),
         stop(bot.clone(), None),
@@ -146,6 +154,8 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
             one(&bot, false, &nothing, &admin, Some("At most 4,000 characters.")),
         ),
         ("stop-agent-stopped", one(&bot, true, &nothing, &member, None)),
+        ("stop-grant", one(&grant, false, &nothing, &member, None)),
+        ("stop-grant-stopped", one(&grant, true, &met(), &admin, None)),
         ("inbox-stopped", inbox.render().expect("renders")),
     ]
 }

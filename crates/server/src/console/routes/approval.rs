@@ -7,8 +7,9 @@ use serde::Deserialize;
 use signoff_core::id::ApprovalId;
 use signoff_engine::EngineError;
 use signoff_engine::request::Always;
-use signoff_engine::view::ApprovalView;
+use signoff_engine::view::{ApprovalView, GrantView};
 
+use super::calls;
 use super::fields::Asked;
 use super::inbox::{ListQuery, list};
 use super::page::page;
@@ -29,7 +30,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn show(&self) -> Show {
+    pub(super) fn show(&self) -> Show {
         if self.full == "1" { Show::All } else { Show::Start }
     }
 }
@@ -94,13 +95,24 @@ pub(super) async fn answer(
 }
 
 /// A form with what it starts from: what is asked now, or what allowing it for ever would come to.
-async fn fill(visitor: &Visitor, view: &ApprovalView, mut step: Step) -> Result<Step, EngineError> {
+async fn fill(
+    visitor: &Visitor,
+    view: &ApprovalView,
+    grant: Option<&GrantView>,
+    mut step: Step,
+) -> Result<Step, EngineError> {
     let Step::Form(form) = &mut step else {
         return Ok(step);
     };
     if form.kind == "edit" && form.reach.inputs.is_empty() && form.reach.context.is_empty() {
         form.reach.inputs = shown::approval::typed(&view.content.inputs);
         form.reach.context = shown::approval::typed(&view.content.context);
+    }
+    if let ("edit", None, Some(call)) = (form.kind, &form.reach.body, &view.content.call) {
+        match shown::call::typed_body(call, grant) {
+            Ok(body) => form.reach.body = Some(body),
+            Err(why) => form.reach.body_note = Some(why),
+        }
     }
     if form.kind == "always" {
         for always in [Always::Action, Always::Policy] {
@@ -134,7 +146,13 @@ async fn make(
     let list = list(visitor, query, Some(&id)).await?;
     let events = engine.approval_events(&visitor.caller, view.row.id).await?;
     let may = engine.may(&visitor.caller, view);
-    let matter = shown::approval::matter(view, place.show());
+    let grant = calls::grant(visitor, view.row.call.as_ref())?;
+    let grant = grant.as_ref();
+    let matter = shown::approval::matter(view, grant, place.show());
+    let (run, settle) = match view.execution.as_ref().filter(|run| run.call.is_some()) {
+        Some(row) => calls::stands(visitor, row.id, grant, place.show()).await?,
+        None => (None, None),
+    };
     let seen = matter.seen().map_err(|error| {
         tracing::error!(%error, "a page could not be rendered");
         EngineError::Internal
@@ -162,8 +180,10 @@ async fn make(
         history: shown::approval::history(&events, view.now),
         may: shown::people::may(&may),
         needs_words: view.row.requirement.require_decision_reason,
-        step: fill(visitor, view, beside.step).await?,
+        step: fill(visitor, view, grant, beside.step).await?,
         kept: beside.kept,
+        run,
+        settle,
         next_href: next_waiting.map(|row| row.href.clone()),
         matter,
         seen,

@@ -8,6 +8,7 @@ use signoff_engine::EngineError;
 use signoff_engine::view::ApprovalView;
 
 use super::approval::{Beside, Place, answer, find};
+use super::calls;
 use super::decision::{DecisionForm, Objection, Wish};
 use super::fields::{Asked, Filled, href};
 use super::inbox::ListQuery;
@@ -109,8 +110,10 @@ async fn carry_out(visitor: &Visitor, view: &ApprovalView, form: &DecisionForm) 
     if view.row.status.is_terminal() && form.kind().is_some() {
         return Err(Stopped::Late(too_late(form, view)));
     }
+    let grant = calls::grant(visitor, view.row.call.as_ref())
+        .map_err(|error| Stopped::Other(visitor.trouble(error)))?;
     let wish = form
-        .wish(view)
+        .wish(view, grant.as_ref())
         .map_err(|objection| objected(visitor, objection))?;
     let done = match wish {
         Wish::Decide(decide) => visitor.engine().decide(&visitor.caller, id, decide, None).await,

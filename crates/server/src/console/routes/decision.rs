@@ -9,7 +9,7 @@ use signoff_core::payload::Hash32;
 use signoff_core::standing::StandingTerms;
 use signoff_core::time::Micros;
 use signoff_engine::request::{Always, Decide, Decision, Edit, Scope};
-use signoff_engine::view::ApprovalView;
+use signoff_engine::view::{ApprovalView, GrantView};
 
 use crate::console::inert::Show;
 use crate::console::shown;
@@ -31,6 +31,7 @@ pub(super) struct DecisionForm {
     text: String,
     inputs: String,
     context: String,
+    body: Option<String>,
     valid_for: String,
     uses: String,
     condition: String,
@@ -71,7 +72,7 @@ impl DecisionForm {
     }
 
     /// What the form asks for, held against what its sender has seen.
-    pub(super) fn wish(&self, view: &ApprovalView) -> Result<Wish, Objection> {
+    pub(super) fn wish(&self, view: &ApprovalView, grant: Option<&GrantView>) -> Result<Wish, Objection> {
         let words = self.words();
         let kind = self.kind().ok_or(Objection::Unknown)?;
         if words.chars().count() > TEXT_CHARS_MAX {
@@ -83,7 +84,7 @@ impl DecisionForm {
         if kind == "cancel" {
             return Ok(Wish::Cancel(said));
         }
-        let (matter, seen) = self.seen(view)?;
+        let (matter, seen) = self.seen(view, grant)?;
         let digest: Hash32 = self.digest.parse().map_err(|_| Objection::Changed)?;
         let needs_words = view.row.requirement.require_decision_reason;
         let decision = match (kind, said) {
@@ -95,7 +96,7 @@ impl DecisionForm {
                 Decision::Approve {
                     digest,
                     comment,
-                    scope: self.scope(kind)?,
+                    scope: self.scope(kind, view, grant)?,
                 }
             }
             ("deny", Some(reason)) => Decision::Deny {
@@ -121,6 +122,8 @@ impl DecisionForm {
         Reach {
             inputs: self.inputs.clone(),
             context: self.context.clone(),
+            body: self.body.as_deref().map(plain_lines),
+            body_note: None,
             valid_for: self.valid_for.clone(),
             uses: self.uses.clone(),
             condition: self.condition.clone(),
@@ -130,12 +133,12 @@ impl DecisionForm {
     }
 
     /// What the approval holds for.
-    fn scope(&self, kind: &str) -> Result<Scope, Objection> {
+    fn scope(&self, kind: &str, view: &ApprovalView, grant: Option<&GrantView>) -> Result<Scope, Objection> {
         match kind {
             "edit" => Ok(Scope::Edited(Edit {
                 inputs: Some(object("The inputs", &self.inputs)?),
                 context: Some(object("The context", &self.context)?),
-                body: None,
+                body: self.body(view, grant)?,
             })),
             "standing" => Ok(Scope::Standing(self.standing()?)),
             "always" if self.always == "policy" => Ok(Scope::Always(Always::Policy)),
@@ -143,6 +146,16 @@ impl DecisionForm {
             "always" => Err(Objection::Field("Choose what is allowed from now on.".to_owned())),
             _ => Ok(Scope::Once),
         }
+    }
+
+    /// The body as it should be; none where it stays as it is.
+    fn body(&self, view: &ApprovalView, grant: Option<&GrantView>) -> Result<Option<Vec<u8>>, Objection> {
+        let (Some(typed), Some(call)) = (&self.body, &view.content.call) else {
+            return Ok(None);
+        };
+        let before = shown::call::typed_body(call, grant).map_err(|why| Objection::Field(why.to_owned()))?;
+        let typed = plain_lines(typed);
+        Ok((typed != before).then(|| typed.into_bytes()))
     }
 
     fn standing(&self) -> Result<StandingTerms, Objection> {
@@ -166,9 +179,9 @@ impl DecisionForm {
     }
 
     /// The rendering that the sender looked at: one of the two that are valid now.
-    fn seen(&self, view: &ApprovalView) -> Result<(Matter, View), Objection> {
+    fn seen(&self, view: &ApprovalView, grant: Option<&GrantView>) -> Result<(Matter, View), Objection> {
         for show in [Show::All, Show::Start] {
-            let matter = shown::approval::matter(view, show);
+            let matter = shown::approval::matter(view, grant, show);
             let Ok(seen) = matter.seen() else { continue };
             if seen.digest == self.view {
                 let digest = seen.digest.parse().map_err(|_| Objection::Changed)?;
@@ -199,6 +212,11 @@ impl DecisionForm {
             _ => Ok(()),
         }
     }
+}
+
+/// Forms send line breaks of two characters, whatever was in the field.
+fn plain_lines(typed: &str) -> String {
+    typed.replace("\r\n", "\n")
 }
 
 /// An object as typed, as strict as the API.

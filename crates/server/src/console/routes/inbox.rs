@@ -3,6 +3,7 @@
 use axum::response::Response;
 use serde::Deserialize;
 use signoff_core::action::{Priority, Risk};
+use signoff_core::authority::Operation;
 use signoff_core::event::ApprovalStatus;
 use signoff_engine::EngineResult;
 use signoff_engine::request::ApprovalFilter;
@@ -133,7 +134,12 @@ pub(super) async fn list(
         .next
         .map(|seq| href("/", &asked.carry_with(&asked.show, Some(seq))));
     let waiting = engine.pending().await?;
+    let unsettled = engine.unsettled_count(&visitor.caller).await?;
     Ok(InboxList {
+        needs: shown::inbox::needs(
+            unsettled,
+            engine.permit(&visitor.caller, Operation::Settle).is_ok(),
+        ),
         tabs: tabs(asked, usize::try_from(waiting).unwrap_or(usize::MAX)),
         rows,
         filter,

@@ -12,10 +12,13 @@ use crate::api::Refused;
 
 mod approval;
 mod audit;
+mod calls;
 mod decide;
 mod decision;
 mod fields;
 mod files;
+mod grant_edit;
+mod grants;
 mod inbox;
 mod keys;
 mod origin;
@@ -33,19 +36,36 @@ mod visitor;
 /// Largest form, in bytes: 4,000 characters of text in the widest encoding, and the rest of the form.
 const FORM_BYTES_MAX: usize = 64 * 1024;
 
+/// The same where the body of a call may be changed: each of its 64 KiB may take three in a form.
+const DECISION_BYTES_MAX: usize = 4 * FORM_BYTES_MAX;
+
 /// The console's routes.
 pub fn router() -> Router<Doors> {
     Router::new()
         .route("/", get(inbox::show))
         .route("/approvals", get(|| async { Redirect::permanent("/") }))
         .route("/approvals/{id}", get(approval::show).post(decide::decide))
-        .route("/approvals/{id}/decide", get(decide::back).post(decide::decide))
+        .route(
+            "/approvals/{id}/decide",
+            decision(get(decide::back).post(decide::decide)),
+        )
         .route("/approvals/{id}/release", get(decide::back).post(decide::release))
         .route("/policies", get(policies::list))
         .route("/policies/edit", get(policy_edit::form))
         .route("/policies/preview", change(post(policy_edit::preview)))
         .route("/policies/save", change(post(policy_edit::save)))
         .route("/policies/{name}", get(policies::show))
+        .route("/grants", get(grants::list))
+        .route("/grants/new", get(grant_edit::blank).post(grant_edit::create))
+        .route("/grants/{id}", get(grants::show))
+        .route("/grants/{id}/edit", get(grant_edit::form).post(grant_edit::save))
+        .route(
+            "/grants/{id}/remove",
+            get(grants::remove_form).post(grants::remove),
+        )
+        .route("/executions", get(calls::list))
+        .route("/executions/{id}", get(calls::show))
+        .route("/executions/{id}/settle", get(calls::back).post(calls::settle))
         .route("/audit", get(audit::list))
         .route("/audit/{sequence}", get(audit::record))
         .route("/stats", get(stats::show))
@@ -59,6 +79,11 @@ pub fn router() -> Router<Doors> {
         .route("/console/stream", get(stream::stream))
         .route("/console/assets/{name}", get(files::asset))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+}
+
+/// A form that may hold a changed body: larger than others.
+fn decision(form: MethodRouter<Doors>) -> MethodRouter<Doors> {
+    form.layer(DefaultBodyLimit::max(DECISION_BYTES_MAX))
 }
 
 /// A form that holds a change of policies: larger than others.

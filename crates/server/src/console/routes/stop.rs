@@ -19,6 +19,9 @@ use crate::console::view::stop::{StopPage, StopsPage};
 /// Agents on one page.
 const AGENTS: u32 = 100;
 
+/// Grants on the page; the list under Grants has them all.
+const GRANTS: u32 = 100;
+
 /// What the address says: one target, or where the list of agents goes on.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -118,6 +121,7 @@ async fn all(visitor: &Visitor, beyond: Option<u64>) -> EngineResult<StopsPage> 
     let engine = visitor.engine();
     let stops = engine.stops(&visitor.caller).await?;
     let agents = engine.agents(&visitor.caller, beyond, AGENTS)?;
+    let grants = engine.grants(&visitor.caller, None, GRANTS)?;
     let next = agents.next.map(|next| next.to_string());
     Ok(StopsPage {
         shell: visitor.shell("Stop", "stop").await?,
@@ -126,6 +130,7 @@ async fn all(visitor: &Visitor, beyond: Option<u64>) -> EngineResult<StopsPage> 
             .iter()
             .map(|stop| shown::stop::stopped(stop, visitor.now()))
             .collect(),
+        grants: grants.items.iter().map(shown::stop::stoppable_grant).collect(),
         agents: agents.items.iter().map(shown::stop::stoppable).collect(),
         next_href: next.map(|next| href("/stop", &query(&[("beyond", &next)]))),
         may_stop: engine.permit(&visitor.caller, Operation::Stop).is_ok(),
@@ -151,19 +156,21 @@ async fn one_page(visitor: &Visitor, outlook: &StopOutlook, kept: Kept) -> Engin
     let title = match &outlook.target {
         StopTargetView::Workspace => "Stop everything".to_owned(),
         StopTargetView::Agent(agent) => format!("Stop {}", signoff_core::sentence::tame(&agent.name)),
-        StopTargetView::Grant(grant) => format!("Stop {}", signoff_core::sentence::tame(&grant.name)),
+        StopTargetView::Grant(grant) => {
+            format!("Stop the grant {}", signoff_core::sentence::tame(&grant.name))
+        }
     };
     Ok(StopPage {
         shell: visitor.shell(&title, "stop").await?,
         target: shown::stop::target(&outlook.target),
-        agent: shown::stop::agent(&outlook.target),
+        name: shown::stop::name(&outlook.target),
+        is_grant: matches!(outlook.target, StopTargetView::Grant(_)),
         stop: outlook
             .stop
             .as_ref()
             .map(|stop| shown::stop::stopped(stop, visitor.now())),
         ends: shown::stop::ends(met, outlook.stop.is_some()),
-        taken: shown::stop::taken(met),
-        taken_text: shown::stop::taken_text(met),
+        beyond: shown::stop::beyond_reach(met),
         may_stop: engine.permit(&visitor.caller, Operation::Stop).is_ok(),
         may_lift: engine.permit(&visitor.caller, Operation::LiftStop).is_ok(),
         is_covered: everything && outlook.target != StopTargetView::Workspace,

@@ -1,12 +1,13 @@
 //! The page of one approval from the engine's view of it.
 
 use serde_json::Value;
+use signoff_core::action::{Claims, Cost};
 use signoff_core::condition::{self, Outcome as Held};
 use signoff_core::event::{ApprovalStatus, Ballot, ExecutionState};
 use signoff_core::sentence::money;
 use signoff_core::time::Micros;
 use signoff_engine::request::Always;
-use signoff_engine::view::{AlwaysView, ApprovalView, EventView};
+use signoff_engine::view::{AlwaysView, ApprovalView, EventView, GrantView};
 
 use super::{moment, who, who_text};
 use crate::api::convert::ToWire;
@@ -16,8 +17,8 @@ use crate::console::view::approval::{HistoryRow, Outcome, Outlook, Question, Tol
 use crate::console::view::matter::{Claim, Condition, Fact, Matter, PolicyName};
 use crate::console::view::{Level, SentenceView, span};
 
-/// What is judged. Holds nothing that changes with time.
-pub fn matter(view: &ApprovalView, show: Show) -> Matter {
+/// What is judged. Holds nothing that changes with time. `grant` is the one that its call names.
+pub fn matter(view: &ApprovalView, grant: Option<&GrantView>, show: Show) -> Matter {
     let row = &view.row;
     Matter {
         sentence: SentenceView::from(&view.sentence),
@@ -30,8 +31,14 @@ pub fn matter(view: &ApprovalView, show: Show) -> Matter {
             version: policy.version,
         }),
         facts: facts(view),
-        claims: claims(view, show),
-        conditions: view.content.conditions.iter().map(condition).collect(),
+        call: view
+            .content
+            .call
+            .as_ref()
+            .map(|call| Box::new(super::call::call(call, grant, show))),
+        is_allowed: false,
+        claims: claims(&view.content.claims, row.cost.as_ref(), show),
+        conditions: conditions(&view.content.conditions),
         inputs: Tree::new(&Value::Object(view.content.inputs.clone()), show),
         context: Tree::new(&Value::Object(view.content.context.clone()), show),
         is_erased: view.content.erased,
@@ -63,7 +70,11 @@ fn facts(view: &ApprovalView) -> Vec<Fact> {
     if let Some(replaced) = row.replaces {
         facts.push(fact("Replaces", &replaced.to_string()));
     }
-    let valid = format!("must be used within {}, once", length(row.valid_for));
+    let within = length(row.valid_for);
+    let valid = match row.call {
+        Some(_) => format!("Signoff makes the call itself, once, within {within}"),
+        None => format!("must be used within {within}, once"),
+    };
     facts.push(fact("If approved", &valid));
     facts
 }
@@ -72,8 +83,8 @@ fn length(length: Micros) -> String {
     span(length.as_seconds())
 }
 
-fn claims(view: &ApprovalView, show: Show) -> Vec<Claim> {
-    let said = &view.content.claims;
+/// What the agent says.
+pub fn claims(said: &Claims, cost: Option<&Cost>, show: Show) -> Vec<Claim> {
     let mut claims = Vec::new();
     let mut add = |label, text: Option<&str>| {
         if let Some(text) = text.filter(|text| !text.is_empty()) {
@@ -87,7 +98,7 @@ fn claims(view: &ApprovalView, show: Show) -> Vec<Claim> {
     add("Description", said.description.as_deref());
     add("Intent", said.intent.as_deref());
     add("On behalf of", said.requested_by.as_deref());
-    let cost = view.row.cost.as_ref().map(|cost| cost_text(cost.as_str()));
+    let cost = cost.map(|cost| cost_text(cost.as_str()));
     add("Estimated cost", cost.as_deref());
     if let Some(trace) = &said.trace {
         add("Run", trace.run_id.as_deref());
@@ -101,6 +112,11 @@ fn claims(view: &ApprovalView, show: Show) -> Vec<Claim> {
 /// A cost with its currency.
 pub fn cost_text(cost: &str) -> String {
     money(cost, Some("USD")).unwrap_or_else(|| format!("{cost} USD"))
+}
+
+/// The policy's conditions, each with what it saw.
+pub fn conditions(reports: &[condition::Report]) -> Vec<Condition> {
+    reports.iter().map(condition).collect()
 }
 
 fn condition(report: &condition::Report) -> Condition {
@@ -171,6 +187,10 @@ fn next_text(view: &ApprovalView) -> String {
              admin looks, and releases it within {}.",
             length(view.now.until(run.run_by))
         );
+    }
+    if run.call.is_some() {
+        // What became of it stands in a part of its own.
+        return String::new();
     }
     match run.state {
         ExecutionState::Ready if run.run_by > view.now => {

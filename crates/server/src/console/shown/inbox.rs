@@ -6,7 +6,7 @@ use super::approval::cost_text;
 use super::{instant, moment};
 use crate::console::inert::Inert;
 use crate::console::view::inbox::InboxRow;
-use crate::console::view::{Level, SentenceView, Status, TimeLeft};
+use crate::console::view::{Level, SentenceView, Status, TimeLeft, grouped};
 
 /// What is left of an approval's time; none when it has ended or never runs out.
 pub fn time_left(view: &ApprovalView) -> Option<TimeLeft> {
@@ -16,6 +16,20 @@ pub fn time_left(view: &ApprovalView) -> Option<TimeLeft> {
         instant(until),
         instant(view.now),
     ))
+}
+
+/// What the list says of calls that nobody knows the end of.
+pub fn needs(count: u64, may_settle: bool) -> Option<(String, String)> {
+    let whom = if may_settle { "you" } else { "an admin" };
+    let words = match count {
+        0 => return None,
+        1 => format!("1 call needs {whom}: nobody knows whether it arrived"),
+        _ => format!(
+            "{} calls need {whom}: nobody knows whether they arrived",
+            grouped(count)
+        ),
+    };
+    Some((words, "/executions".to_owned()))
 }
 
 /// One row; `carry` is the list's filter as a query, `current` the approval that is open beside the list.

@@ -8,11 +8,15 @@ use super::inert::Inert;
 use super::view::Moment;
 
 pub mod approval;
+pub mod call;
 pub mod difference;
+pub mod execution;
+pub mod grant;
 pub mod inbox;
 pub mod people;
 pub mod policy;
 pub mod record;
+pub mod run;
 pub mod stats;
 pub mod stop;
 pub mod trial;

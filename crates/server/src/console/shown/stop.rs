@@ -1,12 +1,13 @@
 //! Stops in plain words.
 
+use signoff_core::id::ExecutionId;
 use signoff_core::time::Timestamp;
-use signoff_engine::view::{AgentView, InFlight, StopTargetView, StopView};
+use signoff_engine::view::{AgentView, GrantView, InFlight, StopTargetView, StopView};
 
 use super::{moment, who};
 use crate::console::inert::Inert;
 use crate::console::view::grouped;
-use crate::console::view::stop::{Stoppable, Stopped, StoppedNote};
+use crate::console::view::stop::{BeyondReach, Stoppable, Stopped, StoppedNote};
 
 /// The word for everything in an address or a form.
 pub const EVERYTHING: &str = "workspace";
@@ -26,19 +27,19 @@ pub fn href(target: &str) -> String {
     format!("/stop?target={query}")
 }
 
-/// The agent's name; none for everything.
-pub fn agent(target: &StopTargetView) -> Option<Inert> {
+/// The name of the agent or grant; none for everything.
+pub fn name(target: &StopTargetView) -> Option<Inert> {
     match target {
         StopTargetView::Workspace => None,
         StopTargetView::Agent(agent) => Some(Inert::all(&agent.name)),
-        StopTargetView::Grant(grant) => Some(Inert::all(&grant.name)),
+        StopTargetView::Grant(grant) => Some(Inert::all(&format!("the grant {}", grant.name))),
     }
 }
 
 /// One stop.
 pub fn stopped(stop: &StopView, now: Timestamp) -> Stopped {
     Stopped {
-        name: agent(&stop.target).unwrap_or_else(|| Inert::all("Everything")),
+        name: name(&stop.target).unwrap_or_else(|| Inert::all("Everything")),
         by: who(&stop.by),
         at: moment(stop.at, now),
         reason: stop.reason.as_deref().map(Inert::all),
@@ -56,6 +57,16 @@ pub fn stoppable(view: &AgentView) -> Stoppable {
     }
 }
 
+/// One grant of the list.
+pub fn stoppable_grant(view: &GrantView) -> Stoppable {
+    Stoppable {
+        name: Inert::all(&view.row.grant.name),
+        href: href(&view.row.id.to_string()),
+        is_stopped: view.is_stopped,
+        is_off: view.row.grant.disabled,
+    }
+}
+
 /// What stands on every page while anything is stopped: the widest stop, else the only one, else how many.
 pub fn note(stops: &[StopView], now: Timestamp) -> Option<StoppedNote> {
     let latest = stops.iter().map(|stop| stop.at).max()?;
@@ -63,19 +74,32 @@ pub fn note(stops: &[StopView], now: Timestamp) -> Option<StoppedNote> {
         [first, ..] if first.target == StopTargetView::Workspace => {
             ("Everything is stopped".to_owned(), Some(first))
         }
-        [only] => {
-            let StopTargetView::Agent(agent) = &only.target else {
-                return None;
-            };
-            (format!("{} is stopped", agent.name), Some(only))
-        }
-        several => (format!("{} agents are stopped", several.len()), None),
+        [only] => match &only.target {
+            StopTargetView::Workspace => return None,
+            StopTargetView::Agent(agent) => (format!("{} is stopped", agent.name), Some(only)),
+            StopTargetView::Grant(grant) => (format!("The grant {} is stopped", grant.name), Some(only)),
+        },
+        several => (several_text(several), None),
     };
     Some(StoppedNote {
         what: Inert::all(&what),
         by: one.map(|stop| who(&stop.by)),
         at: moment(one.map_or(latest, |stop| stop.at), now),
     })
+}
+
+/// "2 agents and 1 grant are stopped".
+fn several_text(stops: &[StopView]) -> String {
+    let is_grant = |stop: &&StopView| matches!(stop.target, StopTargetView::Grant(_));
+    let grants = stops.iter().filter(is_grant).count() as u64;
+    let agents = stops.len() as u64 - grants;
+    let named = [(agents, "agent", "agents"), (grants, "grant", "grants")];
+    let said: Vec<String> = named
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, several)| many(count, one, several))
+        .collect();
+    format!("{} are stopped", said.join(" and "))
 }
 
 fn many(count: u64, one: &str, several: &str) -> String {
@@ -106,26 +130,43 @@ pub fn ends(met: &InFlight, is_stopped: bool) -> Vec<String> {
     said
 }
 
-/// What is in somebody's hands: its id, and where its records are.
-pub fn taken(met: &InFlight) -> Vec<(String, String)> {
-    let all = met.consumed.iter().chain(&met.executing);
-    all.map(|id| (id.to_string(), format!("/audit?subject={id}")))
-        .collect()
+/// What is on its way and out of reach: permissions in the hands of agents, and calls that are being made.
+pub fn beyond_reach(met: &InFlight) -> Vec<BeyondReach> {
+    let more = if met.more { "More than " } else { "" };
+    let mut groups = Vec::new();
+    if !met.consumed.is_empty() {
+        let text = many(
+            met.consumed.len() as u64,
+            "permission was taken and not reported",
+            "permissions were taken and not reported",
+        );
+        groups.push(BeyondReach {
+            text: format!(
+                "{more}{text}: in the hands of the agent, and nobody can recall that. Look after it where it happens."
+            ),
+            links: links(&met.consumed, "/audit?subject="),
+        });
+    }
+    if !met.executing.is_empty() {
+        let text = many(
+            met.executing.len() as u64,
+            "call is being made",
+            "calls are being made",
+        );
+        groups.push(BeyondReach {
+            text: format!(
+                "{more}{text} right now, and can’t be recalled. How each ended will stand on its page."
+            ),
+            links: links(&met.executing, "/executions/"),
+        });
+    }
+    groups
 }
 
-/// The same, counted.
-pub fn taken_text(met: &InFlight) -> String {
-    let count = (met.consumed.len() + met.executing.len()) as u64;
-    let text = many(
-        count,
-        "permission was taken and not reported",
-        "permissions were taken and not reported",
-    );
-    if met.more {
-        format!("More than {text}")
-    } else {
-        text
-    }
+fn links(ids: &[ExecutionId], place: &str) -> Vec<(String, String)> {
+    ids.iter()
+        .map(|id| (id.to_string(), format!("{place}{id}")))
+        .collect()
 }
 
 #[cfg(test)]
@@ -156,6 +197,13 @@ mod tests {
         })
     }
 
+    fn grant(number: u8) -> StopTargetView {
+        StopTargetView::Grant(Named {
+            id: signoff_core::id::GrantId(RawId([number; 16])),
+            name: format!("grant-{number}"),
+        })
+    }
+
     #[test]
     fn the_note_says_the_widest_or_the_only_stop_or_how_many() {
         let now = Timestamp(100_000_000);
@@ -165,6 +213,12 @@ mod tests {
             (
                 vec![stop(bot(1), 1), stop(bot(2), 2)],
                 "2 agents are stopped",
+                false,
+            ),
+            (vec![stop(grant(1), 1)], "The grant grant-1 is stopped", true),
+            (
+                vec![stop(bot(1), 1), stop(grant(2), 2)],
+                "1 agent and 1 grant are stopped",
                 false,
             ),
             (

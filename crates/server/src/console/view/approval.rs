@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::inbox::InboxList;
 use super::matter::{Gesture, Matter, Seen};
+use super::run::{Run, SettleForm};
 use super::{Moment, Shell, Status, TimeLeft};
 use crate::console::inert::Inert;
 
@@ -60,6 +61,10 @@ pub struct Approval {
     pub step: Step,
     /// What was kept from a decision that came too late or could not be taken.
     pub kept: Option<Kept>,
+    /// What became of its call.
+    pub run: Option<Run>,
+    /// What an admin may say of it, where nobody knows.
+    pub settle: Option<SettleForm>,
     /// The next approval that waits, once this one has ended.
     pub next_href: Option<String>,
 }
@@ -340,6 +345,10 @@ pub struct Reach {
     pub inputs: String,
     /// The context as it should be, JSON.
     pub context: String,
+    /// The body of the call as it should be; none where it can't be changed here.
+    pub body: Option<String>,
+    /// Why it can't be.
+    pub body_note: Option<&'static str>,
     /// For how long such requests are approved.
     pub valid_for: String,
     /// How often, if it says so.

@@ -20,6 +20,8 @@ pub struct InboxPage {
 pub struct InboxList {
     /// Its tabs: waiting, decided, all.
     pub tabs: Vec<InboxTab>,
+    /// Calls whose end nobody knows: words and where they are.
+    pub needs: Option<(String, String)>,
     /// Its rows.
     pub rows: Vec<InboxRow>,
     /// The filter as it stands.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use askama::Template;
 use sha2::{Digest as _, Sha256};
 
+use super::call::CallShown;
 use super::{Level, SentenceView, grouped};
 use crate::console::inert::Inert;
 use crate::console::tree::Tree;
@@ -24,11 +25,13 @@ pub enum Gesture {
 /// What a page showed of the matter, and its digest.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// Sentence, facts, inputs and claims as HTML.
+    /// Sentence, risk and what to be careful about as HTML.
+    pub head: String,
+    /// The call, facts, inputs and claims as HTML.
     pub matter: String,
     /// Context, addresses and conditions as HTML.
     pub details: String,
-    /// SHA-256 over both, in hexadecimal: a decision carries it.
+    /// SHA-256 over all three, in hexadecimal: a decision carries it.
     pub digest: String,
 }
 
@@ -50,6 +53,10 @@ pub struct Matter {
     pub policy: Option<PolicyName>,
     /// What Signoff knows or will send.
     pub facts: Vec<Fact>,
+    /// The call that would be sent.
+    pub call: Option<Box<CallShown>>,
+    /// Policy let it through without asking anybody.
+    pub is_allowed: bool,
     /// What the agent says.
     pub claims: Vec<Claim>,
     /// The policy's conditions, each with what it saw.
@@ -64,7 +71,14 @@ pub struct Matter {
     pub is_full: bool,
 }
 
-/// The second part of the matter, which stands further down on the page.
+/// The part of the matter that stands above everything, also above what became of it.
+#[derive(Debug, Clone, Template)]
+#[template(path = "parts/head.html")]
+struct Head<'a> {
+    matter: &'a Matter,
+}
+
+/// The last part of the matter, which stands further down on the page.
 #[derive(Debug, Clone, Template)]
 #[template(path = "parts/details.html")]
 struct Details<'a> {
@@ -76,7 +90,8 @@ impl Matter {
     pub fn hidden_bytes(&self) -> usize {
         let facts: usize = self.facts.iter().map(|fact| fact.value.hidden_bytes).sum();
         let claims: usize = self.claims.iter().map(|claim| claim.text.hidden_bytes).sum();
-        facts + claims + self.inputs.hidden_bytes + self.context.hidden_bytes
+        let call = self.call.as_ref().map_or(0, |call| call.hidden_bytes());
+        facts + call + claims + self.inputs.hidden_bytes + self.context.hidden_bytes
     }
 
     /// The hidden bytes as people read numbers.
@@ -87,14 +102,25 @@ impl Matter {
     /// Whether any text holds something unseen or misleading.
     pub fn is_suspicious(&self) -> bool {
         let mut rows = self.inputs.rows.iter().chain(&self.context.rows);
-        self.sentence.pieces.iter().any(|(_, text)| text.is_suspicious())
+        let call = self.call.as_ref();
+        call.is_some_and(|call| call.host_warning.is_some() || call.texts().any(Inert::is_suspicious))
+            || self.sentence.pieces.iter().any(|(_, text)| text.is_suspicious())
             || self.facts.iter().any(|fact| fact.value.is_suspicious())
             || self.claims.iter().any(|claim| claim.text.is_suspicious())
             || rows.any(|row| row.key.is_suspicious() || row.value.as_ref().is_some_and(Inert::is_suspicious))
     }
 
-    /// Whether the action's verb takes something away for good.
+    /// Whether the call could be read differently by two programs, or is in part not shown to anybody.
+    pub fn is_doubtful(&self) -> bool {
+        let call = self.call.as_ref();
+        call.is_some_and(|call| call.is_doubtful() || call.is_withheld())
+    }
+
+    /// Whether it takes something away for good: by the action's verb, or the method of the call.
     pub fn is_destructive(&self) -> bool {
+        if self.call.as_ref().is_some_and(|call| call.is_destructive()) {
+            return true;
+        }
         let last = self
             .action
             .rsplit('.')
@@ -108,7 +134,9 @@ impl Matter {
     pub fn gesture(&self) -> Gesture {
         match self.risk.name {
             "critical" => Gesture::Type,
-            _ if self.risk.is_high || self.is_destructive() || self.is_suspicious() => Gesture::Tick,
+            _ if self.risk.is_high || self.is_destructive() || self.is_doubtful() || self.is_suspicious() => {
+                Gesture::Tick
+            }
             _ => Gesture::None,
         }
     }
@@ -118,6 +146,7 @@ impl Matter {
         match () {
             () if self.risk.is_high => "its risk is high",
             () if self.is_destructive() => "it takes something away",
+            () if self.is_doubtful() => "it can be read in more than one way",
             () => "its text holds characters that mislead",
         }
     }
@@ -126,9 +155,11 @@ impl Matter {
     pub fn urls(&self) -> Vec<&ShownUrl> {
         let facts = self.facts.iter().flat_map(|fact| fact.value.urls.iter());
         let claims = self.claims.iter().flat_map(|claim| claim.text.urls.iter());
+        let call = self.call.iter().flat_map(|call| call.texts());
         let mut seen = BTreeSet::new();
         facts
             .chain(claims)
+            .chain(call.flat_map(|text| text.urls.iter()))
             .chain(self.inputs.urls())
             .chain(self.context.urls())
             .filter(|url| seen.insert((&url.href, &url.warning)))
@@ -144,12 +175,16 @@ impl Matter {
     pub fn seen(&self) -> Result<Seen, askama::Error> {
         let matter = self.render()?;
         let details = Details { matter: self }.render()?;
+        let head = Head { matter: self }.render()?;
         let hash = Sha256::new()
+            .chain_update(&head)
+            .chain_update([0])
             .chain_update(&matter)
             .chain_update([0])
             .chain_update(&details);
         Ok(Seen {
             digest: hex::encode(hash.finalize()),
+            head,
             matter,
             details,
         })

@@ -9,10 +9,13 @@ use super::inert::Inert;
 
 pub mod approval;
 pub mod audit;
+pub mod call;
+pub mod grant;
 pub mod inbox;
 pub mod matter;
 pub mod policy;
 pub mod problem;
+pub mod run;
 pub mod session;
 pub mod stats;
 pub mod stop;
@@ -23,7 +26,7 @@ pub mod trial;
 pub struct Shell {
     /// The page's title.
     pub title: String,
-    /// Which part of the console the page belongs to: "inbox", "policies", "log", "stats", "stop" or "".
+    /// Which part of the console the page belongs to: "inbox", "policies", "grants", "log", "stats", "stop" or "".
     pub part: &'static str,
     /// Who is signed in; absent on the pages before that.
     pub viewer: Option<Viewer>,

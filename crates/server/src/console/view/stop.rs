@@ -24,6 +24,8 @@ pub struct StopsPage {
     pub shell: Shell,
     /// What is stopped, the widest first.
     pub stops: Vec<Stopped>,
+    /// The grants, by name.
+    pub grants: Vec<Stoppable>,
     /// The agents, by name.
     pub agents: Vec<Stoppable>,
     /// Where the next page of agents is.
@@ -37,7 +39,7 @@ pub struct StopsPage {
 /// A stop in force.
 #[derive(Debug, Clone)]
 pub struct Stopped {
-    /// What: "Everything", or the agent's name.
+    /// What: "Everything", or the name of the agent or grant.
     pub name: Inert,
     /// Who stopped it.
     pub by: Inert,
@@ -49,7 +51,16 @@ pub struct Stopped {
     pub href: String,
 }
 
-/// An agent in the list.
+/// What a stop does not reach.
+#[derive(Debug, Clone)]
+pub struct BeyondReach {
+    /// What it is, and that nobody can recall it.
+    pub text: String,
+    /// Each: its id, and where more of it stands.
+    pub links: Vec<(String, String)>,
+}
+
+/// An agent or a grant in the list.
 #[derive(Debug, Clone)]
 pub struct Stoppable {
     /// Its name.
@@ -70,21 +81,21 @@ pub struct StopPage {
     pub shell: Shell,
     /// The target as the form sends it.
     pub target: String,
-    /// The agent's name; none for everything.
-    pub agent: Option<Inert>,
+    /// The name of the agent or grant; none for everything.
+    pub name: Option<Inert>,
+    /// Whether it is a grant.
+    pub is_grant: bool,
     /// The stop in force.
     pub stop: Option<Stopped>,
     /// What Signoff ends, in sentences.
     pub ends: Vec<String>,
-    /// What is in somebody's hands: words and where its records are.
-    pub taken: Vec<(String, String)>,
-    /// How many of them there are, in words.
-    pub taken_text: String,
+    /// What is on its way and out of reach.
+    pub beyond: Vec<BeyondReach>,
     /// Whether this person may stop.
     pub may_stop: bool,
     /// Whether this person may let go on.
     pub may_lift: bool,
-    /// Whether everything is stopped, where this is about one agent.
+    /// Whether everything is stopped, where this is about one agent or grant.
     pub is_covered: bool,
     /// What was wrong with the form.
     pub problem: Option<String>,

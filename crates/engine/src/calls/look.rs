@@ -1,0 +1,62 @@
+//! What people are shown of calls beside the calls themselves: the grant that one was made with, and those that need them.
+
+use signoff_core::{authority::Operation, event::ExecutionState, id::GrantId};
+use signoff_store::ExecutionQuery;
+
+use crate::{
+    Engine, EngineResult,
+    view::{Caller, ExecutionView, GrantView},
+};
+
+/// How many calls that need a person are listed.
+const LISTED_MAX: u32 = 50;
+
+impl Engine {
+    /// The grant that a call names, also one that was taken away since; none where there never was one here.
+    ///
+    /// # Errors
+    /// If the caller may not see the workspace.
+    pub fn grant_used(&self, caller: &Caller, id: GrantId) -> EngineResult<Option<GrantView>> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::SeeWorkspace)?;
+        let snapshot = tenant.snapshot();
+        let row = snapshot.rows.grants.get(&id);
+        Ok(row.map(|row| GrantView {
+            row: row.clone(),
+            is_stopped: row.stop.is_some(),
+        }))
+    }
+
+    /// How many calls nobody knows the end of: a person must settle them.
+    ///
+    /// # Errors
+    /// If the caller may not see the workspace.
+    pub async fn unsettled_count(&self, caller: &Caller) -> EngineResult<u64> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::SeeWorkspace)?;
+        let count = self
+            .store()
+            .execution_count(tenant.id, ExecutionState::Indeterminate, None);
+        Ok(count.await?)
+    }
+
+    /// Calls that nobody knows the end of, the latest asked for first; at most 50.
+    ///
+    /// # Errors
+    /// If the caller may not see the workspace.
+    pub async fn unsettled(&self, caller: &Caller) -> EngineResult<Vec<ExecutionView>> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::SeeWorkspace)?;
+        let query = ExecutionQuery {
+            state: ExecutionState::Indeterminate,
+            agent: None,
+            beyond: None,
+            limit: LISTED_MAX,
+        };
+        let mut views = Vec::new();
+        for row in self.store().executions(tenant.id, &query).await? {
+            views.push(self.execution(caller, row.id).await?);
+        }
+        Ok(views)
+    }
+}
