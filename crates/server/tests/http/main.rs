@@ -18,4 +18,5 @@ mod simulation;
 mod stops;
 mod stream;
 mod terms;
+mod told;
 mod world;

@@ -3,6 +3,7 @@
 
 mod apply;
 mod auto_approve;
+mod calls;
 mod journey;
 mod on_postgres;
 mod on_sqlite;
