@@ -103,7 +103,7 @@ test("nothing is approved before all of it was shown", async () => {
 });
 
 test("approving with changes runs what the approver made of it", async () => {
-  const id = await agent.ask(refund({ accepts: ["edits"] }));
+  const id = await agent.ask(refund({ action: "changeable.refund", accepts: ["edits"] }));
   await open(id, "?step=edit");
   const inputs = page.locator("textarea[name=inputs]");
   const changed = { ...JSON.parse(await inputs.inputValue()), amount: "120.00" };

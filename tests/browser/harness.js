@@ -155,12 +155,13 @@ export async function makeAgent(server, name = "support-bot") {
   return { key, call, ask, outcome };
 }
 
-/** The policy set of the tests: refunds and everything else ask; two must agree on what begins with "quorum.". */
+/** The policy set of the tests: refunds and everything else ask; what begins with "changeable." may be changed; two must agree on what begins with "quorum.". */
 export async function applyPolicies(server) {
   await server.call("PUT", "/v1/policies", {
     settings: { unmatched: "ask" },
     policies: [
-      { name: "refunds", actions: ["stripe.refund"], effect: "require_approval", approval: { allow_edit: {} } },
+      { name: "refunds", actions: ["stripe.refund"], effect: "require_approval" },
+      { name: "changeable", actions: ["changeable.*"], effect: "require_approval", approval: { allow_edit: true } },
       { name: "schema-changes", actions: ["db.*"], effect: "require_approval" },
       { name: "production-deploys", actions: ["deploy.production"], effect: "require_approval", approval: { timeout: "20m" } },
       { name: "two-people", actions: ["quorum.*"], effect: "require_approval", approval: { quorum: 2 } },

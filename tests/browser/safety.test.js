@@ -262,7 +262,7 @@ test("what does not exist, or is not readable, is a page that says so", async ()
   }
   const program = await ask("GET", "/no/such/page");
   assert.equal((await program.json()).code, "not_found");
-  const huge = await decide("apr_1", { decision: "deny", text: "x".repeat(200_000) });
+  const huge = await decide("apr_1", { decision: "deny", text: "x".repeat(300_000) });
   assert.equal(huge.status, 413);
 });
 

@@ -94,12 +94,11 @@ fn boundary(media: &str) -> Option<String> {
 }
 
 fn part(bytes: &[u8], show: Show) -> Result<Part, &'static str> {
-    let (head, content) = match bytes.strip_prefix(b"\r\n") {
-        Some(content) => (&b""[..], content),
-        None => {
-            let at = find(bytes, b"\r\n\r\n").ok_or("a part of it has no end of its headers")?;
-            (&bytes[..at], &bytes[at + 4..])
-        }
+    let (head, content) = if let Some(content) = bytes.strip_prefix(b"\r\n") {
+        (&b""[..], content)
+    } else {
+        let at = find(bytes, b"\r\n\r\n").ok_or("a part of it has no end of its headers")?;
+        (&bytes[..at], &bytes[at + 4..])
     };
     let head = std::str::from_utf8(head).map_err(|_| "the headers of a part are no text")?;
     let mut part = Part {

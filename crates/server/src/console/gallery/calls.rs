@@ -241,7 +241,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         });
     });
     let failed = run(&plain, ExecutionState::Failed, |_, call| {
-        call.fault = Some(CallFault::Forbidden)
+        call.fault = Some(CallFault::Forbidden);
     });
     let revoked = run(&plain, ExecutionState::Revoked, |_, call| {
         call.started_at = None;

@@ -76,6 +76,7 @@ pub struct Stoppable {
 /// One target: stopping it, or how it was stopped and letting go on.
 #[derive(Debug, Clone, Template)]
 #[template(path = "stop.html")]
+#[expect(clippy::struct_excessive_bools, reason = "independent of one another")]
 pub struct StopPage {
     /// What surrounds it.
     pub shell: Shell,
