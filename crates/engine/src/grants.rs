@@ -166,12 +166,11 @@ impl Engine {
                 let why = "another kind of credential needs its own value";
                 return Err(EngineError::invalid("/value", why));
             }
-            let value = match &update.value {
-                Some(value) => value.clone(),
-                None => {
-                    let sealed = snapshot.credential(id).ok_or(EngineError::Internal)?;
-                    value_of(&turn.ledger.tenant, row, sealed).ok_or(EngineError::Internal)?
-                }
+            let value = if let Some(value) = &update.value {
+                value.clone()
+            } else {
+                let sealed = snapshot.credential(id).ok_or(EngineError::Internal)?;
+                value_of(&turn.ledger.tenant, row, sealed).ok_or(EngineError::Internal)?
             };
             let fingerprint = fingerprint.unwrap_or_else(|| row.fingerprint.clone());
             turn.bring(RowKey::Grant(id));

@@ -334,13 +334,12 @@ fn prepare_grants(rows: &Rows, previous: Option<&Snapshot>) -> Result<GrantsById
     let mut grants = HashMap::with_capacity(rows.grants.len());
     for row in rows.grants.values().filter(|row| !row.removed) {
         let known = previous.and_then(|previous| previous.grants.get(&row.id));
-        let prepared = match known.filter(|(version, _)| *version == row.version) {
-            Some((_, prepared)) => Arc::clone(prepared),
-            None => {
-                let prepared = PreparedGrant::new(row.grant.clone());
-                let damaged = |_| StoreError::Damaged(format!("the grant {} can't be read", row.id));
-                Arc::new(prepared.map_err(damaged)?)
-            }
+        let prepared = if let Some((_, prepared)) = known.filter(|(version, _)| *version == row.version) {
+            Arc::clone(prepared)
+        } else {
+            let prepared = PreparedGrant::new(row.grant.clone());
+            let damaged = |_| StoreError::Damaged(format!("the grant {} can't be read", row.id));
+            Arc::new(prepared.map_err(damaged)?)
         };
         grants.insert(row.id, (row.version, prepared));
     }

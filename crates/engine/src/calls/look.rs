@@ -1,15 +1,11 @@
-//! What people are shown of calls beside the calls themselves: the grant that one was made with, and those that need them.
+//! What people are shown of calls beside the calls themselves: the grant that one was made with, and how many need them.
 
 use signoff_core::{authority::Operation, event::ExecutionState, id::GrantId};
-use signoff_store::ExecutionQuery;
 
 use crate::{
     Engine, EngineResult,
-    view::{Caller, ExecutionView, GrantView},
+    view::{Caller, GrantView},
 };
-
-/// How many calls that need a person are listed.
-const LISTED_MAX: u32 = 50;
 
 impl Engine {
     /// The grant that a call names, also one that was taken away since; none where there never was one here.
@@ -38,25 +34,5 @@ impl Engine {
             .store()
             .execution_count(tenant.id, ExecutionState::Indeterminate, None);
         Ok(count.await?)
-    }
-
-    /// Calls that nobody knows the end of, the latest asked for first; at most 50.
-    ///
-    /// # Errors
-    /// If the caller may not see the workspace.
-    pub async fn unsettled(&self, caller: &Caller) -> EngineResult<Vec<ExecutionView>> {
-        let tenant = self.tenant(caller)?;
-        self.permit(caller, Operation::SeeWorkspace)?;
-        let query = ExecutionQuery {
-            state: ExecutionState::Indeterminate,
-            agent: None,
-            beyond: None,
-            limit: LISTED_MAX,
-        };
-        let mut views = Vec::new();
-        for row in self.store().executions(tenant.id, &query).await? {
-            views.push(self.execution(caller, row.id).await?);
-        }
-        Ok(views)
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long somebody may wait for a call that people must decide on.
-pub const CALL_WAIT_MAX: Duration = Duration::from_secs(60);
+pub const CALL_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// How often the store is asked for what another node made.
 const LOOK: Duration = Duration::from_millis(500);

@@ -38,6 +38,7 @@ pub const POLICY: PolicyId = PolicyId(raw(0xb1));
 pub const KEY: KeyId = KeyId(raw(0xc1));
 /// A channel.
 pub const CHANNEL: ChannelId = ChannelId(raw(0xf1));
+/// A stored credential.
 pub const GRANT: GrantId = GrantId(raw(0x6a));
 /// An action that was allowed.
 pub const ALLOWED: ActionId = ActionId(raw(0x11));
@@ -176,7 +177,7 @@ fn principals(scribe: &mut Scribe, mark: &str) {
             methods: Vec::new(),
             paths: Vec::new(),
             agents: vec!["*".into()],
-            labels: std::collections::BTreeMap::new(),
+            labels: BTreeMap::new(),
             timeout: None,
             idempotent: None,
             redact: Redaction::default(),

@@ -24,6 +24,9 @@ use crate::console::inert::Show;
 use crate::console::shown;
 use crate::console::view::run::{ExecutionPage, ExecutionsPage, Run, SettleForm};
 
+/// How many calls that need a person are listed.
+const LISTED_MAX: u32 = 50;
+
 /// The grant of a call, as it is now or was when it was taken away.
 pub(super) fn grant(visitor: &Visitor, call: Option<&CallFacts>) -> EngineResult<Option<GrantView>> {
     match call.and_then(|call| call.grant) {
@@ -63,7 +66,8 @@ pub(super) async fn stands(
 pub(super) async fn list(visitor: Visitor) -> Result<Response, Trouble> {
     let trouble = |error: EngineError| visitor.trouble(error);
     let engine = visitor.engine();
-    let found = engine.unsettled(&visitor.caller).await.map_err(trouble)?;
+    let lost = engine.executions(&visitor.caller, ExecutionState::Indeterminate, None, LISTED_MAX);
+    let (found, _) = lost.await.map_err(trouble)?;
     let count = engine.unsettled_count(&visitor.caller).await.map_err(trouble)?;
     let rows: Vec<_> = found
         .iter()
