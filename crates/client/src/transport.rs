@@ -17,7 +17,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What a held answer may take beyond the time it was held.
 const WAIT_MARGIN: Duration = Duration::from_secs(15);
 /// The longest time that a grant gives a call.
-const CALL_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+const CALL_TIMEOUT: Duration = Duration::from_mins(5);
 /// Largest error body that is read.
 const ERROR_BYTES_MAX: usize = 65_536;
 
