@@ -5,7 +5,9 @@ use crate::grant::Redaction;
 
 /// What stands in place of what is hidden.
 pub const REDACTED: &str = "[redacted]";
-/// The same inside of JSON.
+/// How deep lists and objects may stand in each other for a body to be read.
+const DEPTH_MAX: usize = 128;
+/// What stands in JSON in place of what is hidden.
 const REDACTED_JSON: &[u8] = b"\"[redacted]\"";
 
 /// A body as it may be shown.
@@ -45,9 +47,13 @@ impl Redaction {
         let mut scan = Scan {
             body,
             at: 0,
+            depth: 0,
             gaps: Vec::new(),
         };
         scan.value(&rules.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        if scan.depth > DEPTH_MAX {
+            return ShownBody::Hidden;
+        }
         if scan.gaps.is_empty() {
             return ShownBody::Whole;
         }
@@ -70,10 +76,12 @@ pub(crate) fn parts(pointer: &str) -> Vec<String> {
         .collect()
 }
 
-/// Goes through JSON that is known to be well formed, and not too deep to go through.
+/// Goes through JSON that is known to be well formed.
 struct Scan<'a> {
     body: &'a [u8],
     at: usize,
+    /// How many lists and objects are open; past the limit it stays there, and nothing is read any more.
+    depth: usize,
     /// Where hidden values start and end, in order.
     gaps: Vec<(usize, usize)>,
 }
@@ -110,6 +118,11 @@ impl Scan<'_> {
 
     fn members(&mut self, rules: &[&[String]], named: bool) {
         self.at += 1;
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            self.at = self.body.len();
+            return;
+        }
         let mut index = 0_usize;
         // Well-formed JSON always closes; its end would stop this in any case.
         while !matches!(self.peek(), b'}' | b']' | 0) {
@@ -133,7 +146,11 @@ impl Scan<'_> {
                 .map(|(_, rest)| rest)
                 .collect();
             self.value(&inner);
+            if self.depth > DEPTH_MAX {
+                return;
+            }
         }
+        self.depth -= 1;
         self.at += 1;
     }
 

@@ -21,15 +21,15 @@ pub(super) async fn call(
     tap: Option<Tap>,
 ) -> EngineResult<Called> {
     let engine = doors.engine();
-    let called = engine.call(caller, submit, key, Duration::ZERO, tap).await?;
+    let outcome = engine.call(caller, submit, key, Duration::ZERO, tap).await?;
     // A repeated one says what it came to, whatever was stopped since.
-    let waits = is_open(&called) && !wait.is_zero();
-    if !waits && !called.submitted.replayed {
-        return Ok(called);
+    let waits = is_open(&outcome) && !wait.is_zero();
+    if !waits && !outcome.submitted.replayed {
+        return Ok(outcome);
     }
-    let id = called.submitted.action_id.execution();
+    let id = outcome.submitted.action_id.execution();
     let mut later = result(doors, caller, id, wait).await?;
-    later.submitted.dropped_headers = called.submitted.dropped_headers;
+    later.submitted.dropped_headers = outcome.submitted.dropped_headers;
     Ok(later)
 }
 

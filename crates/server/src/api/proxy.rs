@@ -53,13 +53,13 @@ pub(crate) async fn proxy_call(
     let wait = Duration::from_secs(wait_seconds(query.wait)?);
     let here = |refused: Refused| refused.below(CALL_POINTER);
     let submit = convert::submit(given.into_submit()).map_err(here)?;
-    let called = governed::call(&doors, &caller.caller, submit, key.get(), wait, None).await;
-    let called = called.map_err(|error| here(error.into()))?;
+    let outcome = governed::call(&doors, &caller.caller, submit, key.get(), wait, None).await;
+    let outcome = outcome.map_err(|error| here(error.into()))?;
     let reader = Reader {
         engine: doors.engine(),
         caller: &caller.caller,
     };
-    answered(reader, &called)
+    answered(reader, &outcome)
 }
 
 /// Read what a call came to
@@ -82,23 +82,23 @@ pub(crate) async fn execution_result(
     Query(query): Query<ResultQuery>,
 ) -> Result<(StatusCode, Json<CallAnswer>), Refused> {
     let wait = Duration::from_secs(wait_seconds(query.wait)?);
-    let called = governed::result(&doors, &caller.caller, id, wait).await?;
+    let outcome = governed::result(&doors, &caller.caller, id, wait).await?;
     let reader = Reader {
         engine: doors.engine(),
         caller: &caller.caller,
     };
-    answered(reader, &called)
+    answered(reader, &outcome)
 }
 
 /// 202 while there is something to come, else 200.
 pub(super) fn answered(
     reader: Reader<'_>,
-    called: &Called,
+    outcome: &Called,
 ) -> Result<(StatusCode, Json<CallAnswer>), Refused> {
-    let status = if convert::is_open(called) {
+    let status = if convert::is_open(outcome) {
         StatusCode::ACCEPTED
     } else {
         StatusCode::OK
     };
-    Ok((status, Json(reader.answer(called)?)))
+    Ok((status, Json(reader.answer(outcome)?)))
 }

@@ -120,14 +120,14 @@ pub(crate) async fn proxy_through(
         head: head_sender,
         body: body_sender,
     };
-    let called = governed::call(&doors, caller, submit, key.as_deref(), wait, Some(tap));
+    let outcome = governed::call(&doors, caller, submit, key.as_deref(), wait, Some(tap));
     tokio::select! {
         biased;
         // The call goes on by itself: what is left of waiting for it is to hand its body on.
         Ok((id, head)) = &mut head => Ok(streamed(id, &head, pieces)),
-        called = called => {
-            let called = called.map_err(|error| Refused::from(error).below(CALL_POINTER))?;
-            ended(Reader { engine, caller }, &called)
+        outcome = outcome => {
+            let outcome = outcome.map_err(|error| Refused::from(error).below(CALL_POINTER))?;
+            ended(Reader { engine, caller }, &outcome)
         }
     }
 }
@@ -289,17 +289,17 @@ fn named(response: &mut Response, id: ExecutionId) {
 }
 
 /// The answer where nothing was streamed: the call was refused, waits, is over, or came to nothing.
-fn ended(reader: Reader<'_>, called: &Called) -> Result<Response, Refused> {
-    let id = called.submitted.action_id.execution();
-    let mut response = match &called.result {
-        _ if convert::is_open(called) => answered(reader, called)?.into_response(),
+fn ended(reader: Reader<'_>, outcome: &Called) -> Result<Response, Refused> {
+    let id = outcome.submitted.action_id.execution();
+    let mut response = match &outcome.result {
+        _ if convert::is_open(outcome) => answered(reader, outcome)?.into_response(),
         Some(result) => match (&result.answer, refusal(result)) {
             (Some(answer), _) => return Ok(kept(id, answer)),
             (None, refused) => refused.into_response(),
         },
-        None => denied(called).into_response(),
+        None => denied(outcome).into_response(),
     };
-    let is_made = called.result.is_some() || called.submitted.effect != Effect::Deny;
+    let is_made = outcome.result.is_some() || outcome.submitted.effect != Effect::Deny;
     if is_made {
         named(&mut response, id);
     }
@@ -311,8 +311,8 @@ fn ended(reader: Reader<'_>, called: &Called) -> Result<Response, Refused> {
     Ok(response)
 }
 
-fn denied(called: &Called) -> Refused {
-    let submitted = &called.submitted;
+fn denied(outcome: &Called) -> Refused {
+    let submitted = &outcome.submitted;
     let code = submitted.code.map(|code| format!("{code}: ")).unwrap_or_default();
     let reason = submitted.reason.as_deref().unwrap_or("the call was refused");
     Refused::new(Code::Denied, format!("{code}{reason}"))

@@ -53,7 +53,7 @@ impl Reader<'_> {
             None => (None, Redaction::default()),
         };
         let call = content.call.as_deref();
-        let headers = call.into_iter().flat_map(|call| call.headers());
+        let headers = call.into_iter().flat_map(signoff_core::http::Call::headers);
         let headers = headers.map(|(name, value)| (name.to_owned(), header(&rules, name, value)));
         let given = call.and_then(|call| call.body());
         let (text, bytes) = match given.filter(|_| extent == Extent::Whole) {
