@@ -144,7 +144,7 @@ fn begin(
     Ok(Some(ToMake {
         execution: id,
         call,
-        grant: facts.grant,
+        grant: super::versioned(&turn.snapshot(), facts.grant),
         policy: row.policy.clone(),
         runner,
     }))

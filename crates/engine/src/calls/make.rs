@@ -103,18 +103,18 @@ impl Engine {
     async fn send(&self, tenant: &Tenant, made: &ToMake, tap: Option<Tap>) -> Ended {
         use ExecutionState as S;
         let snapshot = tenant.snapshot();
-        let grant = match made.grant.map(|id| snapshot.grant(id)) {
-            None => None,
-            Some(Some((row, _))) => Some(row),
-            Some(None) => return Ended::without_answer(S::Failed, CallFault::Credential),
-        };
-        let held = match grant {
-            Some(row) => match self.credential_of(tenant, &snapshot, row).await {
-                Ok(held) => Some(held),
+        let (mut grant, mut held) = (None, None);
+        if let Some((id, version)) = made.grant {
+            let present = snapshot.grant(id).map(|(row, _)| row);
+            let Some(row) = present.filter(|row| row.version == version) else {
+                return Ended::without_answer(S::Failed, CallFault::Credential);
+            };
+            grant = Some(row);
+            match self.credential_of(tenant, &snapshot, row).await {
+                Ok(opened) => held = Some(opened),
                 Err(fault) => return Ended::without_answer(S::Failed, fault),
-            },
-            None => None,
-        };
+            }
+        }
         let (injection, token) = held.map_or((None, None), |held| (Some(held.injection), held.token));
         let call = outbound(made, grant, injection);
         // Whoever was paused and is taken for gone by now sends nothing.
@@ -128,15 +128,19 @@ impl Engine {
         if let (401, Some((id, token))) = (answer.status, token) {
             self.inner.egress.forget(id, &token).await;
         }
-        let head = Head {
+        let begins = Head {
             status: answer.status,
             headers: answer.headers,
         };
-        let (body, truncated) = collect(answer.body, (made.execution, head.clone()), tap).await;
+        let (body, truncated) = collect(answer.body, (made.execution, begins.clone()), tap).await;
+        let kept = KeptHead {
+            head: begins,
+            truncated,
+        };
         Ended {
             state: S::Executed,
             fault: None,
-            answer: Some((KeptHead { head, truncated }, body)),
+            answer: Some((kept, body)),
         }
     }
 

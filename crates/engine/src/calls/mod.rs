@@ -36,7 +36,8 @@ use crate::{EngineError, EngineResult, snapshot::Snapshot};
 pub(crate) struct ToMake {
     pub(crate) execution: ExecutionId,
     pub(crate) call: Arc<Call>,
-    pub(crate) grant: Option<GrantId>,
+    /// With the version that was looked at: what is changed between begin and first byte is another grant.
+    pub(crate) grant: Option<(GrantId, u64)>,
     pub(crate) policy: Option<PolicyRef>,
     pub(crate) runner: RunnerId,
 }
@@ -75,6 +76,11 @@ pub(crate) fn with_grant(
     }
     action.grant = Some(row.id);
     Ok(action)
+}
+
+/// A grant with the version that a snapshot knows; 0, which no grant ever has, for one that is gone.
+pub(crate) fn versioned(snapshot: &Snapshot, grant: Option<GrantId>) -> Option<(GrantId, u64)> {
+    grant.map(|id| (id, snapshot.grant(id).map_or(0, |(row, _)| row.version)))
 }
 
 /// What the log says of the call of an action.

@@ -70,8 +70,9 @@ impl Engine {
         {
             return Ok(None);
         }
-        let again = may_repeat(&tenant.snapshot(), run, self.now());
-        if again && !row.is_held(tenant.snapshot().log_epoch()) {
+        let snapshot = tenant.snapshot();
+        let again = may_repeat(&snapshot, run, self.now());
+        if again && !row.is_held(snapshot.log_epoch()) {
             let task = self.task(tenant, &Caller::nobody(tenant.id), row.id).await?;
             let call = task.action().and_then(|action| action.http);
             if let Some(call) = call
@@ -80,7 +81,7 @@ impl Engine {
                 return Ok(Some(ToMake {
                     execution: row.id,
                     call,
-                    grant: run.facts.grant,
+                    grant: super::versioned(&snapshot, run.facts.grant),
                     policy: row.policy.clone(),
                     runner,
                 }));

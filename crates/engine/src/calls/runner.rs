@@ -21,6 +21,9 @@ const LEASE: Duration = Duration::from_secs(12);
 /// How much of that must be left for a call to be begun.
 const LEFT_MIN: Duration = Duration::from_secs(8);
 
+/// As good as for ever.
+const FOR_GOOD: Duration = Duration::from_hours(365 * 24);
+
 /// The runs of this process, one for each workspace, and what they are at.
 #[derive(Default)]
 pub(crate) struct Runners {
@@ -113,7 +116,7 @@ impl Engine {
             since + LEASE
         } else {
             // Nobody else writes to this store while this process lives.
-            since + Duration::from_secs(365 * 86_400)
+            since + FOR_GOOD
         };
         locked(&self.inner.runners.known).insert(tenant.id, Run { id, until });
         Ok(Some(id))

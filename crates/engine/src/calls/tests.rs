@@ -186,9 +186,10 @@ async fn i2_one_changed_byte_between_approval_and_execution_is_refused() {
                     (bytes, salt) = (read(&rows[0][0]), read(&rows[0][1]));
                 }
             }
-            let set = match world.house.kept.store.is_shared() {
-                true => format!("UPDATE payloads SET bytes = $1, salt = $2 {}", of(own)),
-                false => format!("UPDATE payloads SET bytes = ?, salt = ? {}", of(own)),
+            let set = if world.house.kept.store.is_shared() {
+                format!("UPDATE payloads SET bytes = $1, salt = $2 {}", of(own))
+            } else {
+                format!("UPDATE payloads SET bytes = ?, salt = ? {}", of(own))
             };
             let changed = door.execute(&set, &[Cell::Bytes(bytes), Cell::Bytes(salt)]).await;
             assert_eq!(changed, 1, "{name} {spoilt}");

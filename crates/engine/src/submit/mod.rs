@@ -354,7 +354,7 @@ fn begun(
     Ok(Some(ToMake {
         execution,
         call: Arc::clone(call),
-        grant: action.grant,
+        grant: calls::versioned(&turn.snapshot(), action.grant),
         policy: policy.cloned(),
         runner,
     }))

@@ -250,8 +250,8 @@ async fn walk(world: &World, described: &Described, cell: Cell, who: Who) {
                 "proxy_call",
                 "proxy_through",
             ];
-            let names_one = !names_none.contains(&described.id.as_str());
-            if names_one {
+            let is_about_one = !names_none.contains(&described.id.as_str());
+            if is_about_one {
                 let reply = try_it(world, described, who, another(who)).await;
                 assert_eq!(
                     reply.status,

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 use signoff_testkit::{Answer, Recorder};
 
 use crate::proxy::{asking, get, policies};
