@@ -126,6 +126,7 @@ impl Builder {
 
     /// One that policy let through, and five that people approved, with five ends.
     pub(super) fn governed_calls(&mut self) {
+        use ExecutionState as S;
         let mut allowed = facts("http.get", None);
         allowed.call = Some(call("GET"));
         let allowed = ActionAllowed {
@@ -152,7 +153,6 @@ impl Builder {
             finished(ExecutionState::Executed, Some(200), None, FIRST_RUN),
             &[(PayloadName::Response, "{}"), (PayloadName::ResponseBody, "ok")],
         );
-        use ExecutionState as S;
         let settled = |state| Event::ExecutionSettled(ExecutionSettled { state });
         let given_up = finished(S::Indeterminate, None, Some(CallFault::Interrupted), SECOND_RUN);
         let lives: [(u8, Vec<Event>); 5] = [
