@@ -225,6 +225,9 @@ pub struct PolicySettings {
     /// What happens to an action that no policy covers (first value: `deny`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmatched: Option<Unmatched>,
+    /// What happens to a call with a grant that the agent holds and that no policy covers (first value: `allow`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmatched_calls: Option<Unmatched>,
     /// Who decides where a policy names nobody (first value: `["role:member"]`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_approvers: Option<Vec<String>>,

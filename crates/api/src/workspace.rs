@@ -14,6 +14,8 @@ pub struct Workspace {
     pub name: String,
     /// What happens to an action that no policy covers.
     pub unmatched: Unmatched,
+    /// What happens to a call with a grant that the agent holds and that no policy covers.
+    pub unmatched_calls: Unmatched,
     /// Who decides where a policy names nobody.
     pub default_approvers: Vec<String>,
     /// What happens to a pending approval that no policy governs any more.
@@ -51,6 +53,9 @@ pub struct WorkspaceUpdate {
     /// What happens to an action that no policy covers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmatched: Option<Unmatched>,
+    /// What happens to a call with a grant that the agent holds and that no policy covers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmatched_calls: Option<Unmatched>,
     /// Who decides where a policy names nobody: 1 to 100 approvers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_approvers: Option<Vec<String>>,

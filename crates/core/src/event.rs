@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::stop::StopTarget;
+use crate::{policy::Unmatched, stop::StopTarget};
 
 mod log;
 mod request;
@@ -209,6 +209,12 @@ impl Event {
             Self::ApprovalEdited(_) | Self::StandingGranted(_) | Self::StandingRevoked(_) => 4,
             Self::ActionAllowed(allowed) if allowed.standing.is_some() => 4,
             Self::PolicyPut(put) => put.policy.feature_level(),
+            // An older node would let through what this one asks about.
+            Self::WorkspaceCreated(set) | Self::WorkspaceUpdated(set)
+                if set.settings.unmatched_calls != Unmatched::Allow =>
+            {
+                5
+            }
             Self::ActionAllowed(ActionAllowed { action, .. })
             | Self::ActionDenied(ActionDenied { action, .. })
                 if action.claimed.is_some() || !action.counted.is_empty() =>

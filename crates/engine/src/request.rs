@@ -226,6 +226,8 @@ pub struct SettingsChange {
     pub name: Option<String>,
     /// For actions that no policy matches.
     pub unmatched: Option<Unmatched>,
+    /// For calls with a grant that no policy matches.
+    pub unmatched_calls: Option<Unmatched>,
     /// Who decides where a policy names nobody.
     pub default_approvers: Option<Vec<Approver>>,
     /// For pending approvals that no policy governs any more.

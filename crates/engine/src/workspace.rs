@@ -41,6 +41,7 @@ impl SettingsChange {
             next.default_approvers.clone_from(approvers);
         }
         next.unmatched = self.unmatched.unwrap_or(next.unmatched);
+        next.unmatched_calls = self.unmatched_calls.unwrap_or(next.unmatched_calls);
         next.orphaned = self.orphaned.unwrap_or(next.orphaned);
         if let Some(days) = self.retention_days {
             if !(RETENTION_DAYS_MIN..=RETENTION_DAYS_MAX).contains(&days) {

@@ -43,6 +43,7 @@ impl Rules {
         let mut settings = Settings::default();
         let knows_approvers = given.settings.default_approvers.is_some();
         settings.unmatched = given.settings.unmatched.unwrap_or(settings.unmatched);
+        settings.unmatched_calls = given.settings.unmatched_calls.unwrap_or(settings.unmatched_calls);
         settings.default_approvers = given
             .settings
             .default_approvers

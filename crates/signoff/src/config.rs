@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Private networks that webhooks may reach.
     pub(crate) egress_allow: Vec<IpNet>,
+    /// Who resolves names for outbound calls; none: what the system uses.
+    pub(crate) egress_resolver: Option<SocketAddr>,
     /// Approve everything at once, for people's own tests; only on loopback.
     pub(crate) auto_approve: bool,
     /// A key that acts as an admin automation while set; never stored.
@@ -160,6 +162,14 @@ pub(crate) struct ServeArgs {
         hide_env_values = true
     )]
     egress_allow: Option<Vec<String>>,
+    /// The DNS server that resolves names for outbound calls (webhooks, calls, tokens), such as 10.0.0.53:53
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "SIGNOFF_EGRESS_RESOLVER",
+        hide_env_values = true
+    )]
+    egress_resolver: Option<SocketAddr>,
     /// Approve everything at once: for your own tests, on loopback only, marked in every event
     #[arg(
         long,
@@ -204,6 +214,7 @@ struct File {
     public_url: Option<Url>,
     trusted_proxies: Option<Vec<String>>,
     egress_allow: Option<Vec<String>>,
+    egress_resolver: Option<SocketAddr>,
     auto_approve: Option<bool>,
     log_format: Option<LogFormat>,
     log: Option<String>,
@@ -236,6 +247,7 @@ impl Config {
             public_url: None,
             trusted_proxies: Vec::new(),
             egress_allow: Vec::new(),
+            egress_resolver: None,
             auto_approve: false,
             admin_key: Some(admin_key),
             demo_operator: None,
@@ -265,6 +277,7 @@ impl Config {
             public_url: args.public_url.or(file.public_url).map(origin).transpose()?,
             trusted_proxies: networks(args.trusted_proxies.or(file.trusted_proxies), "trusted-proxies")?,
             egress_allow: networks(args.egress_allow.or(file.egress_allow), "egress-allow")?,
+            egress_resolver: args.egress_resolver.or(file.egress_resolver),
             auto_approve: args.auto_approve.or(file.auto_approve).unwrap_or(false),
             admin_key,
             demo_operator: None,

@@ -69,6 +69,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     };
     let egress = Egress::new(EgressConfig {
         allow: config.egress_allow.clone(),
+        resolver: config.egress_resolver,
         ..EgressConfig::default()
     });
     let engine = Engine::start(EngineOptions {

@@ -55,7 +55,7 @@ struct SameApply<'a> {
     policies: &'a [PolicyDoc],
     expected_version: Option<u64>,
     orphaned: Option<&'static str>,
-    settings: [Option<String>; 4],
+    settings: [Option<String>; 5],
 }
 
 impl Engine {
@@ -105,6 +105,10 @@ impl Engine {
             settings: [
                 apply.settings.name.clone(),
                 apply.settings.unmatched.map(|unmatched| unmatched.to_string()),
+                apply
+                    .settings
+                    .unmatched_calls
+                    .map(|unmatched| unmatched.to_string()),
                 apply
                     .settings
                     .default_approvers

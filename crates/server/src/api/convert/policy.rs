@@ -41,6 +41,7 @@ pub(crate) fn apply(given: wire::PolicyApply) -> Result<ApplyPolicies, Refused> 
     let settings = SettingsChange {
         name: None,
         unmatched: change.unmatched.map(ToCore::to_core),
+        unmatched_calls: change.unmatched_calls.map(ToCore::to_core),
         default_approvers: change
             .default_approvers
             .map(|list| approvers(&mut faults, "/settings/default_approvers", &list)),
@@ -77,6 +78,7 @@ pub(crate) fn settings(given: signoff_api::workspace::WorkspaceUpdate) -> Result
     let change = SettingsChange {
         name: given.name,
         unmatched: given.unmatched.map(ToCore::to_core),
+        unmatched_calls: given.unmatched_calls.map(ToCore::to_core),
         default_approvers: given
             .default_approvers
             .map(|list| approvers(&mut faults, "/default_approvers", &list)),
@@ -245,6 +247,7 @@ impl ToWire for Settings {
     fn to_wire(&self) -> wire::PolicySettings {
         wire::PolicySettings {
             unmatched: Some(self.unmatched.to_wire()),
+            unmatched_calls: Some(self.unmatched_calls.to_wire()),
             default_approvers: Some(self.default_approvers.iter().map(ToString::to_string).collect()),
             orphaned: Some(self.orphaned.to_wire()),
         }

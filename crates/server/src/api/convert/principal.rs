@@ -214,6 +214,7 @@ impl ToWire for WorkspaceView {
             id: self.id.to_string(),
             name: self.settings.name.clone(),
             unmatched: self.settings.unmatched.to_wire(),
+            unmatched_calls: self.settings.unmatched_calls.to_wire(),
             default_approvers: self
                 .settings
                 .default_approvers

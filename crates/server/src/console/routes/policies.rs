@@ -111,11 +111,13 @@ async fn list_page(visitor: &Visitor, asked: &PoliciesQuery) -> EngineResult<Pol
 
 fn settings_in_words(settings: &PolicySettings) -> Vec<(&'static str, Inert)> {
     use signoff_api::policy::{Orphaned, Unmatched};
-    let unmatched = match settings.unmatched.unwrap_or_default() {
+    let in_words = |unmatched| match unmatched {
         Unmatched::Deny => "is refused",
         Unmatched::Ask => "is asked about",
         Unmatched::Allow => "passes",
     };
+    let unmatched = in_words(settings.unmatched.unwrap_or_default());
+    let unmatched_calls = in_words(settings.unmatched_calls.unwrap_or(Unmatched::Allow));
     let orphaned = match settings.orphaned.unwrap_or_default() {
         Orphaned::Judge => "gets what an identical new action would get",
         Orphaned::Release => "is approved",
@@ -126,6 +128,10 @@ fn settings_in_words(settings: &PolicySettings) -> Vec<(&'static str, Inert)> {
     let approvers: Vec<String> = approvers.iter().map(|name| shown::policy::named(name)).collect();
     vec![
         ("What no policy covers", Inert::all(unmatched)),
+        (
+            "A call with a grant that no policy covers",
+            Inert::all(unmatched_calls),
+        ),
         (
             "Who decides where a policy names nobody",
             Inert::all(&approvers.join(", ")),

@@ -103,6 +103,7 @@ fn settings(before: &PolicySetView, apply: &ApplyPolicies) -> Vec<Difference> {
     let mut after = before.settings.clone();
     let change = &apply.settings;
     after.unmatched = change.unmatched.unwrap_or(after.unmatched);
+    after.unmatched_calls = change.unmatched_calls.unwrap_or(after.unmatched_calls);
     after.orphaned = change.orphaned.unwrap_or(after.orphaned);
     if let Some(approvers) = &change.default_approvers {
         after.default_approvers.clone_from(approvers);
