@@ -358,6 +358,20 @@ mod tests {
         for code in Code::ALL {
             assert!(page.contains(code.as_str()), "{code}");
         }
-        assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"));
+        // Addresses stand there as examples; nothing is fetched from one, led to, or run.
+        for reaching_out in [
+            "href=\"http",
+            "href=\"//",
+            "src=",
+            "action=",
+            "url(",
+            "@import",
+            "<script",
+            "<iframe",
+            "<object",
+            "<link rel=\"preconnect",
+        ] {
+            assert!(!page.contains(reaching_out), "{reaching_out}");
+        }
     }
 }
