@@ -39,6 +39,9 @@ const UNHURRIED: &[&str] = &["/v1/audit/verify"];
 /// A call takes as long as its grant lets it, at most 5 minutes, beside what it waits for people.
 const CALLS: &[&str] = &["/v1/proxy", "/v1/p/"];
 
+/// Where nobody reads pages, whatever the client says it accepts.
+const MACHINES: &[&str] = &["/v1/", "/dialects/"];
+
 /// Puts the layers around the routes.
 pub(crate) fn wrap(routes: Router<Doors>, doors: Doors) -> Router {
     routes
@@ -69,7 +72,8 @@ fn refused(request: &Request, refused: Refused) -> Response {
     let reads_pages = accept
         .filter_map(|value| value.to_str().ok())
         .any(|value| value.contains("text/html"));
-    if reads_pages && !request.uri().path().starts_with("/v1/") {
+    let path = request.uri().path();
+    if reads_pages && !MACHINES.iter().any(|machines| path.starts_with(machines)) {
         console::refused(request.headers(), refused)
     } else {
         refused.into_response()

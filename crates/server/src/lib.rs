@@ -1,7 +1,8 @@
-//! Signoff's doors: the HTTP API and the console. They convert between the wire and the engine, and decide nothing.
+//! Signoff's doors: the HTTP API, the console and the dialects. They convert between the wire and the engine, and decide nothing.
 
 pub mod api;
 pub mod console;
+mod dialects;
 mod doors;
 mod layers;
 pub mod offline;
@@ -11,5 +12,6 @@ pub use doors::Doors;
 
 /// Every door on one router, ready to be served.
 pub fn router(doors: Doors) -> axum::Router {
-    layers::wrap(api::router().merge(console::router()), doors)
+    let routes = api::router().merge(console::router()).merge(dialects::router());
+    layers::wrap(routes, doors)
 }

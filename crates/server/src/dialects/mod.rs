@@ -1,0 +1,14 @@
+//! Dialects: the wire formats of other products' published clients, so that these run against Signoff unmodified.
+//!
+//! A dialect only translates: a request into a command of the engine, what the engine answers into the vendor's words.
+//! It keeps nothing, judges nothing and waits for nothing that the native API could not wait for. Each is a module of
+//! its own under `/dialects/NAME`; what maps to what, and what differs, stands in `docs/migrate/NAME.md`.
+
+use axum::Router;
+
+use crate::Doors;
+
+/// The routes of all dialects.
+pub(crate) fn router() -> Router<Doors> {
+    Router::new()
+}
