@@ -87,12 +87,12 @@ pub(crate) fn measure(pace: &Pace) -> anyhow::Result<()> {
             ),
         ];
         for (load, server) in &mut contestants {
-            load.run(server, pace.round / 2).await?;
+            load.run(server.pid(), pace.round / 2).await?;
         }
         let mut rounds: [Vec<Round>; 3] = Default::default();
         for _ in 0..pace.rounds {
             for ((load, server), rounds) in contestants.iter_mut().zip(&mut rounds) {
-                rounds.push(load.run(server, pace.round).await?);
+                rounds.push(load.run(server.pid(), pace.round).await?);
             }
         }
         anyhow::Ok(rounds)

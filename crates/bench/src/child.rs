@@ -95,17 +95,9 @@ impl Child {
         })
     }
 
-    /// Processor time so far, of all its threads.
-    pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // After the name, which may hold anything: user and system time are the 12th and 13th, in hundredths of a second.
-        let (_, fields) = stat.rsplit_once(") ").context("can't read the server's state")?;
-        let ticks = fields
-            .split(' ')
-            .skip(11)
-            .take(2)
-            .map(|ticks| ticks.parse::<u64>().unwrap_or(0));
-        Ok(Duration::from_millis(10 * ticks.sum::<u64>()))
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// Resident memory, in bytes.
@@ -115,6 +107,19 @@ impl Child {
         let kibibytes = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
         Ok(1024 * kibibytes.context("can't read the server's memory")?)
     }
+}
+
+/// Processor time of a process so far, of all its threads.
+pub(crate) fn processor_time(pid: u32) -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // After the name, which may hold anything: user and system time are the 12th and 13th, in hundredths of a second.
+    let (_, fields) = stat.rsplit_once(") ").context("can't read a server's state")?;
+    let ticks = fields
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<u64>().unwrap_or(0));
+    Ok(Duration::from_millis(10 * ticks.sum::<u64>()))
 }
 
 impl Drop for Child {

@@ -1,6 +1,7 @@
 //! Signoff as `signoff serve` puts it together, with agents, an operator and policies to measure with.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,13 +12,14 @@ use serde_json::{Map, Value, json};
 use signoff_core::{
     action::Action,
     condition::{Comparison, Condition, Operator},
-    policy::{PolicyDoc, PolicyEffect},
+    grant::{CredentialKind, Grant, Redaction},
+    policy::{PolicyDoc, PolicyEffect, Unmatched},
     requirement::Role,
 };
 use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::{
     Engine, EngineOptions,
-    request::{ApplyPolicies, CreateAgent, CreateOperator},
+    request::{ApplyPolicies, CreateAgent, CreateOperator, SettingsChange},
     view::Caller,
 };
 use signoff_server::Doors;
@@ -36,6 +38,8 @@ const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a
 pub(crate) const ALLOWED: &str = "refund.small";
 /// The action for which policy asks.
 pub(crate) const ASKING: &str = "refund.large";
+/// The grant that calls are made with.
+pub(crate) const GRANT: &str = "upstream";
 /// How large what an agent sends along is, as canonical JSON, in bytes.
 const PAYLOAD_BYTES: usize = 1024;
 
@@ -67,7 +71,10 @@ impl House {
         let options = EngineOptions {
             store: store.clone(),
             master_key: SecretString::from(MASTER_KEY),
-            egress: Egress::new(EgressConfig::default())?,
+            egress: Egress::new(EgressConfig {
+                allow: vec!["127.0.0.0/8".parse()?],
+                ..EgressConfig::default()
+            })?,
             public_url: "http://127.0.0.1:7070".to_owned(),
             admin_key: Some(SecretString::from(ADMIN_KEY)),
             auto_approve: false,
@@ -128,6 +135,32 @@ impl House {
         Ok(house)
     }
 
+    /// Gives every agent a grant for an origin, and lets calls pass that no policy is about.
+    async fn open_up(&self, origin: String) -> anyhow::Result<()> {
+        let admin = self.engine.authenticate(ADMIN_KEY).await?;
+        let settings = SettingsChange {
+            unmatched_calls: Some(Unmatched::Allow),
+            ..SettingsChange::default()
+        };
+        self.engine.update_workspace(&admin, settings).await?;
+        let grant = Grant {
+            name: GRANT.to_owned(),
+            credential: CredentialKind::Bearer,
+            origins: vec![origin],
+            methods: Vec::new(),
+            paths: Vec::new(),
+            agents: vec!["*".to_owned()],
+            labels: BTreeMap::new(),
+            timeout: None,
+            idempotent: None,
+            redact: Redaction::default(),
+            disabled: false,
+        };
+        let value = SecretString::from("a-credential-for-benchmarks-0123456789");
+        self.engine.create_grant(&admin, grant, value, None).await?;
+        Ok(())
+    }
+
     /// The agents as callers.
     pub(crate) async fn callers(&self) -> anyhow::Result<Vec<Caller>> {
         let mut callers = Vec::with_capacity(self.agents.len());
@@ -163,6 +196,9 @@ pub(crate) struct Args {
     /// How many policies to make.
     #[arg(long, default_value_t = 10)]
     policies: usize,
+    /// The origin that every agent may call.
+    #[arg(long)]
+    upstream: Option<String>,
 }
 
 /// The whole server, as `signoff serve` serves it.
@@ -176,6 +212,9 @@ pub(crate) async fn serve(args: Args) -> anyhow::Result<Ready> {
         0 => house,
         agents => house.furnished(agents, args.policies).await?,
     };
+    if let Some(origin) = args.upstream {
+        house.open_up(origin).await?;
+    }
     let router = signoff_server::router(Doors::new(house.engine.clone(), CancellationToken::new()));
     Ok(Ready {
         router,

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
 
-use crate::{child::Child, http::Connection, numbers::rate};
+use crate::{child::processor_time, http::Connection, numbers::rate};
 
 /// Makes a connection's next request from its previous one.
 pub(crate) trait Requests: Send + 'static {
@@ -54,9 +54,10 @@ impl<R: Requests> Load<R> {
         Ok(Self { clients })
     }
 
-    /// Sends on all connections until the time is up. What is answered later does not count.
-    pub(crate) async fn run(&mut self, server: &Child, span: Duration) -> anyhow::Result<Round> {
-        let (server_before, client_before) = (server.processor_time()?, own_time());
+    /// Sends on all connections until the time is up, to a server that is this process. What is answered later does not
+    /// count.
+    pub(crate) async fn run(&mut self, server: u32, span: Duration) -> anyhow::Result<Round> {
+        let (server_before, client_before) = (processor_time(server)?, own_time());
         let until = Instant::now() + span;
         let clients = self.clients.drain(..).map(|(mut connection, mut sender)| {
             tokio::spawn(async move {
@@ -77,8 +78,7 @@ impl<R: Requests> Load<R> {
             self.clients.push((connection, sender));
             count += answered;
         }
-        let micros = server
-            .processor_time()?
+        let micros = processor_time(server)?
             .saturating_sub(server_before)
             .as_secs_f64()
             * 1e6;

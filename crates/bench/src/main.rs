@@ -4,6 +4,7 @@
 //! mean and how they came out stands in `docs/benchmarks.md`.
 
 mod bare;
+mod calls;
 mod checks;
 mod child;
 mod footprint;
@@ -11,6 +12,7 @@ mod house;
 mod http;
 mod judging;
 mod load;
+mod nginx;
 mod nodes;
 mod nodes_floor;
 mod numbers;
@@ -74,6 +76,8 @@ enum Part {
     Release,
     /// Memory per idle waiter
     Waiters,
+    /// Calls through Signoff, beside nginx
+    Calls,
     /// Submits and releases with several nodes on Postgres
     Nodes,
 }
@@ -145,6 +149,9 @@ fn measure(cli: Cli) -> anyhow::Result<()> {
     }
     if wanted(Part::Waiters) {
         waiters::measure(&pace).context("waiters")?;
+    }
+    if wanted(Part::Calls) {
+        calls::measure(&pace).context("calls")?;
     }
     if wanted(Part::Nodes) {
         match &cli.postgres {

@@ -207,7 +207,7 @@ impl Contest<'_> {
         let (to_server, to_bare) = (submits("/v1/actions")?, submits("/check")?);
         let mut http = one.block_on(Load::open(self.server.said.address, to_server))?;
         let mut bare = one.block_on(Load::open(self.bare.said.address, to_bare))?;
-        one.block_on(http.run(self.server, span / 4))?;
+        one.block_on(http.run(self.server.pid(), span / 4))?;
         for _ in 0..self.pace.rounds {
             rates.floor.push(many.block_on(floor(
                 &mut self.floor,
@@ -222,8 +222,12 @@ impl Contest<'_> {
                 concurrency,
                 span,
             ))?);
-            rates.bare.push(one.block_on(bare.run(self.bare, span / 2))?.rate);
-            rates.http.push(one.block_on(http.run(self.server, span))?.rate);
+            rates
+                .bare
+                .push(one.block_on(bare.run(self.bare.pid(), span / 2))?.rate);
+            rates
+                .http
+                .push(one.block_on(http.run(self.server.pid(), span))?.rate);
         }
         Ok(rates)
     }

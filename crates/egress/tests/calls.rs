@@ -6,9 +6,10 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Behaviour, Upstream, answer, open};
+use common::{Behaviour, Upstream, answer, get, open};
 use signoff_egress::{
-    BODY_KEPT_MAX, BodyEnd, Egress, EgressConfig, EgressError, EgressSetupError, OutboundRequest,
+    BODY_KEPT_MAX, BodyEnd, Egress, EgressConfig, EgressError, EgressSetupError, OutboundCall,
+    OutboundRequest,
 };
 use tokio::net::TcpListener;
 
@@ -201,14 +202,43 @@ async fn a_body_is_bounded_and_a_known_status_survives_a_broken_one() {
     );
 }
 
+/// Reads take turns on one connection. Whatever has a body, or may change something, has one of its own: an upstream that
+/// leaves a body unread would take it for the next request, with the next agent's credential behind it.
 #[tokio::test]
-async fn every_call_has_its_own_connection() {
-    let upstream = Upstream::start(answer("HTTP/1.1 200 OK\r\nconnection: keep-alive", b"ok")).await;
+async fn only_reads_share_a_connection() {
+    let upstream = Upstream::start(Behaviour::KeepOpen(
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+    ))
+    .await;
     let egress = open();
-    for _ in 0..3 {
-        egress.post(request(upstream.url("/"))).await.expect("an answer");
+    let call = |method: &str, body: &'static [u8]| {
+        let call = OutboundCall {
+            method: method.into(),
+            body: Bytes::from_static(body),
+            ..get(upstream.url("/"))
+        };
+        let egress = &egress;
+        async move {
+            let answer = egress.call(call).await.expect("an answer");
+            let (body, end) = answer.body.keep(9).await;
+            assert_eq!((&body[..], end), (&b"ok"[..], BodyEnd::Whole));
+        }
+    };
+    let mut opened = Vec::new();
+    for (method, body) in [
+        ("GET", &b""[..]),
+        ("GET", b""),
+        ("OPTIONS", b""),
+        ("POST", b"a"),
+        ("POST", b""),
+        ("DELETE", b""),
+        ("GET", b"POST /pay HTTP/1.1\r\nhost: x\r\nx: "),
+        ("GET", b""),
+    ] {
+        call(method, body).await;
+        opened.push(upstream.connections());
     }
-    assert_eq!(upstream.connections(), 3);
+    assert_eq!(opened, [1, 1, 1, 2, 3, 4, 5, 5]);
 }
 
 /// A resolver that says nothing keeps a call from being made, and the call was not sent.

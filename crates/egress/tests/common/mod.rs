@@ -40,6 +40,8 @@ pub(crate) enum Behaviour {
     Reset(&'static [u8]),
     /// Says nothing and keeps the connection.
     Hold,
+    /// Answers one request after the other with these bytes and keeps the connection.
+    KeepOpen(&'static [u8]),
 }
 
 pub(crate) struct Upstream {
@@ -96,6 +98,15 @@ async fn serve(mut stream: TcpStream, behaviour: Behaviour, sender: UnboundedSen
     let request = read_request(&mut stream).await;
     let _ = sender.send(request.clone());
     match behaviour {
+        Behaviour::KeepOpen(answer) => {
+            while stream.write_all(answer).await.is_ok() {
+                let request = read_request(&mut stream).await;
+                if request.is_empty() {
+                    return;
+                }
+                let _ = sender.send(request);
+            }
+        }
         Behaviour::Answer(bytes) => {
             let _ = stream.write_all(&bytes).await;
             let _ = stream.shutdown().await;
