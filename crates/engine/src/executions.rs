@@ -91,9 +91,8 @@ impl Engine {
             None => untouched(id, &task.submission)?,
         };
         let opened = Opened::read(self.store(), &tenant, row.reported_seq.as_slice()).await?;
-        let lapsed = row.state == ExecutionState::Ready && self.now() >= row.run_by;
         Ok(ExecutionView {
-            state: if lapsed { ExecutionState::Lapsed } else { row.state },
+            state: self.present_state(&row),
             agent: Named {
                 id: row.agent,
                 name: tenant.snapshot().agent_name(row.agent),
@@ -104,6 +103,12 @@ impl Engine {
             held: row.is_held(tenant.snapshot().log_epoch()),
             row,
         })
+    }
+
+    /// Where an execution stands now, whether or not the clock's worker has run.
+    pub(crate) fn present_state(&self, row: &ExecutionRow) -> ExecutionState {
+        let lapsed = row.state == ExecutionState::Ready && self.now() >= row.run_by;
+        if lapsed { ExecutionState::Lapsed } else { row.state }
     }
 
     /// Takes an execution: once, and only while policy still lets it through.

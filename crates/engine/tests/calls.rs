@@ -152,7 +152,7 @@ async fn an_allowed_call_is_made_once_with_the_credential_and_answers() {
         ["authorization", "x-forwarded-for"]
     );
     let result = called.result.unwrap();
-    assert_eq!(result.execution.state, ExecutionState::Executed);
+    assert_eq!(result.state, ExecutionState::Executed);
     let answer = result.answer.unwrap();
     assert_eq!((answer.status, &answer.body[..]), (200, &b"{\"balance\":12}"[..]));
     let received = world.upstream.received();
@@ -375,17 +375,13 @@ async fn a_call_without_an_answer_is_settled_by_a_person() {
     let world = world(|| Answer::status(200).after(Duration::from_secs(4))).await;
     let engine = &world.house.engine;
     let safe = world.submit("GET", "/slow", None).await.unwrap().result.unwrap();
-    assert_eq!(
-        safe.execution.state,
-        ExecutionState::Failed,
-        "a GET changes nothing"
-    );
-    assert_eq!(safe.execution.row.call.unwrap().fault, Some(CallFault::TimedOut));
+    assert_eq!(safe.state, ExecutionState::Failed, "a GET changes nothing");
+    assert_eq!(safe.row.call.unwrap().fault, Some(CallFault::TimedOut));
     let id = world.ask("{}").await;
     world.decide(id, Scope::Once).await;
     let execution = id.action().execution();
     let lost = world.result(execution).await;
-    assert_eq!(lost.execution.state, ExecutionState::Indeterminate);
+    assert_eq!(lost.state, ExecutionState::Indeterminate);
     let settle = Settle {
         state: ExecutionState::Executed,
         note: Some("it is in the books".into()),
@@ -399,10 +395,7 @@ async fn a_call_without_an_answer_is_settled_by_a_person() {
         .settle(&world.house.admin, execution, settle, None)
         .await
         .unwrap();
-    assert_eq!(
-        world.result(execution).await.execution.state,
-        ExecutionState::Executed
-    );
+    assert_eq!(world.result(execution).await.state, ExecutionState::Executed);
     assert_eq!(world.upstream.received().len(), 2);
     // Nobody listens: provably not sent.
     let gone = Recorder::start(|_| Answer::status(200)).await;
@@ -422,11 +415,8 @@ async fn a_call_without_an_answer_is_settled_by_a_person() {
         .await
         .unwrap();
     let result = called.result.unwrap();
-    assert_eq!(result.execution.state, ExecutionState::Failed);
-    assert_eq!(
-        result.execution.row.call.unwrap().fault,
-        Some(CallFault::Unreachable)
-    );
+    assert_eq!(result.state, ExecutionState::Failed);
+    assert_eq!(result.row.call.unwrap().fault, Some(CallFault::Unreachable));
     world.house.assert_verifies().await;
 }
 
@@ -447,10 +437,7 @@ async fn a_person_may_have_a_lost_call_made_again() {
     let id = world.ask("{}").await;
     world.decide(id, Scope::Once).await;
     let execution = id.action().execution();
-    assert_eq!(
-        world.result(execution).await.execution.state,
-        ExecutionState::Indeterminate
-    );
+    assert_eq!(world.result(execution).await.state, ExecutionState::Indeterminate);
     world.house.clock.advance(Micros::seconds(7_200));
     let settle = Settle {
         state: ExecutionState::Ready,
@@ -463,8 +450,8 @@ async fn a_person_may_have_a_lost_call_made_again() {
         .await
         .unwrap();
     let again = world.result(execution).await;
-    assert_eq!(again.execution.state, ExecutionState::Executed);
-    assert_eq!(again.execution.row.call.unwrap().attempts, 2);
+    assert_eq!(again.state, ExecutionState::Executed);
+    assert_eq!(again.row.call.unwrap().attempts, 2);
     assert_eq!(world.upstream.received().len(), 2);
     world.house.assert_verifies().await;
 }
@@ -552,7 +539,7 @@ async fn i8_a_stopped_grant_calls_nothing() {
             .contains("the grant stripe was stopped")
     );
     assert_eq!(
-        flying.await.unwrap().unwrap().result.unwrap().execution.state,
+        flying.await.unwrap().unwrap().result.unwrap().state,
         ExecutionState::Executed
     );
     for _ in 0..100 {
@@ -584,10 +571,7 @@ async fn i2_a_lost_call_is_not_made_again_with_another_grant() {
     let id = world.ask("{}").await;
     world.decide(id, Scope::Once).await;
     let execution = id.action().execution();
-    assert_eq!(
-        world.result(execution).await.execution.state,
-        ExecutionState::Indeterminate
-    );
+    assert_eq!(world.result(execution).await.state, ExecutionState::Indeterminate);
     let change = UpdateGrant {
         value: Some(SecretString::from("another-and-stronger-credential")),
         ..UpdateGrant::default()
@@ -606,11 +590,8 @@ async fn i2_a_lost_call_is_not_made_again_with_another_grant() {
         .await
         .unwrap();
     let result = world.result(execution).await;
-    assert_eq!(result.execution.state, ExecutionState::Revoked);
-    assert_eq!(
-        result.execution.row.call.unwrap().revoked,
-        Some(RevokedBecause::Grant)
-    );
+    assert_eq!(result.state, ExecutionState::Revoked);
+    assert_eq!(result.row.call.unwrap().revoked, Some(RevokedBecause::Grant));
     assert_eq!(
         world.events(execution).await.last().unwrap(),
         "execution.revoked.v1"

@@ -13,6 +13,7 @@ use signoff_core::{
     grant::{CALL_TIMEOUT, CredentialKind, GrantRow},
     id::{ExecutionId, GrantId},
     payload::PayloadName,
+    rows::ExecutionRow,
 };
 use signoff_egress::{AnswerBody, Credential, EgressError, Injection, OutboundCall, TokenError};
 use signoff_store::{SecretKind, Wants};
@@ -20,8 +21,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ToMake;
 use crate::{
-    Engine, EngineError, EngineResult, content::seal_json, seal::SealedPayload, snapshot::Snapshot,
-    tenant::Tenant, turn::Draft,
+    Engine, EngineError, EngineResult,
+    content::seal_json,
+    seal::SealedPayload,
+    snapshot::Snapshot,
+    tenant::Tenant,
+    turn::Draft,
+    view::{Answer, CallResult},
 };
 
 /// The part of Signoff that makes calls, as records name it.
@@ -64,6 +70,18 @@ pub(crate) struct KeptHead {
     pub(crate) truncated: bool,
 }
 
+impl KeptHead {
+    /// The answer that it is the head of.
+    pub(crate) fn answered(self, body: Bytes) -> Answer {
+        Answer {
+            status: self.head.status,
+            headers: self.head.headers,
+            body,
+            truncated: self.truncated,
+        }
+    }
+}
+
 /// How a call ended, and what came back.
 pub(crate) struct Ended {
     pub(crate) state: ExecutionState,
@@ -89,15 +107,22 @@ struct Held {
 }
 
 impl Engine {
-    /// Makes a call that the log says is being made, and records its end. Runs to its end whoever waits for it.
-    pub(crate) async fn make(&self, tenant: &Tenant, made: &ToMake, tap: Option<Tap>) {
-        let Some(_active) = self.inner.runners.enter(made.execution) else {
-            return;
-        };
+    /// Makes a call that the log says is being made, and records its end. Runs to its end whoever waits for it. None if it
+    /// is being made already, or its end could not be kept.
+    pub(crate) async fn make(&self, tenant: &Tenant, made: &ToMake, tap: Option<Tap>) -> Option<CallResult> {
+        let _active = self.inner.runners.enter(made.execution)?;
         let ended = self.send(tenant, made, tap).await;
-        if let Err(error) = self.keep_end(tenant, made, ended).await {
+        let kept = self.keep_end(tenant, made, &ended).await;
+        let row = kept.inspect_err(|error| {
             tracing::error!(%error, execution = %made.execution, "how a call ended could not be kept; a person must settle it");
-        }
+        });
+        let row = row.ok()?;
+        Some(CallResult {
+            state: row.state,
+            row,
+            answer: ended.answer.map(|(kept, body)| kept.answered(body)),
+            erased: false,
+        })
     }
 
     async fn send(&self, tenant: &Tenant, made: &ToMake, tap: Option<Tap>) -> Ended {
@@ -208,8 +233,8 @@ impl Engine {
     }
 
     /// Records the end with what came back.
-    async fn keep_end(&self, tenant: &Tenant, made: &ToMake, ended: Ended) -> EngineResult<()> {
-        let payloads = Arc::new(sealed(tenant, made.execution, &ended)?);
+    async fn keep_end(&self, tenant: &Tenant, made: &ToMake, ended: &Ended) -> EngineResult<ExecutionRow> {
+        let payloads = Arc::new(sealed(tenant, made.execution, ended)?);
         let end = CallEnd {
             state: ended.state,
             status: ended.answer.as_ref().map(|(kept, _)| kept.head.status),
@@ -226,7 +251,8 @@ impl Engine {
                 let row = turn.execution(id).ok_or(EngineError::Internal)?;
                 let event = transition(row, Command::Finish(end), turn.now(), turn.log_epoch(), None)?;
                 let draft = Draft::new(event, Actor::system(PART), id).under(policy.as_ref());
-                turn.emit(draft.with(payloads.iter().cloned())).map(drop)
+                turn.emit(draft.with(payloads.iter().cloned()))?;
+                turn.execution(id).cloned().ok_or(EngineError::Internal)
             });
             match kept.await {
                 Err(EngineError::Unavailable) if tries < KEEP_TRIES => {

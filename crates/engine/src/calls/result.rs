@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use signoff_core::{
-    authority::Operation, event::ExecutionState, id::ExecutionId, payload::PayloadName, policy::Effect,
+    authority::Operation, event::ExecutionState, execution::Refusal, id::ExecutionId, payload::PayloadName,
+    policy::Effect, rows::ExecutionRow,
 };
 
 use super::make::{KeptHead, Tap};
@@ -12,7 +13,8 @@ use crate::{
     Engine, EngineError, EngineResult,
     content::Opened,
     request::{Submit, Until},
-    view::{Answer, CallResult, Called, Caller},
+    tenant::Tenant,
+    view::{CallResult, Called, Caller},
 };
 
 /// How long somebody may wait for a call that people must decide on.
@@ -42,12 +44,15 @@ impl Engine {
             Some(made) => {
                 let id = made.execution;
                 let (engine, there) = (self.clone(), Arc::clone(&tenant));
-                let task = self.inner.workers.spawn(async move {
-                    engine.make(&there, &made, tap).await;
-                });
+                let task = self
+                    .inner
+                    .workers
+                    .spawn(async move { engine.make(&there, &made, tap).await });
                 // Whoever stops waiting does not stop the call.
-                task.await.map_err(|_| EngineError::Internal)?;
-                Some(self.call_result(caller, id, Duration::ZERO).await?)
+                match task.await.map_err(|_| EngineError::Internal)? {
+                    Some(result) => Some(result),
+                    None => Some(self.call_result(caller, id, Duration::ZERO).await?),
+                }
             }
             None if submitted.effect == Effect::Deny => None,
             None => {
@@ -100,7 +105,7 @@ impl Engine {
             };
             if over || tokio::time::Instant::now() >= until {
                 return match row {
-                    Some(_) => self.result(caller, id).await.map(Some),
+                    Some(row) => self.result(&tenant, row).await.map(Some),
                     None => Ok(None),
                 };
             }
@@ -115,29 +120,24 @@ impl Engine {
         }
     }
 
-    async fn result(&self, caller: &Caller, id: ExecutionId) -> EngineResult<CallResult> {
-        let tenant = self.tenant(caller)?;
-        let execution = self.execution(caller, id).await?;
-        let Some(run) = execution.row.call.clone() else {
-            return Err(EngineError::Execution(signoff_core::execution::Refusal::NoCall));
+    /// What is kept of a call.
+    async fn result(&self, tenant: &Tenant, row: ExecutionRow) -> EngineResult<CallResult> {
+        let Some(run) = &row.call else {
+            return Err(EngineError::Execution(Refusal::NoCall));
         };
-        let opened = Opened::read(self.store(), &tenant, run.finished_seq.as_slice()).await?;
+        let opened = Opened::read(self.store(), tenant, run.finished_seq.as_slice()).await?;
         let answer = run.finished_seq.and_then(|seq| {
             let kept: KeptHead = opened.json(seq, PayloadName::Response)?;
             let body = opened.raw(seq, PayloadName::ResponseBody)?;
-            Some(Answer {
-                status: kept.head.status,
-                headers: kept.head.headers,
-                body: Bytes::from(body),
-                truncated: kept.truncated,
-            })
+            Some(kept.answered(Bytes::from(body)))
         });
-        let erased = execution.state == ExecutionState::Executed
+        let erased = row.state == ExecutionState::Executed
             && run.settled.is_none()
             && run.finished_seq.is_some()
             && answer.is_none();
         Ok(CallResult {
-            execution,
+            state: self.present_state(&row),
+            row,
             answer,
             erased,
         })

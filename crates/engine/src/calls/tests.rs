@@ -239,11 +239,8 @@ async fn i2_a_grant_that_was_changed_behind_the_log_opens_nothing() {
         .await
         .unwrap();
     let result = called.result.unwrap();
-    assert_eq!(result.execution.state, ExecutionState::Failed);
-    assert_eq!(
-        result.execution.row.call.unwrap().fault,
-        Some(CallFault::Credential)
-    );
+    assert_eq!(result.state, ExecutionState::Failed);
+    assert_eq!(result.row.call.unwrap().fault, Some(CallFault::Credential));
     assert_eq!((world.upstream.received().len(), thief.received().len()), (0, 0));
 }
 

@@ -330,8 +330,10 @@ pub struct Called {
 /// What a call of Signoff's came to.
 #[derive(Debug, Clone)]
 pub struct CallResult {
-    /// Where it stands.
-    pub execution: ExecutionView,
+    /// The execution.
+    pub row: ExecutionRow,
+    /// Where it stands now. A permission whose time has passed reads as lapsed.
+    pub state: ExecutionState,
     /// What came back.
     pub answer: Option<Answer>,
     /// It was there, and was erased.

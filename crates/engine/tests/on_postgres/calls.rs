@@ -76,7 +76,7 @@ async fn i3_an_approved_call_is_made_once_by_three_eager_nodes() {
                 .engine
                 .call_result(agent, id.action().execution(), wait);
             let told = told.await.unwrap();
-            assert_eq!(told.execution.state, ExecutionState::Executed, "{n}");
+            assert_eq!(told.state, ExecutionState::Executed, "{n}");
             assert_eq!(told.answer.unwrap().status, 200);
         }
     };

@@ -321,9 +321,9 @@ fn denied(outcome: &Called) -> Refused {
 /// Why there is no answer of the other side.
 fn refusal(result: &CallResult) -> Refused {
     use ExecutionState as S;
-    let run = result.execution.row.call.as_deref();
+    let run = result.row.call.as_deref();
     let fault = run.and_then(|run| run.fault).map_or("no answer came", words);
-    match result.execution.state {
+    match result.state {
         S::Failed => Refused::new(Code::CallFailed, fault),
         S::Indeterminate => Refused::new(Code::CallIndeterminate, fault),
         S::Lapsed => Refused::new(Code::Lapsed, "the time to make the call has passed"),

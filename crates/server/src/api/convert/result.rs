@@ -85,7 +85,7 @@ impl Reader<'_> {
         let engine = self.engine;
         let said = submit_answer(submitted, || engine.approval_url(id.approval()));
         let result = called.result.as_ref();
-        let run = result.and_then(|result| result.execution.row.call.as_deref());
+        let run = result.and_then(|result| result.row.call.as_deref());
         let execution = (submitted.effect != Effect::Deny || result.is_some()).then(|| id.execution());
         let rules = match run.and_then(|run| run.facts.grant) {
             Some(grant) => engine.grant_of_call(self.caller, grant)?.1.unwrap_or_default(),
@@ -108,7 +108,7 @@ impl Reader<'_> {
             reason: said.reason,
             standing_approval_id: said.standing_approval_id,
             dropped_headers: said.dropped_headers,
-            status: result.map(|result| result.execution.state.to_wire()),
+            status: result.map(|result| result.state.to_wire()),
             response: answer.map(|answer| response(&rules, answer)),
             fault: run.and_then(|run| run.fault).to_wire(),
             revoked: run.and_then(|run| run.revoked).to_wire(),
@@ -121,7 +121,7 @@ impl Reader<'_> {
 pub(crate) fn is_open(called: &Called) -> bool {
     use ExecutionState as S;
     match &called.result {
-        Some(result) => matches!(result.execution.state, S::Ready | S::Executing),
+        Some(result) => matches!(result.state, S::Ready | S::Executing),
         None => called.submitted.effect != Effect::Deny,
     }
 }

@@ -117,17 +117,23 @@ fn run(
 fn result(view: &ApprovalView, answer: Option<Answer>) -> CallResult {
     let row = view.execution.clone().expect("approved");
     CallResult {
-        execution: ExecutionView {
-            state: row.state,
-            agent: view.agent.clone(),
-            approval_id: Some(view.row.id),
-            content: Arc::clone(&view.content),
-            report: None,
-            held: false,
-            row,
-        },
+        state: row.state,
+        row,
         answer,
         erased: false,
+    }
+}
+
+fn whole(view: &ApprovalView) -> ExecutionView {
+    let row = view.execution.clone().expect("approved");
+    ExecutionView {
+        state: row.state,
+        agent: view.agent.clone(),
+        approval_id: Some(view.row.id),
+        content: Arc::clone(&view.content),
+        report: None,
+        held: false,
+        row,
     }
 }
 
@@ -177,8 +183,7 @@ fn editing(view: &ApprovalView, grant: Option<&GrantView>) -> Step {
 /// What policy allowed, with nobody in between.
 fn execution(view: &ApprovalView, answer: Option<Answer>, problem: Option<&str>) -> String {
     let grant = grant();
-    let mut result = result(view, answer);
-    result.execution.approval_id = None;
+    let result = result(view, answer);
     let mut matter = shown::approval::matter(view, Some(&grant), Show::Start);
     matter.is_allowed = true;
     let mut settle = shown::run::settle(&result, Some(&grant), problem.is_some());
@@ -189,7 +194,7 @@ fn execution(view: &ApprovalView, answer: Option<Answer>, problem: Option<&str>)
     }
     ExecutionPage {
         shell: shell("A call", "inbox"),
-        id: result.execution.row.id.to_string(),
+        id: result.row.id.to_string(),
         href: "/executions/exe_1".to_owned(),
         created: shown::moment(ago(60), NOW),
         seen: matter.seen().expect("renders"),
@@ -207,7 +212,7 @@ fn unsettled(views: &[&ApprovalView], may_settle: bool) -> String {
         shell: shell("Calls that need a person", "inbox"),
         rows: views
             .iter()
-            .map(|view| shown::execution::unsettled(&result(view, None).execution, NOW))
+            .map(|view| shown::execution::unsettled(&whole(view), NOW))
             .collect(),
         may_settle,
         more: (!views.is_empty()).then(|| "3 more are not listed; settle these first.".to_owned()),

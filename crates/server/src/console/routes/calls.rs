@@ -46,12 +46,8 @@ pub(super) async fn stands(
     let result = engine
         .call_result(&visitor.caller, id, std::time::Duration::ZERO)
         .await?;
-    let by = result
-        .execution
-        .row
-        .call
-        .as_ref()
-        .and_then(|call| call.settled.as_ref());
+    let call = result.row.call.as_ref();
+    let by = call.and_then(|call| call.settled.as_ref());
     let settled = match by {
         // Without its record, which may have been cut off, the rest still stands.
         Some(settled) => engine.event(&visitor.caller, settled.seq).await.ok(),

@@ -105,10 +105,9 @@ pub fn run(
     show: Show,
     now: Timestamp,
 ) -> Option<Run> {
-    let view = &result.execution;
-    let row = &view.row;
+    let row = &result.row;
     let call = row.call.as_ref()?;
-    let (text, tone, symbol) = standing(row, view.state, call);
+    let (text, tone, symbol) = standing(row, result.state, call);
     let mut facts = Vec::new();
     if call.attempts > 1 {
         facts.push(("Attempts", Inert::all(&call.attempts.to_string())));
@@ -166,9 +165,8 @@ fn answered(answer: &Answer, grant: Option<&GrantView>, show: Show) -> AnswerSho
 
 /// What an admin is asked where nobody knows the end of a call; none where it is known.
 pub fn settle(result: &CallResult, grant: Option<&GrantView>, may: bool) -> Option<SettleForm> {
-    let view = &result.execution;
-    let call = view.row.call.as_ref()?;
-    if view.state != ExecutionState::Indeterminate {
+    let call = result.row.call.as_ref()?;
+    if result.state != ExecutionState::Indeterminate {
         return None;
     }
     let why = call.fault.map_or("its end was not recorded", fault_text);
@@ -191,7 +189,7 @@ pub fn settle(result: &CallResult, grant: Option<&GrantView>, may: bool) -> Opti
         ));
     }
     Some(SettleForm {
-        href: format!("/executions/{}/settle", view.row.id),
+        href: format!("/executions/{}/settle", result.row.id),
         may,
         known: known.iter().map(|words| Inert::all(words)).collect(),
         state: String::new(),
