@@ -7,6 +7,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::ToSchema;
 
+use crate::duration::Duration;
+use crate::grant::{Credential, IdempotentProvider, Redact};
 use crate::operator::Role;
 use crate::policy::{PolicyBody, PolicySettings};
 
@@ -30,6 +32,9 @@ pub struct SignoffFile {
     /// All people. Who is not here is disabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operators: Option<Vec<OperatorEntry>>,
+    /// All grants, without their values. What is not here is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<GrantEntry>>,
     /// All channels. What is not here is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<ChannelEntry>>,
@@ -74,6 +79,137 @@ pub struct OperatorEntry {
     pub name: String,
     /// What they may do.
     pub role: Role,
+}
+
+/// A credential that agents use without holding it. Its value is named, never written; it is needed where the grant is new,
+/// and for another kind of credential.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GrantEntry {
+    /// 1 to 200 printable ASCII characters without spaces, compared without case.
+    pub name: String,
+    /// How it goes into a call.
+    pub credential: Credential,
+    /// Where its value is. One that differs from the present one takes its place; where it is not there, the present one
+    /// stays.
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "secret")]
+    pub value: Option<ValueFrom>,
+    /// Where the client's secret beside a refresh token is, if the client has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<ValueFrom>,
+    /// Scheme, host and port of where it may go, such as `https://api.example.com`; 1 to 50.
+    pub origins: Vec<String>,
+    /// The methods it may be used with; none means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub methods: Option<Vec<String>>,
+    /// URL patterns such as `/v1/refunds/*`, of which a call must match one; none means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<String>>,
+    /// Names or globs of the agents that hold it; at most 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<Vec<String>>,
+    /// Agents that carry all of these labels hold it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+    /// How long a call may take: more than 0, at most 5 minutes (default 1 minute).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// What its provider promises of repeated calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotent: Option<IdempotentProvider>,
+    /// What operators are not shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redact: Option<Redact>,
+    /// Nobody can use it (default false).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
+}
+
+/// A value that is not in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ValueFrom {
+    /// The environment of `signoff apply` has it.
+    Environment(FromEnvironment),
+    /// A file that `signoff apply` can read has it.
+    File(FromFile),
+}
+
+/// A value that is in another file. A line feed at its end is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FromFile {
+    /// The file's name.
+    pub file: String,
+}
+
+// By hand: whoever writes a value into the file reads what to do instead, and nobody reads the value.
+impl<'de> Deserialize<'de> for ValueFrom {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueFromVisitor)
+    }
+}
+
+struct ValueFromVisitor;
+
+impl ValueFromVisitor {
+    const ADVICE: &'static str =
+        "a value is never written into this file: say where it is, `{env: NAME}` or `{file: PATH}`";
+}
+
+impl<'de> de::Visitor<'de> for ValueFromVisitor {
+    type Value = ValueFrom;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{env: NAME} or {file: PATH}")
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<ValueFrom, E> {
+        Err(E::custom(Self::ADVICE))
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<ValueFrom, E> {
+        Err(E::custom(Self::ADVICE))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<ValueFrom, E> {
+        Err(E::custom(Self::ADVICE))
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<ValueFrom, E> {
+        Err(E::custom(Self::ADVICE))
+    }
+
+    fn visit_i128<E: de::Error>(self, _: i128) -> Result<ValueFrom, E> {
+        Err(E::custom(Self::ADVICE))
+    }
+
+    fn visit_u128<E: de::Error>(self, _: u128) -> Result<ValueFrom, E> {
+        Err(E::custom(Self::ADVICE))
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<ValueFrom, E> {
+        Err(E::custom(Self::ADVICE))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<ValueFrom, A::Error> {
+        let Some(name) = map.next_key::<String>()? else {
+            return Err(de::Error::custom(Self::ADVICE));
+        };
+        let from = match name.as_str() {
+            "env" => ValueFrom::Environment(FromEnvironment {
+                env: map.next_value()?,
+            }),
+            "file" => ValueFrom::File(FromFile {
+                file: map.next_value()?,
+            }),
+            other => return Err(de::Error::unknown_field(other, &["env", "file"])),
+        };
+        match map.next_key::<String>()? {
+            None => Ok(from),
+            Some(_) => Err(de::Error::custom("a value comes from one place: `env` or `file`")),
+        }
+    }
 }
 
 /// Where messages go. Its secret is named, never written.

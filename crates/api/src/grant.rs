@@ -154,6 +154,27 @@ pub struct Grant {
     pub changed_at: String,
 }
 
+/// What became of a rotation of the keys that grants are sealed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GrantKeysRotated {
+    /// So many were sealed anew, each with another key of its own. Their values and versions are the same.
+    pub rotated: u64,
+    /// So many were changed or removed while this went on, and left out: a change seals anew as well.
+    pub changed: u64,
+    /// Those whose value does not open, because what is stored is not what was sealed. They are as they were; give each
+    /// its value again.
+    pub unopened: Vec<GrantUnopened>,
+}
+
+/// A grant whose value does not open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GrantUnopened {
+    /// `grt_…`.
+    pub id: String,
+    /// What it is called.
+    pub name: String,
+}
+
 /// Creates a grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use signoff_api::call::{CallAnswer, ProxyCall, ResultQuery};
 use signoff_api::execution::{Execution, ExecutionQuery};
-use signoff_api::grant::{Grant, GrantCreate, GrantUpdate};
+use signoff_api::grant::{Grant, GrantCreate, GrantKeysRotated, GrantUpdate};
 use signoff_api::{Page, PageQuery};
 
 use crate::transport::Client;
@@ -47,6 +47,11 @@ impl Client {
     /// Keeps a credential; its value is never shown again.
     pub async fn grant_create(&self, grant: &GrantCreate, key: Option<&str>) -> crate::Result<Grant> {
         self.post(&["v1", "grants"]).key(key).json(grant).send().await
+    }
+
+    /// Seals the value of every grant anew, each with another key of its own.
+    pub async fn grant_rotate_keys(&self, key: Option<&str>) -> crate::Result<GrantKeysRotated> {
+        self.post(&["v1", "grants", "rotate-keys"]).key(key).send().await
     }
 
     /// One grant, by id or name.

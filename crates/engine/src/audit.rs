@@ -454,6 +454,11 @@ fn governed(snapshot: &Snapshot, record: &Record, who: &str) -> String {
             format!("{who} switched the grant {} off", put.grant.name)
         }
         Event::GrantPut(put) => format!("{who} set the grant {} (version {})", put.grant.name, put.version),
+        // Only a provider brings another value; people have the same one sealed anew.
+        Event::GrantRefreshed(_) if record.actor.kind != ActorKind::System => format!(
+            "{who} gave the grant {} another key of its own",
+            grant(snapshot, record)
+        ),
         Event::GrantRefreshed(_) => format!(
             "the provider renewed the token of the grant {}",
             grant(snapshot, record)

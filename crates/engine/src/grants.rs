@@ -55,6 +55,15 @@ fn checked(grant: &Grant, value: Option<&SecretString>) -> EngineResult<(Grant, 
     Ok((grant, credential))
 }
 
+/// Checks a grant as a server does before it keeps it: its form there, and the fingerprint of its value where one is given.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_grant(grant: &Grant, value: Option<&SecretString>) -> EngineResult<(Grant, Option<String>)> {
+    let (grant, credential) = checked(grant, value)?;
+    Ok((grant, credential.map(|credential| credential.fingerprint())))
+}
+
 impl Engine {
     /// Grants by name, without their values.
     ///
@@ -159,7 +168,12 @@ impl Engine {
             name_is_free(&snapshot, &grant.name, Some(id))?;
             let fingerprint = given.map(|credential| credential.fingerprint());
             let is_same_value = fingerprint.as_ref().is_none_or(|given| *given == row.fingerprint);
-            if grant == row.grant && is_same_value {
+            // A value that does not open any more is given again to make it whole.
+            let opens = || {
+                let sealed = snapshot.credential(id);
+                sealed.is_some_and(|sealed| value_of(&turn.ledger.tenant, row, sealed).is_some())
+            };
+            if grant == row.grant && is_same_value && (update.value.is_none() || opens()) {
                 return Ok(());
             }
             if update.value.is_none() && needs_another_value(&grant.credential, &row.grant.credential) {

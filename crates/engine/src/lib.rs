@@ -30,6 +30,7 @@ mod operators;
 mod past;
 mod policies;
 pub mod request;
+mod rotate;
 mod seal;
 mod sessions;
 mod snapshot;
@@ -52,8 +53,10 @@ pub use calls::{BrokenOff, CALL_WAIT_MAX, Head, Tap};
 pub use credential::{ADMIN_KEY_CHARS_MIN, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, EngineResult};
+pub use grants::check_grant;
 pub use idempotency::KEY_CHARS_MAX;
 pub use policies::{SIMULATE_ACTIONS_MAX, SIMULATE_EXAMPLES_MAX, SIMULATE_SPAN_MAX, check_policies};
+pub use rotate::{Rotated, rotate_master_key};
 pub use submit::{PENDING_PER_AGENT_MAX, explain};
 pub use verify::verify_store;
 
@@ -64,7 +67,9 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] signoff_store::StoreError),
     /// Not the key that the data was written with.
-    #[error("the master key is not the one that this data was written with")]
+    #[error(
+        "the master key is not the one that this data was written with; if it was rotated since, put the new one in its place"
+    )]
     WrongMasterKey,
     /// An option that can't work.
     #[error("{0}")]

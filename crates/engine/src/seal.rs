@@ -94,6 +94,7 @@ fn bound_to(version: u64, terms: &Grant) -> String {
 }
 
 /// The installation's key.
+#[derive(PartialEq, Eq)]
 pub(crate) struct MasterKey(Zeroizing<[u8; 32]>);
 
 impl MasterKey {
@@ -113,21 +114,31 @@ impl MasterKey {
     /// A new workspace's key, and how it is stored.
     pub(crate) fn mint(&self, workspace: WorkspaceId) -> (WorkspaceKey, Vec<u8>) {
         let data = Zeroizing::new(random::<32>());
-        let wrapped = lock(
-            &self.cipher(),
-            &aad("signoff.workspace_key.v1", workspace, workspace.0, ""),
-            data.as_ref(),
-        );
+        let wrapped = lock(&self.cipher(), &wrapping_of(workspace), data.as_ref());
         (WorkspaceKey::new(workspace, &data), wrapped)
     }
 
     /// A stored workspace key; none if this is not the master key it was wrapped with.
     pub(crate) fn unwrap(&self, workspace: WorkspaceId, wrapped: &[u8]) -> Option<WorkspaceKey> {
-        let aad = aad("signoff.workspace_key.v1", workspace, workspace.0, "");
-        let data = unlock(&self.cipher(), &aad, wrapped)?;
-        let data: [u8; 32] = data.as_slice().try_into().ok()?;
-        Some(WorkspaceKey::new(workspace, &Zeroizing::new(data)))
+        let data = self.unlocked(workspace, wrapped)?;
+        Some(WorkspaceKey::new(workspace, &data))
     }
+
+    /// The same workspace's key, wrapped with another master key; none if it was not wrapped with this one.
+    pub(crate) fn rewrap(&self, next: &Self, workspace: WorkspaceId, wrapped: &[u8]) -> Option<Vec<u8>> {
+        let data = self.unlocked(workspace, wrapped)?;
+        Some(lock(&next.cipher(), &wrapping_of(workspace), data.as_ref()))
+    }
+
+    fn unlocked(&self, workspace: WorkspaceId, wrapped: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+        let data = unlock(&self.cipher(), &wrapping_of(workspace), wrapped)?;
+        Some(Zeroizing::new(data.as_slice().try_into().ok()?))
+    }
+}
+
+/// What a wrapped key belongs to.
+fn wrapping_of(workspace: WorkspaceId) -> Vec<u8> {
+    aad("signoff.workspace_key.v1", workspace, workspace.0, "")
 }
 
 /// A payload ready to be stored: sealed, salted, committed to.

@@ -6,18 +6,62 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use signoff_api::action::Submit;
+use signoff_api::grant::GrantCreate;
 use signoff_api::lint::Finding;
 use signoff_api::policy::{Explanation, PolicyApply, PolicyBody, PolicySettings};
 use signoff_api::{Code, Problem};
 use signoff_core::counted::{Figure, Figures, Moment};
-use signoff_core::id::{AgentId, PolicyId, RawId};
+use signoff_core::grant::GrantRow;
+use signoff_core::id::{AgentId, GrantId, PolicyId, RawId};
 use signoff_core::judge::{AgentFacts, PolicySet, Prepared};
 use signoff_core::lint::{Known, lint};
+use signoff_core::payload::Hash32;
 use signoff_core::policy::{PolicyDoc, PolicyRef, Settings};
 use signoff_core::stop::Stops;
 use signoff_core::time::Timestamp;
+use signoff_engine::view::GrantView;
 
 use crate::api::convert::{self, ToWire};
+
+/// A grant as a server would keep it.
+#[derive(Debug)]
+pub struct CheckedGrant {
+    /// As a server would give it back; id, version and times are nobody's.
+    pub grant: signoff_api::grant::Grant,
+    /// That of its value, where it was looked at.
+    pub fingerprint: Option<String>,
+}
+
+/// Checks a grant as a server does before it keeps it, with its value or without.
+///
+/// # Errors
+/// The problem a server would answer with.
+pub fn grant(given: GrantCreate, with_value: bool) -> Result<CheckedGrant, Box<Problem>> {
+    let (grant, value) = convert::grant_create(given)?;
+    let (grant, fingerprint) = signoff_engine::check_grant(&grant, with_value.then_some(&value))
+        .map_err(crate::api::Refused::from)?;
+    let (id, never) = (GrantId(RawId([0; 16])), Timestamp(0));
+    let row = GrantRow {
+        id,
+        grant,
+        fingerprint: String::new(),
+        digest: Hash32([0; 32]),
+        version: 0,
+        removed: false,
+        created_at: never,
+        changed_at: never,
+        changed_seq: 0,
+        stop: None,
+    };
+    let view = GrantView {
+        row,
+        is_stopped: false,
+    };
+    Ok(CheckedGrant {
+        grant: view.to_wire(),
+        fingerprint,
+    })
+}
 
 /// A policy set that is only a file.
 #[derive(Debug)]

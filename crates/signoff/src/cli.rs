@@ -20,6 +20,7 @@ use crate::commands::{
     policy::PolicyCommand,
     proxy::CallArgs,
     restore::RestoreArgs,
+    rotate_master_key::RotateMasterKeyArgs,
     standing::StandingCommand,
     stop::{ResumeArgs, StopArgs},
     webhooks::WebhooksCommand,
@@ -132,6 +133,8 @@ pub(crate) enum Command {
     Restore(RestoreArgs),
     /// Move everything from SQLite to Postgres
     MigrateStore(MigrateStoreArgs),
+    /// Wrap all data with another master key
+    RotateMasterKey(RotateMasterKeyArgs),
     /// Say that every node runs this version, so that what it brought may be used
     FinishUpgrade,
     /// Look for what is wrong with the set-up

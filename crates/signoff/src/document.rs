@@ -68,8 +68,17 @@ fn parse<T: DeserializeOwned>(language: Language, text: &str) -> anyhow::Result<
             signoff_core::json::check(text.trim().as_bytes())?;
             serde_json::from_str(text).map_err(|error| anyhow::anyhow!(meant(&error.to_string())))
         }
-        Language::Toml => toml::from_str(text).map_err(|error| anyhow::anyhow!(meant(&error.to_string()))),
+        Language::Toml => toml::from_str(text).map_err(|error| toml_error(&error, text)),
         Language::Yaml => yaml(text).map_err(|words| anyhow::anyhow!(words)),
+    }
+}
+
+/// Without the line itself, which may hold what does not belong into the file.
+fn toml_error(error: &toml::de::Error, text: &str) -> anyhow::Error {
+    let words = meant(error.message());
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => anyhow::anyhow!("{words} at line {}", before.matches('\n').count() + 1),
+        None => anyhow::anyhow!(words),
     }
 }
 
@@ -133,6 +142,53 @@ mod tests {
                 error.contains(expected) && error.contains(place),
                 "{text}\n{error}"
             );
+        }
+    }
+
+    /// I7: a secret that is written where its place belongs is answered with advice, and not repeated.
+    #[test]
+    fn i7_a_value_in_the_file_is_refused_and_not_repeated() {
+        let advice = "say where it is, `{env: NAME}` or `{file: PATH}`";
+        for field in ["value", "client_secret", "secret"] {
+            for value in ["sk_live_canary", "48151623", "4815.1623", "true"] {
+                let quoted = if value.starts_with("sk") {
+                    format!("\"{value}\"")
+                } else {
+                    value.to_owned()
+                };
+                let yaml = format!(
+                    "grants:\n  - name: a\n    origins: []\n    credential: {{type: bearer}}\n    {field}: {value}\n"
+                );
+                let json = format!(
+                    "{{\"grants\": [{{\"name\": \"a\", \"origins\": [], \"credential\": {{\"type\": \"bearer\"}}, \"{field}\": {quoted}}}]}}"
+                );
+                let toml = format!(
+                    "[[grants]]\nname = 'a'\norigins = []\ncredential = {{ type = 'bearer' }}\n{field} = {quoted}\n"
+                );
+                for (language, text) in [
+                    (Language::Yaml, yaml),
+                    (Language::Json, json),
+                    (Language::Toml, toml),
+                ] {
+                    let error = format!("{:#}", parse::<SignoffFile>(language, &text).unwrap_err());
+                    assert!(
+                        error.contains(advice) && error.contains("line"),
+                        "{text}\n{error}"
+                    );
+                    assert!(value == "true" || !error.contains(value), "{error}");
+                }
+            }
+        }
+        for (from, why) in [
+            ("{env: A, file: B}", "one place"),
+            ("{enw: A}", "did you mean `env`?"),
+            ("{}", advice),
+        ] {
+            let text = format!(
+                "grants:\n  - name: a\n    origins: []\n    credential: {{type: bearer}}\n    value: {from}\n"
+            );
+            let error = format!("{:#}", file(&text).unwrap_err());
+            assert!(error.contains(why), "{error}");
         }
     }
 

@@ -11,13 +11,14 @@ use signoff_api::Secret;
 use signoff_core::requirement::Role;
 use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::request::CreateOperator;
-use signoff_engine::{Engine, EngineOptions};
+use signoff_engine::{Engine, EngineOptions, StartError};
 use signoff_server::Doors;
 use signoff_store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::commands::rotate_master_key;
 use crate::config::{Config, DemoOperator};
 use crate::keeping;
 
@@ -83,9 +84,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
             .map(|key| SecretString::from(key.expose())),
         auto_approve: config.auto_approve,
     });
-    let engine = engine
-        .await
-        .with_context(|| format!("can't use the data in {}", keeping::name(&config)))?;
+    let engine = engine.await.map_err(|error| unusable(&config, error))?;
     let demo_link = match (&config.demo_operator, &config.admin_key) {
         (Some(person), Some(key)) => Some(demo_link(&engine, person, key, &url).await?),
         _ => None,
@@ -114,6 +113,17 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         stopping,
         serving,
     })
+}
+
+/// Why there is no engine, and what to do where a rotation of the master key was left in the middle.
+fn unusable(config: &Config, error: StartError) -> anyhow::Error {
+    let is_wrong_key = matches!(error, StartError::WrongMasterKey);
+    let error = anyhow::Error::new(error).context(format!("can't use the data in {}", keeping::name(config)));
+    let is_beside = config.database.is_none() && config.master_key.is_none();
+    match rotate_master_key::unfinished(&config.data).filter(|_| is_wrong_key && is_beside) {
+        Some(advice) => error.context(advice),
+        None => error,
+    }
 }
 
 /// An address that can be opened on this machine, for one that means all of its addresses.

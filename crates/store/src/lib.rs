@@ -76,6 +76,9 @@ pub trait Store: Send + Sync + 'static {
     async fn workspaces(&self) -> StoreResult<Vec<WorkspaceId>>;
     /// The wrapped key of a workspace.
     async fn workspace_key(&self, workspace: WorkspaceId) -> StoreResult<Option<Vec<u8>>>;
+    /// Puts other wrappings in the place of those of all workspaces, in one transaction: all of them or none. False, and
+    /// nothing is changed, where one of them is not the present one any more, or a workspace is not among them.
+    async fn replace_workspace_keys(&self, wrappings: &[Rewrapping]) -> StoreResult<bool>;
     /// Everything that snapshots are built from, read in one transaction.
     async fn authority(&self, workspace: WorkspaceId) -> StoreResult<Authority>;
     /// Where the log stands.

@@ -153,7 +153,8 @@ pub struct GrantPut {
     pub version: u64,
 }
 
-/// A grant's provider gave another refresh token in the place of the one that was used.
+/// A grant's value was sealed anew without another version: its provider gave another refresh token in the place of the one
+/// that was used, or an admin had its key rotated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantRefreshed {
     /// Keyed digest of the stored value.

@@ -1,9 +1,10 @@
 //! Policies, people, keys and channels.
 
 use super::{ActorView, Named};
+use serde::{Deserialize, Serialize};
 use signoff_core::{
     grant::GrantRow,
-    id::{ChannelId, GroupId, KeyId, OperatorId, PolicyId, WorkspaceId},
+    id::{ChannelId, GrantId, GroupId, KeyId, OperatorId, PolicyId, WorkspaceId},
     policy::{Orphaned, PolicyDoc, Settings},
     rows::{AgentRow, ApplicationRow, OperatorRow, PolicyRow},
     time::Timestamp,
@@ -230,6 +231,26 @@ pub struct GrantView {
     pub row: GrantRow,
     /// Nothing is called with it until an admin lifts the stop.
     pub is_stopped: bool,
+}
+
+/// What became of a rotation of the keys of grants.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantKeysRotated {
+    /// So many were sealed anew.
+    pub rotated: u64,
+    /// So many were changed or removed meanwhile by others; a change seals anew as well.
+    pub changed: u64,
+    /// Those whose value does not open. They are as they were.
+    pub unopened: Vec<Unopened>,
+}
+
+/// A grant whose value does not open: what is stored is not what was sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unopened {
+    /// Which.
+    pub id: GrantId,
+    /// What it is called.
+    pub name: String,
 }
 
 /// The workspace.

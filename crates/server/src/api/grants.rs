@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use signoff_api::grant::{Grant, GrantCreate, GrantUpdate};
+use signoff_api::grant::{Grant, GrantCreate, GrantKeysRotated, GrantUpdate};
 use signoff_api::{Page, PageQuery};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::body::Body;
+use super::body::{Body, Nothing, OptionalBody};
 use super::convert::{self, ToWire};
 use super::cursor::Listing;
 use super::idempotency::{IdempotencyKey, IdempotencyParam};
@@ -21,6 +21,7 @@ use crate::Doors;
 pub(crate) fn router() -> OpenApiRouter<Doors> {
     OpenApiRouter::new()
         .routes(routes!(grant_list, grant_create))
+        .routes(routes!(grant_rotate_keys))
         .routes(routes!(grant_view, grant_update, grant_remove))
 }
 
@@ -66,6 +67,27 @@ pub(crate) async fn grant_create(
         .create_grant(&caller.caller, grant, value, key.get())
         .await?;
     Ok((StatusCode::CREATED, Json(made.to_wire())))
+}
+
+/// Rotate the keys of grants
+///
+/// Seals the value of every grant anew, each with another key of its own. Values and versions stay: what was approved stays
+/// approved, and no call is disturbed. One that does not open is named and left as it is.
+#[utoipa::path(
+    post, path = "/v1/grants/rotate-keys", tag = "grants", params(IdempotencyParam),
+    responses((status = 200, description = "How many were sealed anew, and which were not", body = GrantKeysRotated)),
+    extensions(("x-signoff-operation" = json!(Govern::NAME)))
+)]
+pub(crate) async fn grant_rotate_keys(
+    caller: As<Govern>,
+    State(doors): State<Doors>,
+    _: Query<NoQuery>,
+    key: IdempotencyKey,
+    OptionalBody(Nothing {}): OptionalBody<Nothing>,
+) -> Answer<GrantKeysRotated> {
+    let engine = doors.engine();
+    let rotated = engine.rotate_grant_keys(&caller.caller, key.get()).await?;
+    Ok(Json(rotated.to_wire()))
 }
 
 /// Read a grant

@@ -134,6 +134,7 @@ async fn call(world: &World, operation: &str, caller: Who) -> Option<Example> {
     match operation {
         "grant_list" => return Some(Example::get("/v1/grants")),
         "grant_create" => return Some(Example::with("/v1/grants", body)),
+        "grant_rotate_keys" => return Some(Example::with("/v1/grants/rotate-keys", json!({}))),
         _ => {}
     }
     world.grant(&name, json!({})).await;

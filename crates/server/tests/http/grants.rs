@@ -200,3 +200,37 @@ async fn a_repeated_create_makes_one_grant() {
     let taken = world.post(Who::Admin, "/v1/grants", body("c")).await;
     assert_eq!(taken.code(), "name_taken");
 }
+
+/// I7: other keys for what is sealed, the same values, and nothing of either in the answer. Asked again with its key, it is
+/// the same rotation.
+#[tokio::test]
+async fn keys_are_rotated_once_per_request_and_calls_go_on() {
+    let world = World::new().await;
+    world.grant("echo", json!({})).await;
+    world.grant("other", json!({"disabled": true})).await;
+    let before = world.get(Who::Admin, "/v1/grants").await.ok().text;
+    let rotate = async || {
+        let request = world
+            .request(Who::Admin, "POST", "/v1/grants/rotate-keys")
+            .header("idempotency-key", "one");
+        crate::world::Reply::of(request.send().await.unwrap()).await.ok()
+    };
+    let first = rotate().await;
+    assert_eq!(first.json(), json!({"rotated": 2, "changed": 0, "unopened": []}));
+    let head = world.head().await;
+    assert_eq!(rotate().await.text, first.text);
+    assert_eq!(world.head().await, head, "nothing was sealed a second time");
+    assert_eq!(world.get(Who::Admin, "/v1/grants").await.ok().text, before);
+    let call = json!({"method": "GET", "url": world.upstream.url("/x"), "grant": "echo"});
+    let answer = world.post(Who::Agent, "/v1/proxy", call).await.ok().json();
+    assert_eq!(answer["status"], "executed", "{answer:#}");
+    let events = world
+        .get(Who::Admin, "/v1/audit/events?type=grant.refreshed.v1")
+        .await
+        .ok()
+        .text;
+    assert!(
+        events.contains("gave the grant echo another key of its own"),
+        "{events}"
+    );
+}

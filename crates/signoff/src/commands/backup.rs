@@ -65,6 +65,12 @@ pub(crate) struct KeyArgs {
 }
 
 impl KeyArgs {
+    /// Whether a key is given, instead of the one in the data directory.
+    pub(crate) fn is_given(&self) -> bool {
+        self.master_key_file.is_some()
+            || std::env::var_os("SIGNOFF_MASTER_KEY").is_some_and(|text| !text.is_empty())
+    }
+
     /// The key that is given, or the one in the data directory; none if there is neither.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use signoff_api::grant::{
-    Credential, CredentialType, Grant, GrantCreate, GrantUpdate, IdempotentProvider, OauthClientAuth,
-    OauthFlow, Redact,
+    Credential, CredentialType, Grant, GrantCreate, GrantKeysRotated, GrantUpdate, IdempotentProvider,
+    OauthClientAuth, OauthFlow, Redact,
 };
 use signoff_api::{Duration, Secret};
 
@@ -81,6 +81,11 @@ pub(crate) enum GrantsCommand {
         /// Its name or id
         grant: String,
     },
+    /// Seal every value anew, each with another key of its own
+    ///
+    /// Values and versions stay: what was approved stays approved, and no call is disturbed. The master key stays too:
+    /// `signoff rotate-master-key`.
+    RotateKeys,
 }
 
 /// Where the value comes from.
@@ -234,8 +239,35 @@ pub(crate) async fn run(global: &Global, command: GrantsCommand) -> anyhow::Resu
                 inert::line(&grant)
             ));
         }
+        GrantsCommand::RotateKeys => {
+            // Asked once more where the answer was lost, it is still one rotation.
+            let key = crate::random::key("rotate-keys")?;
+            let rotated = client.grant_rotate_keys(Some(&key)).await?;
+            output::either(global.json, &rotated, rotated_in_words)?;
+            if !rotated.unopened.is_empty() {
+                return Ok(Exit::Refused);
+            }
+        }
     }
     Ok(Exit::Ok)
+}
+
+fn rotated_in_words(rotated: &GrantKeysRotated) -> String {
+    let mut lines = vec![format!("{} sealed anew", rotated.rotated)];
+    if rotated.changed > 0 {
+        lines.push(format!(
+            "{} changed meanwhile, which seals anew as well",
+            rotated.changed
+        ));
+    }
+    lines.extend(rotated.unopened.iter().map(|one| {
+        let name = inert::line(&one.name);
+        format!(
+            "{name} does not open and is as it was: look at `signoff audit verify --with-store`, then give it its value \
+             again, `signoff grants update {name} --new-value`"
+        )
+    }));
+    lines.join("\n")
 }
 
 impl ValueArgs {
@@ -261,7 +293,7 @@ impl CredentialArgs {
 }
 
 /// A secret from a file, without the line feed that editors and `echo` put at its end.
-fn secret(file: &str) -> anyhow::Result<Secret> {
+pub(crate) fn secret(file: &str) -> anyhow::Result<Secret> {
     let text = fields::read(file)?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);

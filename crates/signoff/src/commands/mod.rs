@@ -21,6 +21,7 @@ pub(crate) mod operators;
 pub(crate) mod policy;
 pub(crate) mod proxy;
 pub(crate) mod restore;
+pub(crate) mod rotate_master_key;
 pub(crate) mod schema;
 pub(crate) mod server;
 pub(crate) mod standing;
@@ -56,6 +57,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Backup(args) => backup::run(global, args).await,
         Command::Restore(args) => restore::run(global, args).await,
         Command::MigrateStore(args) => migrate_store::run(global, args).await,
+        Command::RotateMasterKey(args) => rotate_master_key::run(global, args).await,
         Command::FinishUpgrade => failover::finish_upgrade(global).await,
         Command::Doctor => doctor::run(global).await,
         Command::Completions { shell } => completions::run(shell),

@@ -132,6 +132,7 @@ macro_rules! conformance {
                 sessions_end_one_by_one_and_all_of_an_operator,
                 a_sweep_takes_what_expired_and_nothing_else,
                 the_workspace_key_comes_back,
+                all_workspace_keys_are_wrapped_anew_or_none,
                 a_secret_written_again_takes_the_place_of_the_first,
                 a_person_is_found_by_address_without_case,
                 an_address_that_is_taken_takes_nobody_away,

@@ -13,7 +13,8 @@ use super::{
     world::{DANA, ERIN, KEY, build, idempotency_name, session_hash},
 };
 use crate::{
-    IdempotencyName, IdempotencyRow, PersonRow, SecretKind, SecretRow, SessionRow, StoreError, Wants,
+    IdempotencyName, IdempotencyRow, PersonRow, Rewrapping, SecretKind, SecretRow, SessionRow, StoreError,
+    Wants,
 };
 
 const HOUR: Micros = Micros::seconds(3_600);
@@ -152,6 +153,46 @@ pub async fn the_workspace_key_comes_back(subject: &dyn Subject) {
     assert_eq!(
         store.workspace_key(scribe.workspace).await.unwrap(),
         Some(b"a".to_vec())
+    );
+}
+
+/// A master key takes the place of another one for all workspaces at once: nothing is ever wrapped half with this one and
+/// half with that one, and no wrapping that somebody put there meanwhile is lost.
+pub async fn all_workspace_keys_are_wrapped_anew_or_none(subject: &dyn Subject) {
+    let store = subject.store();
+    let here = build(store, 1, "a").await.workspace;
+    let there = build(store, 2, "b").await.workspace;
+    let one = |workspace, present: &[u8], next: &[u8]| Rewrapping {
+        workspace,
+        present: present.to_vec(),
+        next: next.to_vec(),
+    };
+    for refused in [
+        vec![],
+        vec![one(here, b"a", b"A")],
+        vec![one(here, b"a", b"A"), one(there, b"not b", b"B")],
+        vec![one(here, b"a", b"A"), one(here, b"A", b"B")],
+        vec![one(here, b"a", b"A"), one(Scribe::new(3).workspace, b"b", b"B")],
+        vec![
+            one(here, b"a", b"A"),
+            one(there, b"b", b"B"),
+            one(there, b"B", b"C"),
+        ],
+    ] {
+        assert!(
+            !store.replace_workspace_keys(&refused).await.unwrap(),
+            "{refused:?}"
+        );
+        assert_eq!(store.workspace_key(here).await.unwrap().unwrap(), b"a");
+        assert_eq!(store.workspace_key(there).await.unwrap().unwrap(), b"b");
+    }
+    let all = [one(there, b"b", b"B"), one(here, b"a", b"A")];
+    assert!(store.replace_workspace_keys(&all).await.unwrap());
+    assert_eq!(store.workspace_key(here).await.unwrap().unwrap(), b"A");
+    assert_eq!(store.workspace_key(there).await.unwrap().unwrap(), b"B");
+    assert!(
+        !store.replace_workspace_keys(&all).await.unwrap(),
+        "they are others by now"
     );
 }
 

@@ -19,4 +19,4 @@ pub use query::{
 };
 pub use row::Row;
 pub(crate) use row::raw_of;
-pub use side::{Authority, PersonRow, SecretKind, SecretRow, SessionRow};
+pub use side::{Authority, PersonRow, Rewrapping, SecretKind, SecretRow, SessionRow};

@@ -1,5 +1,7 @@
 //! What lives beside the log: secret bytes, what is personal, sessions; and all that snapshots are built from.
 
+use std::collections::BTreeSet;
+
 use signoff_core::{
     fold::Rows,
     id::{OperatorId, RawId, WorkspaceId},
@@ -53,6 +55,31 @@ pub struct SecretRow {
 impl std::fmt::Debug for SecretRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SecretRow({}, {}, …)", self.kind.as_str(), self.id)
+    }
+}
+
+/// The key of a workspace, wrapped with another master key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rewrapping {
+    /// Whose.
+    pub workspace: WorkspaceId,
+    /// As it is stored.
+    pub present: Vec<u8>,
+    /// As it is to be stored.
+    pub next: Vec<u8>,
+}
+
+impl Rewrapping {
+    /// Whether so many workspaces are named, each of them once.
+    pub(crate) fn name_each_once(all: &[Self], workspaces: usize) -> bool {
+        let named: BTreeSet<_> = all.iter().map(|one| one.workspace).collect();
+        all.len() == workspaces && named.len() == workspaces
+    }
+}
+
+impl std::fmt::Debug for Rewrapping {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rewrapping({}, …)", self.workspace)
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) const HEADS: &str = concat!(
     now!(),
     " AS now FROM installation LEFT JOIN locked ON true"
 );
-const LOCK_INSTALLATION: &str = "SELECT feature_level FROM installation WHERE one = 1 FOR UPDATE";
+pub(super) const LOCK_INSTALLATION: &str = "SELECT feature_level FROM installation WHERE one = 1 FOR UPDATE";
 const WORKSPACES: &str = "SELECT workspace FROM heads ORDER BY workspace";
 
 macro_rules! rows_of {

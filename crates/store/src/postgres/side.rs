@@ -8,9 +8,9 @@ use signoff_core::{
     time::{Micros, Timestamp},
 };
 
-use super::{PostgresStore, sql::head_columns};
+use super::{PostgresStore, batch::LOCK_INSTALLATION, sql::head_columns};
 use crate::{
-    Authority, Clock as _, SessionRow, StoreResult,
+    Authority, Clock as _, Rewrapping, SessionRow, StoreResult,
     cells::{Table, blob},
     fields::{Fields, all, head, person, secret, session},
 };
@@ -32,6 +32,8 @@ pub(super) const ALL_HEADS: &str = concat!("SELECT ", head_columns!(), " FROM he
 pub(super) const SECRETS: &str = "SELECT kind, id, value FROM secrets WHERE workspace = $1";
 const PEOPLE: &str = "SELECT id, name, email FROM people WHERE workspace = $1";
 const WORKSPACES: &str = "SELECT workspace FROM heads ORDER BY workspace";
+const WORKSPACE_KEYS: &str = "SELECT workspace FROM workspace_keys FOR UPDATE";
+const REWRAP: &str = "UPDATE workspace_keys SET wrapped = $1 WHERE workspace = $2 AND wrapped = $3";
 const SESSION: &str = "SELECT hash, workspace, operator, created_at, expires_at FROM sessions \
      WHERE hash = $1 AND expires_at > $2";
 
@@ -69,6 +71,28 @@ impl PostgresStore {
         let query = sqlx::query("SELECT wrapped FROM workspace_keys WHERE workspace = $1");
         let row = self.one(query.bind(blob(workspace))).await?;
         row.map(|row| row.blob("wrapped")).transpose()
+    }
+
+    pub(super) async fn rewrap(&self, wrappings: &[Rewrapping]) -> StoreResult<bool> {
+        let mut transaction = self.begin_write().await?;
+        // No node makes the first workspace meanwhile.
+        self.all_in(&mut transaction, sqlx::query(LOCK_INSTALLATION))
+            .await?;
+        let all = self.all_in(&mut transaction, sqlx::query(WORKSPACE_KEYS)).await?;
+        if !Rewrapping::name_each_once(wrappings, all.len()) {
+            return Ok(false);
+        }
+        for one in wrappings {
+            let query = sqlx::query(REWRAP)
+                .bind(one.next.as_slice())
+                .bind(blob(one.workspace))
+                .bind(one.present.as_slice());
+            if self.run_in(&mut transaction, query).await? != 1 {
+                return Ok(false);
+            }
+        }
+        self.link.seen(transaction.commit().await)?;
+        Ok(true)
     }
 
     pub(super) async fn read_authority(&self, workspace: WorkspaceId) -> StoreResult<Authority> {

@@ -16,7 +16,7 @@ use signoff_core::{
 use super::PostgresStore;
 use crate::{
     ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, ExecutionQuery, FanOut,
-    Folded, Health, Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload,
+    Folded, Health, Lease, Listener, RecordQuery, Rewrapping, SessionRow, Store, StoreResult, StoredPayload,
     StoredRecord, StoredRequest,
 };
 
@@ -49,6 +49,10 @@ impl Store for PostgresStore {
 
     async fn workspace_key(&self, workspace: WorkspaceId) -> StoreResult<Option<Vec<u8>>> {
         self.read_workspace_key(workspace).await
+    }
+
+    async fn replace_workspace_keys(&self, wrappings: &[Rewrapping]) -> StoreResult<bool> {
+        self.rewrap(wrappings).await
     }
 
     async fn authority(&self, workspace: WorkspaceId) -> StoreResult<Authority> {

@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::SqliteStore;
 use crate::{
-    Authority, SessionRow, StoreResult,
+    Authority, Rewrapping, SessionRow, StoreResult,
     cells::{Table, blob},
     fields::{Fields, all, head, person, secret, session},
 };
@@ -38,6 +38,28 @@ impl SqliteStore {
             .await?
             .map(|row| row.try_get("wrapped"))
             .transpose()?)
+    }
+
+    pub(super) async fn rewrap(&self, wrappings: &[Rewrapping]) -> StoreResult<bool> {
+        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let all = sqlx::query("SELECT workspace FROM workspace_keys")
+            .fetch_all(&mut *transaction)
+            .await?;
+        if !Rewrapping::name_each_once(wrappings, all.len()) {
+            return Ok(false);
+        }
+        for one in wrappings {
+            let query =
+                sqlx::query("UPDATE workspace_keys SET wrapped = ? WHERE workspace = ? AND wrapped = ?")
+                    .bind(one.next.as_slice())
+                    .bind(blob(one.workspace))
+                    .bind(one.present.as_slice());
+            if query.execute(&mut *transaction).await?.rows_affected() != 1 {
+                return Ok(false);
+            }
+        }
+        transaction.commit().await?;
+        Ok(true)
     }
 
     pub(super) async fn read_authority(&self, workspace: WorkspaceId) -> StoreResult<Authority> {

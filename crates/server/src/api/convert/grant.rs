@@ -6,7 +6,7 @@ use signoff_api::{Code, Duration, Secret};
 use signoff_core::grant::{CredentialKind, Grant, IdempotentProvider, OauthFlow, Redaction};
 use signoff_core::time::Micros;
 use signoff_engine::request::UpdateGrant;
-use signoff_engine::view::GrantView;
+use signoff_engine::view::{GrantKeysRotated, GrantView};
 
 use super::super::problem::Refused;
 use super::action::span;
@@ -286,6 +286,22 @@ impl ToWire for GrantView {
             version: row.version,
             created_at: row.created_at.to_wire(),
             changed_at: row.changed_at.to_wire(),
+        }
+    }
+}
+
+impl ToWire for GrantKeysRotated {
+    type Wire = wire::GrantKeysRotated;
+
+    fn to_wire(&self) -> wire::GrantKeysRotated {
+        let unopened = self.unopened.iter().map(|one| wire::GrantUnopened {
+            id: one.id.to_string(),
+            name: one.name.clone(),
+        });
+        wire::GrantKeysRotated {
+            rotated: self.rotated,
+            changed: self.changed,
+            unopened: unopened.collect(),
         }
     }
 }

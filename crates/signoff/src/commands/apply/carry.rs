@@ -59,6 +59,9 @@ async fn take(client: &Client, step: &Step) -> signoff_client::Result<()> {
             Ok(())
         }
         Step::AgentUpdate(id, update) => client.agent_update(id, update).await.map(drop),
+        Step::GrantCreate(create) => client.grant_create(create, None).await.map(drop),
+        Step::GrantUpdate(id, update) => client.grant_update(id, update).await.map(drop),
+        Step::GrantRemove(id) => client.grant_remove(id).await,
         Step::ChannelCreate(create) => client.webhook_create(create, None).await.map(drop),
         Step::ChannelUpdate(id, update) => client.webhook_update(id, update).await.map(drop),
         Step::ChannelRemove(id) => client.webhook_remove(id).await,

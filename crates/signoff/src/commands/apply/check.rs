@@ -32,6 +32,10 @@ pub(super) fn check(file: &SignoffFile, present: &Present) -> anyhow::Result<()>
         file.agents.iter().flatten().map(|one| one.name.as_str()),
     )?;
     unique(
+        "grants",
+        file.grants.iter().flatten().map(|one| one.name.as_str()),
+    )?;
+    unique(
         "channels",
         file.channels.iter().flatten().map(|one| one.name.as_str()),
     )?;

@@ -2,6 +2,7 @@
 
 mod carry;
 mod check;
+mod grants;
 mod plan;
 pub(crate) mod present;
 mod words;
@@ -34,7 +35,8 @@ use crate::{document, inert, output};
 
 const AFTER_HELP: &str = "\
 A section of the file that is left out is not touched; one that is there is the whole truth of its kind:
-what is not in it is removed, agents and people are disabled. All policies and settings become one version.
+what is not in it is removed, agents and people are disabled. Values of grants and channels are never in it:
+it says where they are ({env: NAME}, for grants also {file: PATH}). All policies and settings become one version.
 Running it again does what is still to be done.
 
   settings: {unmatched: deny}
@@ -109,6 +111,11 @@ pub(crate) async fn run(global: &Global, args: ApplyArgs) -> anyhow::Result<Exit
         report.print(true, false)?;
         return Ok(if args.exit_code { Exit::Changes } else { Exit::Ok });
     }
+    if !plan.missing.is_empty() {
+        report.print(true, false)?;
+        let missing = plan.missing.iter().map(|line| inert::line(line));
+        bail!("nothing was changed: {}", missing.collect::<Vec<_>>().join("; "));
+    }
     if !args.yes {
         if global.json || !std::io::stdin().is_terminal() || args.file == Path::new("-") {
             report.print(true, false)?;
@@ -155,6 +162,9 @@ impl Report<'_> {
             return output::json(&self.json(dry_run, applied));
         }
         output::data(&words::plan(self.plan, self.present.set.version))?;
+        for line in &self.plan.kept {
+            output::talk(&inert::line(line));
+        }
         for finding in self.findings {
             output::talk(&words::finding(finding));
         }
@@ -176,6 +186,7 @@ impl Report<'_> {
             },
             "pending": self.plan.pending,
             "withdrawn": self.plan.withdrawn,
+            "missing": self.plan.missing,
             "policy_version": self.present.set.version + u64::from(applied && self.plan.policies.is_some()),
             "findings": self.findings,
             "next": if applied { words::next_steps(self.plan) } else { Vec::new() },
@@ -194,6 +205,11 @@ async fn plan_of(
         changes: plan::changes(file, present),
         ..Plan::default()
     };
+    if let Some(wanted) = &file.grants {
+        let found = grants::changes(client, wanted).await?;
+        plan.changes.extend(found.changes);
+        (plan.missing, plan.kept) = (found.missing, found.kept);
+    }
     if let Some(channels) = &file.channels {
         plan.changes
             .extend(channel_changes(client, channels, present).await?);

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use signoff_api::agent::{AgentCreate, AgentUpdate};
 use signoff_api::file::{AgentEntry, GroupEntry, OperatorEntry, SignoffFile};
+use signoff_api::grant::{GrantCreate, GrantUpdate};
 use signoff_api::group::GroupPut;
 use signoff_api::operator::{OperatorCreate, OperatorUpdate, Role};
 use signoff_api::policy::{PendingChange, PolicyApplied, PolicyApply, PolicyBody};
@@ -22,6 +23,10 @@ pub(crate) struct Plan {
     pub(crate) pending: PendingChange,
     /// Pending approvals of agents that are switched off, which are cancelled.
     pub(crate) withdrawn: usize,
+    /// Values of grants that nobody gave, without which nothing is done.
+    pub(crate) missing: Vec<String>,
+    /// Values of grants that nobody gave and that stay.
+    pub(crate) kept: Vec<String>,
 }
 
 /// What happens to one thing.
@@ -45,6 +50,7 @@ pub(crate) enum Kind {
     Operator,
     Group,
     Agent,
+    Grant,
     Channel,
     Setting,
     Policy,
@@ -56,6 +62,7 @@ impl Kind {
             Self::Operator => "operators",
             Self::Group => "groups",
             Self::Agent => "agents",
+            Self::Grant => "grants",
             Self::Channel => "channels",
             Self::Setting => "settings",
             Self::Policy => "policies",
@@ -101,6 +108,9 @@ pub(crate) enum Step {
     GroupRemove(String),
     AgentCreate(AgentCreate, bool),
     AgentUpdate(String, AgentUpdate),
+    GrantCreate(Box<GrantCreate>),
+    GrantUpdate(String, Box<GrantUpdate>),
+    GrantRemove(String),
     ChannelCreate(WebhookCreate),
     ChannelUpdate(String, WebhookUpdate),
     ChannelRemove(String),
@@ -117,6 +127,17 @@ impl Change {
         }
     }
 }
+
+/// Fields whose parts are compared one by one.
+const TAKEN_APART: [&str; 7] = [
+    "approval",
+    "labels",
+    "http",
+    "floor",
+    "credential",
+    "idempotent",
+    "redact",
+];
 
 /// Fields that differ; the parts of `approval` one by one.
 pub(crate) fn differences(old: &Value, new: &Value) -> Vec<Field> {
@@ -140,7 +161,7 @@ fn flat(value: &Value) -> Map<String, Value> {
     let mut flat = Map::new();
     for (name, value) in value.as_object().into_iter().flatten() {
         match value {
-            Value::Object(parts) if matches!(name.as_str(), "approval" | "labels" | "http" | "floor") => {
+            Value::Object(parts) if TAKEN_APART.contains(&name.as_str()) => {
                 flat.extend(
                     parts
                         .iter()
@@ -153,7 +174,7 @@ fn flat(value: &Value) -> Map<String, Value> {
     flat
 }
 
-/// Everything but channels, whose secrets the server compares, and policies, which it plans itself.
+/// Everything but grants, channels (whose secrets the server compares) and policies, which it plans itself.
 pub(crate) fn changes(file: &SignoffFile, present: &Present) -> Vec<Change> {
     let mut changes = Vec::new();
     if let Some(wanted) = &file.operators {

@@ -89,7 +89,7 @@ pub(crate) fn role(role: signoff_api::operator::Role) -> Role {
 }
 
 /// All pages of a list.
-async fn all<T>(
+pub(super) async fn all<T>(
     list: impl AsyncFn(PageQuery) -> signoff_client::Result<Page<T>>,
 ) -> signoff_client::Result<Vec<T>> {
     let mut items = Vec::new();

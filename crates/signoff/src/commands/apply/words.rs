@@ -88,6 +88,15 @@ fn summary(plan: &Plan) -> String {
             plan.withdrawn
         ));
     }
+    let is_of_a_grant = |change: &&Change| change.kind == Kind::Grant && change.what != What::Create;
+    if plan.changes.iter().any(|change| is_of_a_grant(&change)) {
+        lines.push(
+            "what was approved with a grant as it is now is not carried out after its change".to_owned(),
+        );
+    }
+    for missing in &plan.missing {
+        lines.push(format!("MISSING: {}", inert::line(missing)));
+    }
     lines.join("\n")
 }
 

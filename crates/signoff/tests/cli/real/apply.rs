@@ -22,11 +22,11 @@ policies:
 
 impl Server {
     /// Applies a text as a file, as the admin.
-    fn apply_yaml(&self, yaml: &str, options: &[&str]) -> Ran {
+    pub(super) fn apply_yaml(&self, yaml: &str, options: &[&str]) -> Ran {
         self.apply_yaml_with(yaml, options, &[])
     }
 
-    fn apply_yaml_with(&self, yaml: &str, options: &[&str], environment: &[(&str, &str)]) -> Ran {
+    pub(super) fn apply_yaml_with(&self, yaml: &str, options: &[&str], environment: &[(&str, &str)]) -> Ran {
         let path = self.place.directory().join("signoff.yaml");
         std::fs::write(&path, yaml).unwrap();
         let mut command = self.as_admin(&[&["apply", "-f", path.to_str().unwrap()], options].concat());

@@ -11,7 +11,7 @@ use crate::run::{Ran, end, finish, start};
 const CANARY: &str = "canary-1c0ffee5eed5";
 
 /// An upstream that says `pong`, and what it was sent.
-fn upstream() -> (String, Arc<Mutex<Vec<String>>>) {
+pub(super) fn upstream() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -31,7 +31,7 @@ fn upstream() -> (String, Arc<Mutex<Vec<String>>>) {
 
 impl Server {
     /// Runs as the admin with this on standard input.
-    fn piped(&self, arguments: &[&str], input: &str) -> Ran {
+    pub(super) fn piped(&self, arguments: &[&str], input: &str) -> Ran {
         let mut command = self.as_admin(arguments);
         command.stdin(Stdio::piped());
         let mut child = start(command);

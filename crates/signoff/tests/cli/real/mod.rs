@@ -2,6 +2,7 @@
 //! Postgres, what names the database and its master key.
 
 mod apply;
+mod apply_grants;
 mod auto_approve;
 mod calls;
 mod journey;

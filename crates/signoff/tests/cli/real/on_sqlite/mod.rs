@@ -3,3 +3,4 @@
 mod backup;
 mod data_directory;
 mod demo;
+mod rotate_master_key;
