@@ -269,25 +269,22 @@ fn words(report: &Report) -> String {
         )
     }];
     lines.push("next:".to_owned());
-    match &report.old_master_key_file {
-        Some(old) => {
-            let old = old.display();
-            lines.push(format!(
-                "- back up the new key, `{key}`, apart from the database, and the database once more"
-            ));
-            lines.push(format!(
-                "- `{old}` opens the backups made until now; put it with them, away from here, or delete it with them"
-            ));
-        }
-        None => {
-            lines.push(format!(
-                "- give the key in `{key}` to every node (SIGNOFF_MASTER_KEY_FILE or SIGNOFF_MASTER_KEY) before it starts \
-                 the next time; with the old one it won't"
-            ));
-            lines.push(
-                "- keep the old key as long as the backups made until now: nothing else opens them".into(),
-            );
-        }
+    if let Some(old) = &report.old_master_key_file {
+        let old = old.display();
+        lines.push(format!(
+            "- back up the new key, `{key}`, apart from the database, and the database once more"
+        ));
+        lines.push(format!(
+            "- `{old}` opens the backups made until now; put it with them, away from here, or delete it with them"
+        ));
+    } else {
+        lines.push(format!(
+            "- give the key in `{key}` to every node (SIGNOFF_MASTER_KEY_FILE or SIGNOFF_MASTER_KEY) before it starts the \
+             next time; with the old one it won't"
+        ));
+        lines.push(
+            "- keep the old key as long as the backups made until now: nothing else opens them".to_owned(),
+        );
     }
     lines.join("\n")
 }

@@ -60,7 +60,7 @@ fn fields(change: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn i7_a_grant_is_made_changed_and_removed_by_its_file() {
+fn i7_a_grant_is_made_once_its_value_is_there() {
     let server = Server::bare(EGRESS);
     let agent = server.agent("bot");
     let (origin, seen) = upstream();
@@ -116,8 +116,16 @@ fn i7_a_grant_is_made_changed_and_removed_by_its_file() {
         let again = server.done(&file, environment);
         assert!(again.stdout.contains("nothing to do"), "{again:?}");
     }
+    assert_eq!(server.admin(&["grants", "show", "pinger"])["version"], 1);
+}
+
+#[test]
+fn i7_terms_and_values_change_and_what_is_not_in_the_file_goes() {
+    let server = Server::bare(EGRESS);
+    let agent = server.agent("bot");
+    let (origin, seen) = upstream();
+    server.done(&file(&origin), &[("PINGER_KEY", CANARY)]);
     let version = || server.admin(&["grants", "show", "pinger"])["version"].clone();
-    assert_eq!(version(), 1);
 
     // Terms change without the value at hand; what the file leaves out is taken away.
     let fewer = format!(
@@ -153,7 +161,7 @@ fn i7_a_grant_is_made_changed_and_removed_by_its_file() {
         &["call", "GET", &format!("{origin}/x"), "--grant", "pinger"],
     );
     assert_eq!(called.stdout, "pong", "{called:?}");
-    assert!(seen.lock().unwrap()[1].contains(&format!("authorization: bearer {CANARY}")));
+    assert!(seen.lock().unwrap()[0].contains(&format!("authorization: bearer {CANARY}")));
     assert!(server.done(&fewer, &[]).stdout.contains("nothing to do"));
 
     // Another value alone is a change, from a file too; the plan tells it by its fingerprint.

@@ -1,5 +1,7 @@
 //! Another master key under nodes that run: they go on, and need the new one at their next start.
 
+use std::io::BufRead as _;
+
 use signoff_testkit::{Backend, Place};
 
 use crate::real::{ADMIN_KEY, Server};
@@ -54,7 +56,6 @@ fn nodes_that_run_go_on_and_new_ones_need_the_new_key() {
     assert_eq!(refused.code, 3, "{refused:?}");
     assert!(refused.stderr.contains("if it was rotated since"), "{refused:?}");
 
-    use std::io::BufRead as _;
     let mut node = signoff(&["serve", "--listen", "127.0.0.1:0", "--json", "--log", "warn"]);
     node.envs(server.place.settings())
         .env("SIGNOFF_MASTER_KEY", new)

@@ -1,5 +1,6 @@
 //! Another master key, as people rotate it: with the server stopped, and everything there afterwards.
 
+use std::io::BufRead as _;
 use std::path::Path;
 
 use signoff_testkit::{Backend, Place};
@@ -52,7 +53,7 @@ fn everything_opens_after_and_the_old_key_opens_old_backups_alone() {
     ];
     assert_eq!(server.run(&agent, &asks).code, 2);
     let approval = server.pending();
-    let dana = server.person("dana");
+    let person = server.person("dana");
     let old = key_in(&data.join("master.key"));
     let backup = server.place.directory().join("before.db");
     let backup = backup.to_str().unwrap();
@@ -79,7 +80,7 @@ fn everything_opens_after_and_the_old_key_opens_old_backups_alone() {
 
     (server.process, server.url) = serve(&server.place, "127.0.0.1:0", EGRESS);
     let id = approval.replace("apr_", "exe_");
-    assert_eq!(server.run(&dana, &["approvals", "approve", &approval]).code, 0);
+    assert_eq!(server.run(&person, &["approvals", "approve", &approval]).code, 0);
     let result = server.run(&agent, &["executions", "result", &id, "--wait", "20"]);
     assert_eq!((result.code, result.stdout.as_str()), (0, "pong"), "{result:?}");
     assert!(seen.lock().unwrap()[0].contains(CANARY));
@@ -137,7 +138,6 @@ fn a_key_that_is_given_is_not_replaced() {
     };
     // Ended as soon as it says where it runs.
     let runs = |key: &str| {
-        use std::io::BufRead as _;
         let mut child = start(key).stdout(std::process::Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let out = child.stdout.take().unwrap();
