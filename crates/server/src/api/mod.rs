@@ -17,7 +17,7 @@ mod health;
 mod idempotency;
 pub(crate) mod metrics;
 mod operators;
-mod path;
+pub(crate) mod path;
 mod policies;
 mod policy_sets;
 pub(crate) mod principal;

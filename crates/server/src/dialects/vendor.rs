@@ -1,5 +1,6 @@
 //! What all dialects share: who calls, what was sent, and a refusal in the words of the vendor's client.
 
+use std::fmt::Write as _;
 use std::marker::PhantomData;
 
 use axum::Router;
@@ -8,8 +9,10 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use signoff_api::Code;
 use signoff_api::limits::BODY_BYTES_MAX;
+use signoff_core::action::TEXT_BYTES_MAX;
 use signoff_engine::view::Caller;
 
 use crate::Doors;
@@ -17,6 +20,9 @@ use crate::api::Refused;
 use crate::api::body::read;
 use crate::api::principal::key;
 use crate::api::shape::read_json;
+
+/// Room for the words that a text was cut.
+const CUT_BYTES: usize = 64;
 
 /// A refusal in the envelope that a vendor's client reads: made from ours, so that no path below a dialect answers in
 /// another form.
@@ -63,6 +69,21 @@ impl<T: DeserializeOwned, E: Envelope> FromRequest<Doors> for Sent<T, E> {
             envelope: PhantomData,
         })
     }
+}
+
+/// An object as text for people, cut to what a free text of Signoff's may hold.
+pub(super) fn shown(object: &Map<String, Value>) -> String {
+    let mut text = serde_json::to_string_pretty(object).unwrap_or_default();
+    if text.len() > TEXT_BYTES_MAX {
+        let all = text.len();
+        let mut end = TEXT_BYTES_MAX - CUT_BYTES;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        let _ = write!(text, "… ({} bytes are left out)", all - end);
+    }
+    text
 }
 
 /// The status of a refusal.
