@@ -72,6 +72,8 @@ pub enum Event {
     ActionAllowed(ActionAllowed),
     #[serde(rename = "action.denied.v1")]
     ActionDenied(ActionDenied),
+    #[serde(rename = "action.noted.v1")]
+    ActionNoted(ActionNoted),
     #[serde(rename = "approval.requested.v1")]
     ApprovalRequested(Box<ApprovalRequested>),
     #[serde(rename = "approval.rejudged.v1")]
@@ -154,6 +156,7 @@ impl Event {
             Self::GrantRemoved(_) => "grant.removed.v1",
             Self::ActionAllowed(_) => "action.allowed.v1",
             Self::ActionDenied(_) => "action.denied.v1",
+            Self::ActionNoted(_) => "action.noted.v1",
             Self::ApprovalRequested(_) => "approval.requested.v1",
             Self::ApprovalRejudged(_) => "approval.rejudged.v1",
             Self::ApprovalVoted(_) => "approval.voted.v1",
@@ -189,7 +192,8 @@ impl Event {
             Self::GrantPut(_)
             | Self::GrantRefreshed(_)
             | Self::GrantRemoved(_)
-            | Self::ExecutionRepeated(_) => 5,
+            | Self::ExecutionRepeated(_)
+            | Self::ActionNoted(_) => 5,
             Self::StopPulled(StopPulled { target }) | Self::StopLifted(StopLifted { target })
                 if matches!(target, StopTarget::Grant(_)) =>
             {

@@ -198,9 +198,10 @@ impl Fold<'_> {
             Event::EpochRaised(_) | Event::LogCut(_) => self.apply_log(),
             Event::StopPulled(_) | Event::StopLifted(_) => self.apply_stop(),
             Event::StandingGranted(_) | Event::StandingRevoked(_) => self.apply_standing(),
-            // An allowed or denied action leaves its record and nothing else until somebody carries it out.
+            // An allowed, denied or noted action leaves its record and nothing else until somebody carries it out.
             Event::ActionAllowed(allowed) => self.use_standing(allowed),
             Event::ActionDenied(_)
+            | Event::ActionNoted(_)
             | Event::SignedIn(_)
             | Event::SignInFailed(_)
             | Event::SignedOut(_)

@@ -39,19 +39,7 @@ impl Engine {
         id: ActionId,
     ) -> EngineResult<Submission> {
         let missing = || EngineError::not_found("action", id);
-        let query = RecordQuery {
-            subject: Some(id.0),
-            limit: 1,
-            ..RecordQuery::default()
-        };
-        let stored = self
-            .store()
-            .records(tenant.id, &query)
-            .await?
-            .into_iter()
-            .next()
-            .ok_or_else(missing)?;
-        let record: Record = serde_json::from_slice(&stored.bytes).map_err(|_| EngineError::Internal)?;
+        let record = self.first_record(tenant, id).await?.ok_or_else(missing)?;
         let facts = match &record.event {
             Event::ActionAllowed(allowed) => allowed.action.clone(),
             Event::ActionDenied(denied) => denied.action.clone(),
@@ -63,6 +51,18 @@ impl Engine {
         } else {
             Err(missing())
         }
+    }
+
+    /// The first record about an action.
+    pub(crate) async fn first_record(&self, tenant: &Tenant, id: ActionId) -> EngineResult<Option<Record>> {
+        let query = RecordQuery {
+            subject: Some(id.0),
+            limit: 1,
+            ..RecordQuery::default()
+        };
+        let stored = self.store().records(tenant.id, &query).await?;
+        let read = |bytes: &[u8]| serde_json::from_slice(bytes).map_err(|_| EngineError::Internal);
+        stored.first().map(|stored| read(&stored.bytes)).transpose()
     }
 
     /// How a submission stands now, as a submit would answer: where a stop is in force, that it is refused, whatever was

@@ -233,6 +233,9 @@ impl Engine {
                 Event::ActionDenied(denied) => {
                     drop(found.insert(digits, (denied.action.name.clone(), denied.action.agent)));
                 }
+                Event::ActionNoted(noted) => {
+                    drop(found.insert(digits, (noted.name.clone(), noted.agent)));
+                }
                 Event::ApprovalRequested(asked) => {
                     drop(found.insert(digits, (asked.action.name.clone(), asked.action.agent)));
                 }
@@ -288,6 +291,7 @@ fn summary(snapshot: &Snapshot, record: &Record, action: Option<&str>) -> String
     match &record.event {
         Event::ActionAllowed(_) => format!("{who} asked for {action}: allowed by policy"),
         Event::ActionDenied(denied) => format!("{who} asked for {action}: denied ({})", denied.code),
+        Event::ActionNoted(noted) => format!("{who} noted {action}: {}", noted.outcome),
         Event::ApprovalRequested(_) => format!("{who} asked for {action}: a person must decide"),
         Event::ApprovalRejudged(_) => format!("policy changed for {action}: still asked, under new terms"),
         Event::ApprovalVoted(voted) => {

@@ -20,7 +20,11 @@ impl Engine {
     pub async fn erase(&self, caller: &Caller, id: ActionId) -> EngineResult<()> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
-        self.submission(&tenant, caller, id).await?;
+        match self.first_record(&tenant, id).await?.map(|record| record.event) {
+            // What an agent noted is erased like what it asked for.
+            Some(Event::ActionNoted(_)) => {}
+            _ => drop(self.submission(&tenant, caller, id).await?),
+        }
         let mut sequences = BTreeSet::new();
         let mut beyond = None;
         loop {

@@ -22,6 +22,8 @@ pub(crate) struct Once {
     name: IdempotencyName,
     fingerprint: [u8; 32],
     lifetime: Micros,
+    /// An outcome that is over and done with: where it is the one remembered, the request happens anew.
+    over: Option<String>,
 }
 
 impl Once {
@@ -53,7 +55,14 @@ impl Once {
             name,
             fingerprint,
             lifetime: LIFETIME,
+            over: None,
         }))
+    }
+
+    /// Once more after this outcome, unless another one came after it.
+    pub(crate) fn after<T: Serialize>(mut self, over: &T) -> EngineResult<Self> {
+        self.over = Some(serde_json::to_string(over).map_err(|_| EngineError::Internal)?);
+        Ok(self)
     }
 
     /// Remembered as long as the records of what it made.
@@ -80,6 +89,9 @@ impl Turn<'_> {
         };
         if row.fingerprint != once.fingerprint {
             return Err(EngineError::IdempotencyMismatch);
+        }
+        if once.over.as_ref() == Some(&row.outcome) {
+            return Ok(None);
         }
         serde_json::from_str(&row.outcome).map(Some).map_err(|error| {
             tracing::error!(%error, "a remembered outcome can't be read");

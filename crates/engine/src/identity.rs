@@ -153,6 +153,13 @@ impl Engine {
         }
     }
 
+    /// The address of a person, as those are told who learn that the person decided.
+    pub fn email_of(&self, caller: &Caller, id: OperatorId) -> Option<String> {
+        self.permit(caller, Operation::SeeActions).ok()?;
+        let snapshot = self.tenant(caller).ok()?.snapshot();
+        snapshot.person(id).map(|person| person.email.clone())
+    }
+
     /// Who a caller is.
     ///
     /// # Errors

@@ -57,7 +57,7 @@ pub use grants::check_grant;
 pub use idempotency::KEY_CHARS_MAX;
 pub use policies::{SIMULATE_ACTIONS_MAX, SIMULATE_EXAMPLES_MAX, SIMULATE_SPAN_MAX, check_policies};
 pub use rotate::{Rotated, rotate_master_key};
-pub use submit::{PENDING_PER_AGENT_MAX, explain};
+pub use submit::{NOTES_MAX, PENDING_PER_AGENT_MAX, explain};
 pub use verify::verify_store;
 
 /// Why an engine does not start.

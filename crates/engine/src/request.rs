@@ -38,6 +38,19 @@ impl Submit {
     }
 }
 
+/// What an agent says it did, or did not do, without having asked for it.
+#[derive(Debug, Clone)]
+pub struct Note {
+    /// The action's name.
+    pub action: String,
+    /// How it went, in one word.
+    pub outcome: String,
+    /// What else there is to say of it; kept encrypted.
+    pub text: Option<String>,
+    /// Notes of the same key are one.
+    pub key: Option<String>,
+}
+
 /// What an operator does with a pending approval.
 #[derive(Debug, Clone)]
 pub enum Decision {

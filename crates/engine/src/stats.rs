@@ -2,21 +2,25 @@
 
 use std::collections::HashMap;
 
+use signoff_core::rows::ApprovalRow;
 use signoff_core::{
     actor::ActorKind,
     authority::Operation,
     event::ApprovalStatus,
     time::{Micros, Timestamp},
 };
-use signoff_store::ApprovalFact;
+use signoff_store::{ApprovalFact, ApprovalQuery};
 
 use crate::{
     Engine, EngineResult,
+    approvals::{PAGE_MAX, agents, owns},
     view::{Caller, Counts, Stats},
 };
 
 /// How far back statistics reach where nobody says.
 const DEFAULT_WINDOW: Micros = Micros::seconds(30 * 86_400);
+/// How many pages of approvals are looked through for an asker's own: 10,000.
+const OWN_PAGES_MAX: usize = 50;
 /// How many of the most frequent actions are listed.
 const TOP_ACTIONS: usize = 10;
 
@@ -32,6 +36,49 @@ impl Engine {
         let since = since.unwrap_or(until.plus(Micros(-DEFAULT_WINDOW.0)));
         let facts = self.store().approval_facts(tenant.id, Some(since)).await?;
         Ok(count(&facts, since, until))
+    }
+
+    /// The same over what the caller itself asked for: the last of it, as many as are looked through at once.
+    ///
+    /// # Errors
+    /// If the caller sees nothing at all.
+    pub async fn own_stats(&self, caller: &Caller, since: Option<Timestamp>) -> EngineResult<Stats> {
+        let tenant = self.tenant(caller)?;
+        let permit = self.permit(caller, Operation::SeeActions)?;
+        let until = self.now();
+        let since = since.unwrap_or(until.plus(Micros(-DEFAULT_WINDOW.0)));
+        let mut query = ApprovalQuery {
+            agents: agents(&tenant.snapshot(), caller, permit, None).unwrap_or_default(),
+            limit: PAGE_MAX,
+            ..ApprovalQuery::default()
+        };
+        let mut facts = Vec::new();
+        for _ in 0..OWN_PAGES_MAX {
+            let rows = self.store().approvals(tenant.id, &query).await?;
+            query.beyond = rows.last().map(|row| row.submitted_seq);
+            let is_last =
+                rows.len() < PAGE_MAX as usize || rows.last().is_some_and(|row| row.created_at < since);
+            let own = rows
+                .iter()
+                .filter(|row| row.created_at >= since && owns(caller, row.agent, row.application));
+            facts.extend(own.map(fact));
+            if is_last {
+                break;
+            }
+        }
+        Ok(count(&facts, since, until))
+    }
+}
+
+fn fact(row: &ApprovalRow) -> ApprovalFact {
+    ApprovalFact {
+        status: row.status,
+        priority: row.priority,
+        risk: row.risk,
+        action: row.action.clone(),
+        created_at: row.created_at,
+        decided_at: row.decided_at,
+        decider: row.decided_by.as_ref().map(|actor| actor.kind),
     }
 }
 

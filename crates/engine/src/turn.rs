@@ -308,6 +308,7 @@ pub(crate) fn notice(record: &Record, approval: Option<&ApprovalRow>) -> Notice 
     let agent = match &record.event {
         Event::ActionAllowed(allowed) => Some(allowed.action.agent),
         Event::ActionDenied(denied) => Some(denied.action.agent),
+        Event::ActionNoted(noted) => Some(noted.agent),
         _ => approval.map(|row| row.agent),
     };
     Notice {

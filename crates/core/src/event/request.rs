@@ -37,6 +37,20 @@ pub struct ActionDenied {
     pub code: ReasonCode,
 }
 
+/// An agent says what it did, or did not do, without having asked for it: neither judged nor let through by Signoff.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionNoted {
+    /// The action's name as written.
+    pub name: String,
+    /// Who says so.
+    pub agent: AgentId,
+    /// The application that spoke for the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<ApplicationId>,
+    /// How it went, in one word of the agent's.
+    pub outcome: String,
+}
+
 /// What the log says of an action in the clear.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionFacts {

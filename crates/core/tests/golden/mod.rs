@@ -89,6 +89,7 @@ fn build(version: u32) -> Log {
     if version >= 5 {
         builder.grants();
         builder.governed_calls();
+        builder.noted();
     }
     builder.log
 }

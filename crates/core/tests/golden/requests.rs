@@ -4,10 +4,10 @@ use signoff_core::{
     action::{Accepts, Cost, Priority, Risk},
     actor::{Actor, Auth},
     event::{
-        ActionAllowed, ActionDenied, ApprovalEnd, ApprovalEscalated, ApprovalRejudged, ApprovalRequested,
-        ApprovalStatus, ApprovalVoted, Ballot, Event, ExecutionFinished, ExecutionOrigin, ExecutionReported,
-        ExecutionRevoked, ExecutionSettled, ExecutionStarted, ExecutionState, ExecutionTouched, Nothing,
-        OperatorPut, PayloadErased, ReportOutcome, View,
+        ActionAllowed, ActionDenied, ActionNoted, ApprovalEnd, ApprovalEscalated, ApprovalRejudged,
+        ApprovalRequested, ApprovalStatus, ApprovalVoted, Ballot, Event, ExecutionFinished, ExecutionOrigin,
+        ExecutionReported, ExecutionRevoked, ExecutionSettled, ExecutionStarted, ExecutionState,
+        ExecutionTouched, Nothing, OperatorPut, PayloadErased, ReportOutcome, View,
     },
     fold::origin_of,
     judge::ReasonCode,
@@ -21,7 +21,7 @@ use super::{
     Builder, DANA, FINANCE, PAGER, ROBIN, SUITE, action, agent, facts, refunds, requirement, secret, suite,
     system,
 };
-use crate::support::{operator, person};
+use crate::support::{AGENT, operator, person};
 
 impl Builder {
     fn allow(&mut self, number: u8) -> Option<ExecutionOrigin> {
@@ -365,6 +365,18 @@ impl Builder {
                 self.push(&actor, action(number).execution(), event);
             }
         }
+    }
+
+    /// What agents did without having asked.
+    pub(super) fn noted(&mut self) {
+        let noted = ActionNoted {
+            name: "search.web".into(),
+            agent: AGENT,
+            application: Some(SUITE),
+            outcome: "success".into(),
+        };
+        let text = [(PayloadName::Text, "{\"query\": \"weather\"}")];
+        self.push_with(&suite(), action(0xe7), Event::ActionNoted(noted), &text);
     }
 
     pub(super) fn farewells(&mut self) {

@@ -71,6 +71,17 @@ impl Engine {
         Ok(set_view(version, snapshot.settings().clone(), &snapshot.rows))
     }
 
+    /// The policies in force, for whoever may have them explained: what a client is told beforehand of what it will be told.
+    ///
+    /// # Errors
+    /// If the caller may not.
+    pub fn policies_to_explain(&self, caller: &Caller) -> EngineResult<Vec<PolicyRow>> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Explain)?;
+        let snapshot = tenant.snapshot();
+        Ok(set_view(0, snapshot.settings().clone(), &snapshot.rows).policies)
+    }
+
     /// One policy by name or id.
     ///
     /// # Errors

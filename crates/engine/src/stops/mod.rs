@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use signoff_core::{
     action::check_text,
+    actor::Principal,
     authority::Operation,
     event::{Event, ExecutionState, StopLifted, StopPulled},
     fold::RowKey,
@@ -143,6 +144,27 @@ impl Engine {
             .into_iter()
             .map(|(target, stop)| view(&snapshot, &opened, target, stop));
         Ok(views.collect())
+    }
+
+    /// Whether nothing that an agent asks for goes on: it is stopped, everything is, or it was switched off. An agent asks
+    /// about itself, whatever it calls itself; without a name it is about everything.
+    ///
+    /// # Errors
+    /// If the caller may not see what is asked for.
+    pub async fn is_stopped(&self, caller: &Caller, agent: Option<&str>) -> EngineResult<bool> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::SeeActions)?;
+        self.catch_up(&tenant).await?;
+        let snapshot = tenant.snapshot();
+        let row = match (&caller.principal, agent) {
+            (Principal::Agent(id), Some(_)) => snapshot.rows.agents.get(id),
+            (_, Some(agent)) => snapshot.find_agent(agent),
+            (_, None) => None,
+        };
+        // Whoever is not known yet is stopped only together with everybody else.
+        let id = row.map_or(AgentId(RawId([0; 16])), |row| row.id);
+        let stopped = snapshot.policies.stops().over(id).is_some();
+        Ok(stopped || row.is_some_and(|row| row.disabled))
     }
 
     /// What is stopped, without reasons and from memory: for what stands on every page.

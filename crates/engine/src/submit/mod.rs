@@ -2,11 +2,14 @@
 
 mod asker;
 mod explain;
+mod identical;
+mod note;
 mod prepare;
 mod refusal;
 mod rounds;
 
 pub use explain::explain;
+pub use note::NOTES_MAX;
 
 use std::sync::Arc;
 
@@ -64,15 +67,18 @@ struct Prepared {
 }
 
 /// What a submit came to, as it is remembered for its idempotency key.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Remembered {
     action: ActionId,
+    /// The asker heard how it ended, where it has nothing but a repeated submit to hear it by.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    heard: bool,
 }
 
 enum Came {
     /// With the call to make, where policy let one through.
     Now(Box<Submitted>, Option<ToMake>),
-    Before(ActionId),
+    Before(Remembered),
 }
 
 impl Engine {
@@ -116,8 +122,8 @@ impl Engine {
         let came = self.let_in(&tenant, caller, submit, once).await?;
         match came {
             Came::Now(submitted, made) => Ok((*submitted, made)),
-            Came::Before(action) => {
-                let mut submitted = self.present(&tenant, action).await?;
+            Came::Before(before) => {
+                let mut submitted = self.present(&tenant, before.action).await?;
                 submitted.replayed = true;
                 Ok((submitted, None))
             }
@@ -174,8 +180,8 @@ fn take(
     once: Option<&Once>,
 ) -> EngineResult<Came> {
     let (principal, _) = turn.principal(caller, Operation::Ask)?;
-    if let Some(Remembered { action }) = turn.before(once)? {
-        return Ok(Came::Before(action));
+    if let Some(before) = turn.before(once)? {
+        return Ok(Came::Before(before));
     }
     let snapshot = turn.snapshot();
     let action = &prepared.submit.action;
@@ -311,7 +317,11 @@ fn record(
             .unwrap_or_default();
         turn.emit(Draft::new(event, actor.clone(), replaced))?;
     }
-    turn.remember(once, &Remembered { action: id })?;
+    let remembered = Remembered {
+        action: id,
+        heard: false,
+    };
+    turn.remember(once, &remembered)?;
     let made = match verdict.effect {
         Effect::Allow => begun(turn, actor, prepared, verdict.policy.as_ref())?,
         _ => None,

@@ -73,6 +73,17 @@ pub struct Submitted {
     pub replayed: bool,
 }
 
+/// What an agent said it did, as it was written down.
+#[derive(Debug, Clone)]
+pub struct Noted {
+    /// What records call it.
+    pub action_id: ActionId,
+    /// When it was written down.
+    pub at: Timestamp,
+    /// It was written down before, under the same key.
+    pub replayed: bool,
+}
+
 /// What policy would say (a dry run).
 #[derive(Debug, Clone)]
 pub struct Judged {

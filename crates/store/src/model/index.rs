@@ -25,9 +25,10 @@ impl RecordIndex {
     /// Derives the columns.
     pub fn of(record: &Record) -> Self {
         let facts = match &record.event {
-            Event::ActionAllowed(allowed) => Some(&allowed.action),
-            Event::ActionDenied(denied) => Some(&denied.action),
-            Event::ApprovalRequested(requested) => Some(&requested.action),
+            Event::ActionAllowed(allowed) => Some((allowed.action.agent, &allowed.action.name)),
+            Event::ActionDenied(denied) => Some((denied.action.agent, &denied.action.name)),
+            Event::ActionNoted(noted) => Some((noted.agent, &noted.name)),
+            Event::ApprovalRequested(requested) => Some((requested.action.agent, &requested.action.name)),
             _ => None,
         };
         let decision = match &record.event {
@@ -40,8 +41,8 @@ impl RecordIndex {
         Self {
             subject: subject_digits(&record.subject),
             actor: record.actor.id.clone().unwrap_or_default(),
-            agent: facts.map(|facts| facts.agent),
-            action: facts.map(|facts| facts.name.to_ascii_lowercase()),
+            agent: facts.map(|(agent, _)| agent),
+            action: facts.map(|(_, name)| name.to_ascii_lowercase()),
             decision: decision.map(str::to_owned),
         }
     }
