@@ -69,6 +69,18 @@ struct Remembered {
     action: ActionId,
 }
 
+/// What keys of submits are kept under.
+pub(crate) const SUBMIT: &str = "submit";
+
+/// The action that a remembered submit came to.
+pub(crate) fn action_of(outcome: &str) -> EngineResult<ActionId> {
+    let Remembered { action } = serde_json::from_str(outcome).map_err(|error| {
+        tracing::error!(%error, "a remembered outcome can't be read");
+        EngineError::Internal
+    })?;
+    Ok(action)
+}
+
 enum Came {
     /// With the call to make, where policy let one through.
     Now(Box<Submitted>, Option<ToMake>),
@@ -108,7 +120,7 @@ impl Engine {
         }
         let once = match key {
             Some(_) => {
-                let once = Once::of(&tenant, caller, "submit", key, &SameSubmit::of(&submit))?;
+                let once = Once::of(&tenant, caller, SUBMIT, key, &SameSubmit::of(&submit))?;
                 once.map(|once| once.kept_like_records(tenant.snapshot().settings()))
             }
             None => None,
