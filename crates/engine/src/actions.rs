@@ -58,7 +58,7 @@ impl Engine {
             Event::ApprovalRequested(requested) => requested.action.clone(),
             _ => return Err(missing()),
         };
-        if owns(caller, facts.agent, facts.application) {
+        if owns(caller, facts.agent, facts.application, &facts.name) {
             Ok(Submission { record, facts })
         } else {
             Err(missing())

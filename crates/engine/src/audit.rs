@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use signoff_core::{
     actor::ActorKind,
-    authority::Operation,
+    authority::{Operation, Permit},
     event::{
         ApprovalEnd, ApprovalStatus, Ballot, CallFault, Event, ExecutionFinished, ExecutionState,
         RevokedBecause,
@@ -17,7 +17,7 @@ use tokio::sync::broadcast;
 
 use crate::{
     Engine, EngineError, EngineResult,
-    approvals::{PAGE_MAX, agents, check_limit},
+    approvals::{PAGE_MAX, agents, check_limit, owns},
     content::Opened,
     request::EventFilter,
     snapshot::Snapshot,
@@ -50,6 +50,16 @@ impl Engine {
     pub async fn events(&self, caller: &Caller, filter: &EventFilter) -> EngineResult<Page<EventView>> {
         let tenant = self.tenant(caller)?;
         let permit = self.permit(caller, Operation::SeeWorkspace)?;
+        self.events_of(&tenant, caller, permit, filter).await
+    }
+
+    async fn events_of(
+        &self,
+        tenant: &Tenant,
+        caller: &Caller,
+        permit: Permit,
+        filter: &EventFilter,
+    ) -> EngineResult<Page<EventView>> {
         let limit = check_limit(filter.limit)?;
         let snapshot = tenant.snapshot();
         if let Some(glob) = &filter.action {
@@ -82,9 +92,25 @@ impl Engine {
         records.truncate(limit as usize);
         let next = records.last().filter(|_| more).map(|stored| stored.seq);
         Ok(Page {
-            items: self.event_views(&tenant, records).await?,
+            items: self.event_views(tenant, records).await?,
             next,
         })
+    }
+
+    /// A page of the records about an asker's own requests, newest first: what was asked, decided and carried out. For an
+    /// operator of everybody's.
+    ///
+    /// # Errors
+    /// If the filter can't be read.
+    pub async fn own_events(&self, caller: &Caller, filter: &EventFilter) -> EngineResult<Page<EventView>> {
+        let tenant = self.tenant(caller)?;
+        let permit = self.permit(caller, Operation::SeeActions)?;
+        let mut page = self.events_of(&tenant, caller, permit, filter).await?;
+        page.items.retain(|event| match (&event.agent, &event.action) {
+            (Some(agent), Some(action)) => owns(caller, agent.id, None, action),
+            _ => false,
+        });
+        Ok(page)
     }
 
     /// One record by its sequence.
@@ -312,6 +338,9 @@ fn summary(snapshot: &Snapshot, record: &Record, action: Option<&str>) -> String
         }
         Event::InfoRequested(_) => format!("{who} asked the agent about {action}"),
         Event::InfoAnswered(_) => format!("{who} answered a question about {action}"),
+        Event::ApprovalEscalated(_) if record.actor.kind != ActorKind::System => {
+            format!("{who} asked that further people be told of {action}")
+        }
         Event::ApprovalEscalated(_) => format!("nobody decided on {action} in time: further people are told"),
         Event::ExecutionConsumed(_) => format!("{who} took the permission for {action}"),
         Event::ExecutionReported(reported) => format!("{who} reported {action}: {}", reported.outcome),

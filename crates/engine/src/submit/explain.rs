@@ -20,6 +20,7 @@ use super::asker::{asker, named_or_unknown};
 use super::{
     check_form,
     refusal::{refusal, refusal_sentence},
+    within,
 };
 
 impl Engine {
@@ -41,6 +42,7 @@ impl Engine {
         let mut verdict = snapshot
             .policies
             .judge(&action, &asker.facts, Moment { now, past });
+        verdict = within(caller, submit, verdict)?;
         let standing = self.standing_now(&tenant, &snapshot, what, &verdict, now).await?;
         if standing.is_some() {
             verdict.effect = Effect::Allow;

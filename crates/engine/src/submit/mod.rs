@@ -178,6 +178,28 @@ fn thick_enough(verdict: &Verdict) -> EngineResult<()> {
     })
 }
 
+/// What policy says, unless the caller's key was handed on for other actions: then no, whatever policy says.
+fn within(caller: &Caller, submit: &Submit, verdict: Verdict) -> EngineResult<Verdict> {
+    let Some(part) = &caller.part else {
+        return Ok(verdict);
+    };
+    if submit.replaces.is_some() {
+        let why = "a key that was handed on for some actions takes no request back";
+        return Err(EngineError::invalid("/replaces", why));
+    }
+    if part.covers(&submit.action.name) {
+        return Ok(verdict);
+    }
+    Ok(Verdict {
+        effect: Effect::Deny,
+        code: Some(ReasonCode::OutOfScope),
+        policy: None,
+        conditions: Vec::new(),
+        lacks: Vec::new(),
+        ..verdict
+    })
+}
+
 /// The command's turn. Whoever asks, and policy, are taken as they are at the head of the log.
 fn take(
     turn: &mut Turn<'_>,
@@ -217,6 +239,7 @@ fn take(
         let verdict = snapshot.policies.judge(action, &asker.facts, at(turn, &past));
         (asker, verdict, prepared.digest)
     };
+    let verdict = within(caller, &prepared.submit, verdict)?;
     thick_enough(&verdict)?;
     record(turn, &principal.actor(), prepared, &asker, verdict, digest, once)
 }
@@ -246,6 +269,7 @@ fn again(
             .policies
             .judge(action, &fresh.asker.facts, at(turn, &past))
     };
+    let verdict = within(caller, &fresh.submit, verdict)?;
     thick_enough(&verdict)?;
     let (asker, digest) = (fresh.asker.clone(), fresh.digest);
     record(turn, &principal.actor(), &fresh, &asker, verdict, digest, once)
