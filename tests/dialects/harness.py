@@ -167,7 +167,7 @@ class Server:
         return self.decide(id, {"decision": "deny", "comment": reason}, by)
 
     def ask_back(self, id, question, by=None):
-        return self.decide(id, {"decision": "request_info", "comment": question}, by)
+        return self.decide(id, {"decision": "request_info", "question": question}, by)
 
     def decide(self, id, decision, by=None):
         return (by or self.operator)("POST", f"/v1/approvals/{id}/decide", decision)

@@ -234,7 +234,11 @@ pub fn transition(
         ))),
         Command::Expire => Err(Refusal::NotDue),
         Command::Escalate => escalate(row, around),
-        Command::EscalateNow => Ok(row.escalate.as_ref().filter(|_| row.escalated_at.is_none()).map(escalated)),
+        Command::EscalateNow => Ok(row
+            .escalate
+            .as_ref()
+            .filter(|_| row.escalated_at.is_none())
+            .map(escalated)),
         Command::Rejudge { .. } if overdue => Ok(None),
         Command::Rejudge { verdict, orphaned } => Ok(rejudge(row, verdict, *orphaned, around)),
         Command::Tally => Ok(tally(row, around)),

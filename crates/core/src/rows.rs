@@ -9,8 +9,8 @@ use crate::{
     actor::Actor,
     counted::{CountedRow, Entries},
     event::{
-        ApprovalStatus, Ballot, CallFault, Claimed, Delegation, ExecutionSource, ExecutionState, KeyOwner, LogCut,
-        ReportOutcome, RevokedBecause,
+        ApprovalStatus, Ballot, CallFault, Claimed, Delegation, ExecutionSource, ExecutionState, KeyOwner,
+        LogCut, ReportOutcome, RevokedBecause,
     },
     http::CallFacts,
     id::{

@@ -308,7 +308,10 @@ fn further_contacts_are_told_once() {
 #[test]
 fn further_contacts_are_told_before_the_time_where_somebody_asks_for_it() {
     let start = pending();
-    assert!(matches!(step(&start, &Command::EscalateNow, &agent()), Ok(Some(Event::ApprovalEscalated(_)))));
+    assert!(matches!(
+        step(&start, &Command::EscalateNow, &agent()),
+        Ok(Some(Event::ApprovalEscalated(_)))
+    ));
     let mut nobody = pending();
     nobody.row.escalate = None;
     assert_eq!(step(&nobody, &Command::EscalateNow, &agent()), Ok(None));

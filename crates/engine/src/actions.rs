@@ -84,11 +84,7 @@ impl Engine {
             }
         };
         let found = self.store().remembered(tenant.id, SUBMIT, key, &principals);
-        found
-            .await?
-            .iter()
-            .map(|row| action_of(&row.outcome))
-            .collect()
+        found.await?.iter().map(|row| action_of(&row.outcome)).collect()
     }
 
     /// How a submission stands now, as a submit would answer: where a stop is in force, that it is refused, whatever was

@@ -6,7 +6,7 @@ use signoff_core::{
     actor::ActorKind,
     authority::{Operation, Permit},
     event::{
-        ApprovalEnd, ApprovalStatus, Ballot, CallFault, Event, ExecutionFinished, ExecutionState,
+        ApprovalEnd, ApprovalStatus, Ballot, CallFault, Event, ExecutionFinished, ExecutionState, KeySet,
         RevokedBecause,
     },
     id::{AgentId, ApprovalId, RawId},
@@ -474,6 +474,14 @@ fn governed(snapshot: &Snapshot, record: &Record, who: &str) -> String {
         Event::SignedOut(_) => format!("{} signed out", person()),
         Event::GroupPut(put) => format!("{who} set the group {} ({} members)", put.name, put.members.len()),
         Event::GroupRemoved(_) => format!("{who} removed a group"),
+        Event::KeySet(KeySet {
+            hint,
+            delegation: Some(part),
+            ..
+        }) => {
+            let (count, until) = (part.actions.len(), part.expires_at);
+            format!("{who} handed on {count} of its actions until {until}, with a key ending in {hint}")
+        }
         Event::KeySet(set) => format!("{who} made a key ending in {}", set.hint),
         Event::KeyRevoked(_) => format!("{who} revoked a key"),
         Event::ChannelPut(put) if put.disabled => format!("{who} switched the webhook {} off", put.name),

@@ -64,7 +64,11 @@ impl Delegate {
             let why = format!("a delegation lasts more than 0 s and at most {LIFETIME_MAX}");
             return Err(EngineError::invalid("/lifetime", why));
         }
-        Ok(self.actions.iter().map(|action| action.to_ascii_lowercase()).collect())
+        Ok(self
+            .actions
+            .iter()
+            .map(|action| action.to_ascii_lowercase())
+            .collect())
     }
 }
 
@@ -120,7 +124,11 @@ impl Engine {
     ///
     /// # Errors
     /// If the caller is no agent, or hands on more than it has.
-    pub async fn delegate(&self, caller: &Caller, delegate: Delegate) -> EngineResult<Created<DelegationView>> {
+    pub async fn delegate(
+        &self,
+        caller: &Caller,
+        delegate: Delegate,
+    ) -> EngineResult<Created<DelegationView>> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Ask)?;
         let (agent, actions) = (agent(caller)?, delegate.checked()?);
@@ -138,9 +146,11 @@ impl Engine {
                     expires_at = expires_at.min(own.expires_at);
                 }
                 let snapshot = turn.snapshot();
-                let live = delegations(&snapshot, agent).filter(|row| view(row, now).is_some_and(|view| view.active));
+                let live = delegations(&snapshot, agent)
+                    .filter(|row| view(row, now).is_some_and(|view| view.active));
                 if live.count() >= LIVE_MAX {
-                    let why = format!("an agent has at most {LIVE_MAX} delegations at the same time; end some");
+                    let why =
+                        format!("an agent has at most {LIVE_MAX} delegations at the same time; end some");
                     return Err(EngineError::invalid("", why));
                 }
                 let part = Delegation {
@@ -148,7 +158,13 @@ impl Engine {
                     expires_at,
                     parent: parent(&caller_then),
                 };
-                issue_key(turn, KeyOwner::Agent(agent), &actor, Some(delegate.name.trim()), Some(part))
+                issue_key(
+                    turn,
+                    KeyOwner::Agent(agent),
+                    &actor,
+                    Some(delegate.name.trim()),
+                    Some(part),
+                )
             })
             .await?;
         let snapshot = tenant.snapshot();
@@ -163,7 +179,10 @@ impl Engine {
     ///
     /// # Errors
     /// If the caller is no agent.
-    pub fn delegations(&self, caller: &Caller) -> EngineResult<(Vec<DelegationView>, Option<DelegationView>)> {
+    pub fn delegations(
+        &self,
+        caller: &Caller,
+    ) -> EngineResult<(Vec<DelegationView>, Option<DelegationView>)> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Ask)?;
         let (agent, parent, now) = (agent(caller)?, parent(caller), self.now());

@@ -52,11 +52,11 @@ mod writer;
 
 pub use calls::{BrokenOff, CALL_WAIT_MAX, Head, Tap};
 pub use credential::{ADMIN_KEY_CHARS_MIN, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
-pub use engine::{Engine, EngineOptions};
 pub use delegations::Delegate;
+pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, EngineResult};
-pub use own::OwnFeed;
 pub use idempotency::KEY_CHARS_MAX;
+pub use own::OwnFeed;
 pub use policies::{SIMULATE_ACTIONS_MAX, SIMULATE_EXAMPLES_MAX, SIMULATE_SPAN_MAX, check_policies};
 pub use submit::{PENDING_PER_AGENT_MAX, explain};
 pub use verify::verify_store;

@@ -122,22 +122,27 @@ impl OwnFeed {
         }
     }
 
+    /// Of keys only those that were handed on are told.
     fn concerns(&self, notice: &Notice) -> bool {
-        let (Some(agent), Ok(tenant)) = (self.agent, self.engine.tenant(&self.caller)) else {
-            return self.agent.is_none();
+        let Ok(tenant) = self.engine.tenant(&self.caller) else {
+            return false;
         };
+        let own = |agent: AgentId| self.agent.is_none_or(|own| own == agent);
         match notice.event_type.split('.').next() {
             Some("policy" | "policy_set") => true,
             Some("stop") => {
-                notice.subject == tenant.id.to_string() || notice.subject == agent.to_string()
+                let workspace = notice.subject == tenant.id.to_string();
+                workspace || self.agent.is_none_or(|own| notice.subject == own.to_string())
             }
             Some("key") => {
                 let snapshot = tenant.snapshot();
                 let key = notice.subject.parse::<KeyId>().ok();
                 let row = key.and_then(|id| snapshot.rows.keys.get(&id));
-                row.is_some_and(|row| row.owner == KeyOwner::Agent(agent) && row.delegation.is_some())
+                row.is_some_and(|row| {
+                    row.delegation.is_some() && matches!(row.owner, KeyOwner::Agent(agent) if own(agent))
+                })
             }
-            _ => notice.agent == Some(agent),
+            _ => notice.agent.map_or(self.agent.is_none(), own),
         }
     }
 }

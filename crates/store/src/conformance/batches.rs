@@ -308,7 +308,11 @@ pub async fn an_idempotency_row_is_found_until_it_expires(subject: &dyn Subject)
             .remembered(name.workspace, &name.operation, &name.key, &principals)
             .await
             .unwrap();
-        let expected = if row.name == rows[0].name { vec![] } else { vec![row.clone()] };
+        let expected = if row.name == rows[0].name {
+            vec![]
+        } else {
+            vec![row.clone()]
+        };
         assert_eq!(found, expected);
         let others = store
             .remembered(name.workspace, &name.operation, &name.key, &principals[..1])

@@ -124,7 +124,9 @@ impl PostgresStore {
         key: &str,
         principals: &[String],
     ) -> StoreResult<Vec<IdempotencyRow>> {
-        let query = sqlx::query(REMEMBERED).bind(blob(workspace)).bind(principals.to_vec());
+        let query = sqlx::query(REMEMBERED)
+            .bind(blob(workspace))
+            .bind(principals.to_vec());
         let query = query.bind(operation.to_owned()).bind(key.to_owned());
         let rows = self.all(query.bind(self.clock.now().0)).await?;
         rows.iter().map(|row| idempotency(workspace, row)).collect()

@@ -16,8 +16,8 @@ use signoff_core::{
 use super::PostgresStore;
 use crate::{
     ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, ExecutionQuery, FanOut,
-    Folded, Health, IdempotencyRow, Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload,
-    StoredRecord, StoredRequest,
+    Folded, Health, IdempotencyRow, Lease, Listener, RecordQuery, SessionRow, Store, StoreResult,
+    StoredPayload, StoredRecord, StoredRequest,
 };
 
 /// How long closing waits for what is under way.

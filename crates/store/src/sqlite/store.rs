@@ -16,8 +16,8 @@ use signoff_core::{
 use super::SqliteStore;
 use crate::{
     ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, ExecutionQuery, FanOut,
-    Folded, Health, IdempotencyRow, Lease, Listener, RecordQuery, SessionRow, Store, StoreResult, StoredPayload,
-    StoredRecord, StoredRequest, cells::blob, fields::head,
+    Folded, Health, IdempotencyRow, Lease, Listener, RecordQuery, SessionRow, Store, StoreResult,
+    StoredPayload, StoredRecord, StoredRequest, cells::blob, fields::head,
 };
 
 #[async_trait]

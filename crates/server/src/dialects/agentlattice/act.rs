@@ -96,14 +96,22 @@ pub(super) async fn execute(
 /// The delegation of the key, which the client must not say otherwise.
 fn delegation(doors: &Doors, caller: &Caller, headers: &HeaderMap) -> Result<Option<String>, Fault> {
     if !matches!(caller.principal, Principal::Agent(_)) {
-        return Err(Fault::forbidden("this client speaks for one agent, with that agent's own key"));
+        return Err(Fault::forbidden(
+            "this client speaks for one agent, with that agent's own key",
+        ));
     }
-    let claimed = headers.get(DELEGATION_ID).map(|value| value.to_str().unwrap_or_default());
-    let own = doors.engine().delegations(caller)?.1.map(|own| own.id.to_string());
+    let claimed = headers
+        .get(DELEGATION_ID)
+        .map(|value| value.to_str().unwrap_or_default());
+    let own = doors
+        .engine()
+        .delegations(caller)?
+        .1
+        .map(|own| own.id.to_string());
     match claimed {
-        Some(claimed) if Some(claimed) != own.as_deref() => {
-            Err(Fault::forbidden("the key is not that of the delegation in `x-al-delegation-id`"))
-        }
+        Some(claimed) if Some(claimed) != own.as_deref() => Err(Fault::forbidden(
+            "the key is not that of the delegation in `x-al-delegation-id`",
+        )),
         _ => Ok(own),
     }
 }
@@ -115,7 +123,10 @@ fn event_key(headers: &HeaderMap) -> Result<Option<String>, Fault> {
     if given.is_empty() {
         return Err(Fault::invalid("/x-al-event-id", "an event id says something"));
     }
-    Ok(Some(format!("agentlattice.event.{}", hex::encode(Sha256::digest(given.as_bytes())))))
+    Ok(Some(format!(
+        "agentlattice.event.{}",
+        hex::encode(Sha256::digest(given.as_bytes()))
+    )))
 }
 
 /// Where a request stands, in the client's word. Sent again, it says how things are by then.
@@ -154,7 +165,10 @@ async fn standing(
 
 /// A code as the client's documents write them.
 fn denial_reason(code: Option<ReasonCode>) -> String {
-    code.map_or_else(|| "APPROVAL_REVOKED".to_owned(), |code| code.as_str().to_ascii_uppercase())
+    code.map_or_else(
+        || "APPROVAL_REVOKED".to_owned(),
+        |code| code.as_str().to_ascii_uppercase(),
+    )
 }
 
 /// Conditions in the client's form, which needs all four; one that could not be evaluated did not hold.

@@ -41,13 +41,16 @@ pub(super) async fn list(
     let beyond = beyond.map(str::parse).transpose();
     let filter = EventFilter {
         action: rows.action_type.filter(|action| !action.is_empty()),
-        beyond: beyond.map_err(|_| Fault::invalid("/cursor", "`cursor` is the `next_cursor` of an earlier page"))?,
+        beyond: beyond
+            .map_err(|_| Fault::invalid("/cursor", "`cursor` is the `next_cursor` of an earlier page"))?,
         limit: rows.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX),
         ..EventFilter::default()
     };
     let page = doors.engine().own_events(&known.caller, &filter).await?;
     let events: Vec<Value> = page.items.iter().map(row).collect();
-    Ok(Json(json!({"events": events, "next_cursor": page.next.map(|next| next.to_string())})))
+    Ok(Json(
+        json!({"events": events, "next_cursor": page.next.map(|next| next.to_string())}),
+    ))
 }
 
 fn row(event: &EventView) -> Value {
@@ -73,7 +76,9 @@ fn id(event: &EventView) -> String {
     let record = &event.record;
     let digits = record.subject.rsplit_once('_').map_or("", |(_, digits)| digits);
     match &record.event {
-        Event::ActionAllowed(_) | Event::ActionDenied(_) | Event::ApprovalRequested(_) => format!("act_{digits}"),
+        Event::ActionAllowed(_) | Event::ActionDenied(_) | Event::ApprovalRequested(_) => {
+            format!("act_{digits}")
+        }
         _ => record.id.to_string(),
     }
 }
@@ -138,10 +143,17 @@ pub(super) async fn report(
         "success" => ReportOutcome::Success,
         "failure" => ReportOutcome::Failure,
         "partial" => ReportOutcome::Partial,
-        _ => return Err(Fault::invalid("/outcome/status", "`status` is success, failure or partial")),
+        _ => {
+            return Err(Fault::invalid(
+                "/outcome/status",
+                "`status` is success, failure or partial",
+            ));
+        }
     };
     let id = body.audit_event_id.parse::<ActionId>();
-    let id = id.map_err(|_| Fault::not_found("action", &body.audit_event_id))?.execution();
+    let id = id
+        .map_err(|_| Fault::not_found("action", &body.audit_event_id))?
+        .execution();
     // A client that waits for an approval takes it as the permission: reporting says that it did.
     let execution = engine.execution(caller, id).await?;
     if execution.approval_id.is_some() && execution.state == ExecutionState::Ready {
@@ -153,7 +165,9 @@ pub(super) async fn report(
         result: body.outcome.metadata,
     };
     // The client tries again where an answer was lost: the same report is the same.
-    let reported = engine.report(caller, id, report, Some(&format!("agentlattice.report.{id}"))).await?;
+    let reported = engine
+        .report(caller, id, report, Some(&format!("agentlattice.report.{id}")))
+        .await?;
     let at = reported.row.ended_at.unwrap_or_else(|| engine.now());
     Ok(Json(json!({
         "audit_event_id": body.audit_event_id, "status": body.outcome.status, "reported_at": at.to_string(),

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use secrecy::ExposeSecret as _;
 use signoff_core::id::KeyId;
 use signoff_core::time::Micros;
 use signoff_engine::Delegate;
@@ -35,7 +35,10 @@ pub(super) async fn create(
 ) -> Result<Json<Value>, Fault> {
     let body = sent.body;
     if !(body.ttl_seconds > 0.0 && body.ttl_seconds < SECONDS_MAX) {
-        return Err(Fault::invalid("/ttl_seconds", "`ttl_seconds` is more than 0 and at most 86400"));
+        return Err(Fault::invalid(
+            "/ttl_seconds",
+            "`ttl_seconds` is more than 0 and at most 86400",
+        ));
     }
     #[expect(clippy::cast_possible_truncation, reason = "its size was just looked at")]
     let micros = (body.ttl_seconds * 1e6).ceil() as i64;
@@ -85,7 +88,10 @@ pub(super) async fn list(
         Some(_) => return Err(Fault::invalid("/role", "`role` is parent or child")),
     };
     let (handed, own) = doors.engine().delegations(&known.caller)?;
-    let found = own.into_iter().filter(|_| as_child).chain(handed.into_iter().filter(|_| as_parent));
+    let found = own
+        .into_iter()
+        .filter(|_| as_child)
+        .chain(handed.into_iter().filter(|_| as_parent));
     let found = found.filter(|view| view.active || which.active_only != Some(true));
     let found: Vec<Value> = found.map(|view| shown(&view)).collect();
     Ok(Json(json!({"delegations": found})))

@@ -42,7 +42,9 @@ pub(super) async fn status(
 /// The client knows four ends of waiting; what is no approval is none of the first.
 fn word(view: &ApprovalView) -> &'static str {
     match view.row.status {
-        ApprovalStatus::Pending | ApprovalStatus::InfoRequested if view.row.escalated_at.is_some() => "escalated",
+        ApprovalStatus::Pending | ApprovalStatus::InfoRequested if view.row.escalated_at.is_some() => {
+            "escalated"
+        }
         ApprovalStatus::Pending | ApprovalStatus::InfoRequested => "pending",
         ApprovalStatus::Approved | ApprovalStatus::Answered => match Permission::of(view) {
             Permission::Given => "approved",

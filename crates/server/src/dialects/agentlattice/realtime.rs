@@ -48,7 +48,9 @@ pub(super) async fn connect(
     let Query(key) = query?;
     let caller = doors.engine().authenticate(&key.apikey).await?;
     let feed = doors.engine().own_feed(&caller)?;
-    let place = SOCKETS.try_acquire().map_err(|_| Fault::busy("too many sockets are open"))?;
+    let place = SOCKETS
+        .try_acquire()
+        .map_err(|_| Fault::busy("too many sockets are open"))?;
     let upgrade = upgrade.map_err(|_| Fault::invalid("", "this path takes a WebSocket handshake"))?;
     let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX);
     Ok(upgrade.on_upgrade(move |socket| async move {

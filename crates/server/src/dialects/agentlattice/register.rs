@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use secrecy::ExposeSecret as _;
 use signoff_engine::request::CreateAgent;
 
 use super::fault::Fault;

@@ -31,10 +31,14 @@ pub(super) async fn whoami(known: Known<Fault>, State(doors): State<Doors>) -> R
         Some(agent) => (agent.id.to_string(), agent.name.clone()),
         None => {
             let actor = engine.me(&known.caller)?.actor;
-            (actor.id.clone().unwrap_or_default(), actor.name.or(actor.id).unwrap_or_default())
+            (
+                actor.id.clone().unwrap_or_default(),
+                actor.name.or(actor.id).unwrap_or_default(),
+            )
         }
     };
-    let shown = |views: &mut dyn Iterator<Item = &DelegationView>| views.map(delegate::shown).collect::<Vec<_>>();
+    let shown =
+        |views: &mut dyn Iterator<Item = &DelegationView>| views.map(delegate::shown).collect::<Vec<_>>();
     Ok(Json(json!({
         "config_id": id, "name": name, "org_id": place.workspace.id.to_string(), "is_active": !place.stopped,
         "cb_state": if place.stopped { "open" } else { "closed" }, "calibration": {},
@@ -107,10 +111,15 @@ pub(super) async fn posture(known: Known<Fault>, State(doors): State<Doors>) -> 
     let last = doors.engine().approvals(&known.caller, &filter).await?;
     let ended = last.items.iter().filter(|view| view.row.status.is_terminal());
     let (ended, expired) = ended.fold((0_u32, 0_u32), |(ended, expired), view| {
-        (ended + 1, expired + u32::from(view.row.status == ApprovalStatus::Expired))
+        (
+            ended + 1,
+            expired + u32::from(view.row.status == ApprovalStatus::Expired),
+        )
     });
     let live: Vec<_> = place.policies.iter().filter(|row| !row.doc.disabled).collect();
-    let watched = live.iter().filter(|row| row.doc.effect != PolicyEffect::Allow || !row.doc.conditions.is_empty());
+    let watched = live
+        .iter()
+        .filter(|row| row.doc.effect != PolicyEffect::Allow || !row.doc.conditions.is_empty());
     let by_default = match place.unmatched {
         Unmatched::Deny => 40.0,
         Unmatched::RequireApproval => 35.0,

@@ -60,7 +60,11 @@ impl Kind {
 
     /// The idempotency key of the id that a client gave; of a fixed form, whatever that id is.
     pub(super) fn key(self, call_id: &str) -> String {
-        format!("humanlayer.{}.{}", self.word(), hex::encode(Sha256::digest(call_id)))
+        format!(
+            "humanlayer.{}.{}",
+            self.word(),
+            hex::encode(Sha256::digest(call_id))
+        )
     }
 }
 
@@ -72,11 +76,15 @@ pub(super) async fn function_call(
     let (call, state): (FunctionCall, _) = body(request).await?;
     let spec = call.spec;
     if !spec.state.is_null() {
-        return Err(Fault::invalid("/spec/state", "`state` is written in another way than clients write it"));
+        return Err(Fault::invalid(
+            "/spec/state",
+            "`state` is written in another way than clients write it",
+        ));
     }
     let mut more = context(Kind::Call, &call.call_id, spec.channel, state)?;
     let options = spec.reject_options;
-    choice::check(options.as_deref().unwrap_or_default()).map_err(|why| Fault::invalid("/spec/reject_options", why))?;
+    choice::check(options.as_deref().unwrap_or_default())
+        .map_err(|why| Fault::invalid("/spec/reject_options", why))?;
     more.extend(options.map(|options| ("reject_options".to_owned(), json!(options))));
     let inputs = match spec.kwargs {
         Value::Object(named) => named,
@@ -90,9 +98,22 @@ pub(super) async fn function_call(
     more.insert("arguments_visible".to_owned(), json!(!hidden));
     let action = Action {
         inputs,
-        ..asking(spec.function, &call.run_id, hidden.then_some(ARGUMENTS_HIDDEN), more)
+        ..asking(
+            spec.function,
+            &call.run_id,
+            hidden.then_some(ARGUMENTS_HIDDEN),
+            more,
+        )
     };
-    submit(&doors, &known.caller, Kind::Call, &call.run_id, &call.call_id, action).await
+    submit(
+        &doors,
+        &known.caller,
+        Kind::Call,
+        &call.run_id,
+        &call.call_id,
+        action,
+    )
+    .await
 }
 
 pub(super) async fn human_contact(
@@ -103,7 +124,10 @@ pub(super) async fn human_contact(
     let (contact, state): (HumanContact, _) = body(request).await?;
     let spec = contact.spec;
     if !spec.state.is_null() {
-        return Err(Fault::invalid("/spec/state", "`state` is written in another way than clients write it"));
+        return Err(Fault::invalid(
+            "/spec/state",
+            "`state` is written in another way than clients write it",
+        ));
     }
     let more = context(Kind::Contact, &contact.call_id, spec.channel, state)?;
     let options = spec.response_options;
@@ -114,9 +138,22 @@ pub(super) async fn human_contact(
     inputs.extend(options.map(|options| ("response_options".to_owned(), json!(options))));
     let action = Action {
         inputs,
-        ..asking(CONTACT_ACTION.to_owned(), &contact.run_id, Some(HOW_TO_ANSWER), more)
+        ..asking(
+            CONTACT_ACTION.to_owned(),
+            &contact.run_id,
+            Some(HOW_TO_ANSWER),
+            more,
+        )
     };
-    submit(&doors, &known.caller, Kind::Contact, &contact.run_id, &contact.call_id, action).await
+    submit(
+        &doors,
+        &known.caller,
+        Kind::Contact,
+        &contact.run_id,
+        &contact.call_id,
+        action,
+    )
+    .await
 }
 
 async fn body<T: DeserializeOwned>(request: Request) -> Result<(T, Option<String>), Fault> {
@@ -142,7 +179,10 @@ fn context(
         ("call_id".to_owned(), json!(call_id)),
     ]);
     if let Some(mut channel) = channel {
-        if channel.keys().any(|name| matches!(name.as_str(), "all_of" | "any_of")) {
+        if channel
+            .keys()
+            .any(|name| matches!(name.as_str(), "all_of" | "any_of"))
+        {
             let why = "several approvers are not named by the channel here; give a policy for this function a quorum";
             return Err(Fault::invalid("/spec/channel", why));
         }
@@ -194,7 +234,10 @@ async fn submit(
         agent,
         ..Submit::of(action)
     };
-    let submitted = doors.engine().submit(caller, submit, Some(&kind.key(call_id))).await?;
+    let submitted = doors
+        .engine()
+        .submit(caller, submit, Some(&kind.key(call_id)))
+        .await?;
     let view = find::seen(doors, caller, kind, call_id, submitted.action_id, Held::No).await?;
     Ok(show::answer(&view))
 }

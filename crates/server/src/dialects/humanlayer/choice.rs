@@ -33,7 +33,11 @@ pub(super) fn compose(
     let Some(option) = option.filter(|option| !option.is_empty()) else {
         return Ok(words.map(str::to_owned));
     };
-    if !options.iter().filter_map(Value::as_object).any(|known| name(known) == Some(option)) {
+    if !options
+        .iter()
+        .filter_map(Value::as_object)
+        .any(|known| name(known) == Some(option))
+    {
         return Err(format!("`{}` is none of the options", shortened(option)));
     }
     Ok(Some(match words {
@@ -59,7 +63,9 @@ pub(super) fn read(options: &[Value], text: Option<&str>) -> Said {
             if rest.is_empty() {
                 return Some(title(option).unwrap_or(called));
             }
-            rest.strip_prefix(':').map(str::trim).filter(|rest| !rest.is_empty())
+            rest.strip_prefix(':')
+                .map(str::trim)
+                .filter(|rest| !rest.is_empty())
         });
         if let Some(words) = chosen {
             return Said {
@@ -98,7 +104,10 @@ mod tests {
     use super::*;
 
     fn options() -> Vec<Value> {
-        vec![json!({"name": "later", "title": "Not now"}), json!({"name": "later-on"})]
+        vec![
+            json!({"name": "later", "title": "Not now"}),
+            json!({"name": "later-on"}),
+        ]
     }
 
     #[test]
@@ -110,11 +119,21 @@ mod tests {
         ] {
             let text = compose(&options(), option, words).unwrap().unwrap();
             let said = read(&options(), Some(&text));
-            assert_eq!((said.option.as_deref(), said.words.as_deref()), (option, words), "{text}");
+            assert_eq!(
+                (said.option.as_deref(), said.words.as_deref()),
+                (option, words),
+                "{text}"
+            );
         }
         // An option alone says its title.
-        let said = read(&options(), compose(&options(), Some("later"), Some(" ")).unwrap().as_deref());
-        assert_eq!((said.option.as_deref(), said.words.as_deref()), (Some("later"), Some("Not now")));
+        let said = read(
+            &options(),
+            compose(&options(), Some("later"), Some(" ")).unwrap().as_deref(),
+        );
+        assert_eq!(
+            (said.option.as_deref(), said.words.as_deref()),
+            (Some("later"), Some("Not now"))
+        );
         assert_eq!(compose(&options(), None, Some("")), Ok(None));
         assert!(compose(&options(), Some("never"), None).is_err());
     }

@@ -9,11 +9,11 @@ use signoff_engine::request::{Decide, Decision, Scope};
 use signoff_engine::view::{ApprovalView, Caller};
 
 use super::ask::{CONTEXT, Kind};
+use super::choice;
 use super::fault::Fault;
 use super::find::{self, CallId, call_id};
 use super::show::{self, Held};
 use super::wire::{CallResponse, ContactResponse, Escalation};
-use super::choice;
 use crate::Doors;
 use crate::dialects::vendor::{Known, Sent};
 
@@ -79,7 +79,11 @@ fn approval(view: &ApprovalView, comment: Option<String>) -> Decision {
 }
 
 fn options(view: &ApprovalView) -> Vec<Value> {
-    let of_call = view.content.context.get(CONTEXT).and_then(|ours| ours.get("reject_options"));
+    let of_call = view
+        .content
+        .context
+        .get(CONTEXT)
+        .and_then(|ours| ours.get("reject_options"));
     let found = of_call.or_else(|| view.content.inputs.get("response_options"));
     found.and_then(Value::as_array).cloned().unwrap_or_default()
 }
@@ -108,7 +112,9 @@ async fn respond(
         view: None,
     };
     engine.decide(caller, approval, decide, None).await?;
-    Ok(show::answer(&find::seen(doors, caller, kind, &call_id, action, Held::No).await?))
+    Ok(show::answer(
+        &find::seen(doors, caller, kind, &call_id, action, Held::No).await?,
+    ))
 }
 
 async fn approval_of(
@@ -148,7 +154,12 @@ async fn escalate(
     let call_id = call_id(path)?;
     let action = find::find(doors, caller, kind, &call_id).await?;
     if let Some(approval) = approval_of(doors, caller, action).await? {
-        doors.engine().escalate(caller, approval, escalation.escalation_msg).await?;
+        doors
+            .engine()
+            .escalate(caller, approval, escalation.escalation_msg)
+            .await?;
     }
-    Ok(show::answer(&find::seen(doors, caller, kind, &call_id, action, Held::No).await?))
+    Ok(show::answer(
+        &find::seen(doors, caller, kind, &call_id, action, Held::No).await?,
+    ))
 }

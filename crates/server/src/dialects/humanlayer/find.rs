@@ -76,7 +76,12 @@ async fn polled(doors: &Doors, caller: &Caller, kind: Kind, path: CallId) -> Res
 }
 
 /// The action behind an id. Agents share no ids, so an operator is told if several used the same.
-pub(super) async fn find(doors: &Doors, caller: &Caller, kind: Kind, call_id: &str) -> Result<ActionId, Fault> {
+pub(super) async fn find(
+    doors: &Doors,
+    caller: &Caller,
+    kind: Kind,
+    call_id: &str,
+) -> Result<ActionId, Fault> {
     let found = doors.engine().submitted_under(caller, &kind.key(call_id)).await?;
     match found.as_slice() {
         [] => Err(Fault::not_found(kind.word(), call_id)),

@@ -38,10 +38,22 @@ pub(super) fn router() -> Router<Doors> {
             .route("/human_contacts/{call_id}", get(find::human_contact))
             .route("/agent/function_calls/pending", get(find::pending_calls))
             .route("/agent/human_contacts/pending", get(find::pending_contacts))
-            .route("/agent/function_calls/{call_id}/respond", post(decide::function_call))
-            .route("/agent/human_contacts/{call_id}/respond", post(decide::human_contact))
-            .route("/agent/function_calls/{call_id}/escalate_email", post(decide::escalate_call))
-            .route("/agent/human_contacts/{call_id}/escalate_email", post(decide::escalate_contact))
+            .route(
+                "/agent/function_calls/{call_id}/respond",
+                post(decide::function_call),
+            )
+            .route(
+                "/agent/human_contacts/{call_id}/respond",
+                post(decide::human_contact),
+            )
+            .route(
+                "/agent/function_calls/{call_id}/escalate_email",
+                post(decide::escalate_call),
+            )
+            .route(
+                "/agent/human_contacts/{call_id}/escalate_email",
+                post(decide::escalate_contact),
+            )
     };
     let both = routes().nest("/humanlayer/v1", routes());
     let bounded = vendor::bounded::<Fault>(both);

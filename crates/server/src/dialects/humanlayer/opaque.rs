@@ -79,7 +79,10 @@ mod tests {
         ] {
             for (before, behind) in [
                 (r#"{"spec":{"state":"#, "}}"),
-                (" {\"x\" : [1,{\"spec\":2}], \"spec\" : {\"fn\":\"a, }\",\n\"state\" :\t", " , \"k\":{}} , \"y\":0 }"),
+                (
+                    " {\"x\" : [1,{\"spec\":2}], \"spec\" : {\"fn\":\"a, }\",\n\"state\" :\t",
+                    " , \"k\":{}} , \"y\":0 }",
+                ),
             ] {
                 let (rest, lifted) = lift_state(&format!("{before}{state}{behind}"));
                 assert_eq!(lifted.as_deref(), Some(state));

@@ -112,7 +112,9 @@ impl Seen {
         };
         let options = self.spec.get(options).and_then(Value::as_array);
         let options = options.map_or(&[][..], Vec::as_slice);
-        let ended = ended.filter(|_| !matches!(end, End::Open)).map(|at| at.to_string());
+        let ended = ended
+            .filter(|_| !matches!(end, End::Open))
+            .map(|at| at.to_string());
         let mut status = match kind {
             Kind::Call => call_status(options, end),
             Kind::Contact => contact_status(options, end),
@@ -130,7 +132,11 @@ impl Seen {
             text
         };
         let state = self.state.as_deref().unwrap_or("null");
-        format!("{},\"spec\":{},\"state\":{state}}}}}", opened(&self.object), opened(&self.spec))
+        format!(
+            "{},\"spec\":{},\"state\":{state}}}}}",
+            opened(&self.object),
+            opened(&self.spec)
+        )
     }
 }
 
@@ -177,7 +183,10 @@ fn contact_status(options: &[Value], end: End) -> Map<String, Value> {
 }
 
 fn end(view: &ApprovalView) -> End {
-    let words = view.decision_reason.clone().filter(|words| !words.trim().is_empty());
+    let words = view
+        .decision_reason
+        .clone()
+        .filter(|words| !words.trim().is_empty());
     match view.row.status {
         ApprovalStatus::Pending | ApprovalStatus::InfoRequested => End::Open,
         ApprovalStatus::Approved | ApprovalStatus::Answered => match Permission::of(view) {
@@ -186,7 +195,9 @@ fn end(view: &ApprovalView) -> End {
             Permission::RanOut => {
                 End::Denied("Approved, but the permission ran out before it was picked up".to_owned())
             }
-            Permission::TakenBack => End::Denied("Approved, but taken back before it was picked up".to_owned()),
+            Permission::TakenBack => {
+                End::Denied("Approved, but taken back before it was picked up".to_owned())
+            }
         },
         ApprovalStatus::Denied => End::Denied(words.unwrap_or_else(|| "Denied".to_owned())),
         ApprovalStatus::Expired => {
