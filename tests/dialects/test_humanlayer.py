@@ -130,10 +130,14 @@ def test_reject_options_and_state_come_back(server, hl):
     assert done.status.reject_option_name == "later"
 
 
-def test_the_same_id_asks_once_and_a_changed_call_is_a_conflict(server, hl):
+def test_the_same_id_asks_once_and_a_changed_call_is_a_conflict(server):
+    key = server.agent("once")
+    hl, anew = client(server, key), client(server, key)
     spec = FunctionCallSpec(fn="f", kwargs={"a": 1})
     first = hl.create_function_call(spec, call_id="once")
     assert hl.create_function_call(spec, call_id="once") == first
+    # A process that was started anew has another run, and goes on with its calls.
+    assert anew.run_id != hl.run_id and anew.create_function_call(spec, call_id="once") == first
     server.waiting(1)
     with pytest.raises(HumanLayerException, match="409"):
         hl.create_function_call(FunctionCallSpec(fn="f", kwargs={"a": 2}), call_id="once")

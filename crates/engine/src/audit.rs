@@ -17,7 +17,7 @@ use tokio::sync::broadcast;
 
 use crate::{
     Engine, EngineError, EngineResult,
-    approvals::{PAGE_MAX, agents, check_limit, owns},
+    approvals::{PAGE_MAX, agents, check_limit},
     content::Opened,
     request::EventFilter,
     snapshot::Snapshot,
@@ -53,7 +53,8 @@ impl Engine {
         self.events_of(&tenant, caller, permit, filter).await
     }
 
-    async fn events_of(
+    /// A page of the records that a permit lets the caller see.
+    pub(crate) async fn events_of(
         &self,
         tenant: &Tenant,
         caller: &Caller,
@@ -95,22 +96,6 @@ impl Engine {
             items: self.event_views(tenant, records).await?,
             next,
         })
-    }
-
-    /// A page of the records about an asker's own requests, newest first: what was asked, decided and carried out. For an
-    /// operator of everybody's.
-    ///
-    /// # Errors
-    /// If the filter can't be read.
-    pub async fn own_events(&self, caller: &Caller, filter: &EventFilter) -> EngineResult<Page<EventView>> {
-        let tenant = self.tenant(caller)?;
-        let permit = self.permit(caller, Operation::SeeActions)?;
-        let mut page = self.events_of(&tenant, caller, permit, filter).await?;
-        page.items.retain(|event| match (&event.agent, &event.action) {
-            (Some(agent), Some(action)) => owns(caller, agent.id, None, action),
-            _ => false,
-        });
-        Ok(page)
     }
 
     /// One record by its sequence.

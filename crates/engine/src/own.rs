@@ -12,7 +12,9 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{
     Engine, EngineError, EngineResult,
-    view::{Caller, Intact, Named, Notice, Place},
+    approvals::owns,
+    request::EventFilter,
+    view::{Caller, EventView, Intact, Named, Notice, Page, Place},
 };
 
 impl Engine {
@@ -69,6 +71,22 @@ impl Engine {
             broken_at: found.faults.iter().filter_map(|fault| fault.seq).min(),
             from_cut: tenant.last_cut().is_some(),
         })
+    }
+
+    /// A page of the records about an asker's own requests, newest first: what was asked, decided and carried out. For an
+    /// operator of everybody's.
+    ///
+    /// # Errors
+    /// If the filter can't be read.
+    pub async fn own_events(&self, caller: &Caller, filter: &EventFilter) -> EngineResult<Page<EventView>> {
+        let tenant = self.tenant(caller)?;
+        let permit = self.permit(caller, Operation::SeeActions)?;
+        let mut page = self.events_of(&tenant, caller, permit, filter).await?;
+        page.items.retain(|event| match (&event.agent, &event.action) {
+            (Some(agent), Some(action)) => owns(caller, agent.id, None, action),
+            _ => false,
+        });
+        Ok(page)
     }
 
     /// What happens from now on to an asker's own requests, to what it handed on, and to the rules it works under.

@@ -16,11 +16,10 @@ use crate::{
     view::{Caller, ExplainedMatch, Explanation, Judged},
 };
 
-use super::asker::{asker, named_or_unknown};
+use super::asker::{asker, named_or_unknown, within};
 use super::{
     check_form,
     refusal::{refusal, refusal_sentence},
-    within,
 };
 
 impl Engine {

@@ -39,7 +39,7 @@ use signoff_core::{
     time::Timestamp,
 };
 
-use asker::{Asker, asker};
+use asker::{Asker, asker, within};
 use prepare::{SameSubmit, prepare};
 use refusal::refusal;
 pub(crate) use refusal::{refusal_sentence, stopped_sentence};
@@ -175,28 +175,6 @@ fn thick_enough(verdict: &Verdict) -> EngineResult<()> {
         lacks: lacks
             .map(|lack| (lack.pointer.clone(), lack.why.clone()))
             .collect(),
-    })
-}
-
-/// What policy says, unless the caller's key was handed on for other actions: then no, whatever policy says.
-fn within(caller: &Caller, submit: &Submit, verdict: Verdict) -> EngineResult<Verdict> {
-    let Some(part) = &caller.part else {
-        return Ok(verdict);
-    };
-    if submit.replaces.is_some() {
-        let why = "a key that was handed on for some actions takes no request back";
-        return Err(EngineError::invalid("/replaces", why));
-    }
-    if part.covers(&submit.action.name) {
-        return Ok(verdict);
-    }
-    Ok(Verdict {
-        effect: Effect::Deny,
-        code: Some(ReasonCode::OutOfScope),
-        policy: None,
-        conditions: Vec::new(),
-        lacks: Vec::new(),
-        ..verdict
     })
 }
 

@@ -8,12 +8,13 @@ use sha2::{Digest, Sha256};
 use signoff_api::limits::BODY_BYTES_MAX;
 use signoff_core::action::{Action, Claims, Trace};
 use signoff_core::actor::Principal;
+use signoff_engine::EngineError;
 use signoff_engine::request::Submit;
 use signoff_engine::view::Caller;
 
 use super::fault::Fault;
 use super::opaque::lift_state;
-use super::show::{self, Held};
+use super::show::{self, Held, Seen};
 use super::wire::{FunctionCall, HumanContact};
 use super::{choice, find};
 use crate::Doors;
@@ -234,12 +235,25 @@ async fn submit(
         agent,
         ..Submit::of(action)
     };
-    let submitted = doors
-        .engine()
-        .submit(caller, submit, Some(&kind.key(call_id)))
-        .await?;
-    let view = find::seen(doors, caller, kind, call_id, submitted.action_id, Held::No).await?;
-    Ok(show::answer(&view))
+    let asked = Seen::asked(kind, &submit.action);
+    let key = kind.key(call_id);
+    match doors.engine().submit(caller, submit, Some(&key)).await {
+        Ok(submitted) => {
+            let view = find::seen(doors, caller, kind, call_id, submitted.action_id, Held::No).await?;
+            Ok(show::answer(&view))
+        }
+        // A process that begins anew has another run, and goes on with the calls that it made.
+        Err(EngineError::IdempotencyMismatch) => {
+            let first = find::find(doors, caller, kind, call_id).await?;
+            let view = find::seen(doors, caller, kind, call_id, first, Held::No).await?;
+            if asked.is_some_and(|asked| view.asks_the_same(&asked)) {
+                Ok(show::answer(&view))
+            } else {
+                Err(EngineError::IdempotencyMismatch.into())
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The agent in a run id that a client made up: the clients put random letters behind its name.

@@ -104,7 +104,7 @@ pub(super) async fn seen(
 ) -> Result<Seen, Fault> {
     let action = doors.engine().action(caller, id).await?;
     let seen = match (action.submitted.approval_id, held) {
-        (None, _) => Seen::decided_at_once(kind, doors, &action),
+        (None, _) => Seen::decided_at_once(kind, &action),
         (Some(id), Held::No) => Seen::of(kind, doors, &doors.engine().approval(caller, id).await?),
         (Some(id), Held::For(time)) => {
             Seen::of(kind, doors, &doors.wait(caller, id, Until::Decided, time).await?)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
+use signoff_core::action::Action;
 use signoff_core::event::ApprovalStatus;
 use signoff_core::policy::Effect;
 use signoff_core::time::Timestamp;
@@ -53,8 +54,24 @@ impl Seen {
         Some(seen)
     }
 
+    /// A request on its way in, before anything became of it.
+    pub(super) fn asked(kind: Kind, action: &Action) -> Option<Self> {
+        let content = Content {
+            inputs: action.inputs.clone(),
+            context: action.context.clone(),
+            claims: action.claims.clone(),
+            ..Content::default()
+        };
+        Self::spec(kind, &action.name, &content)
+    }
+
+    /// Whether both ask the same, in whichever run.
+    pub(super) fn asks_the_same(&self, other: &Self) -> bool {
+        self.spec == other.spec && self.state == other.state
+    }
+
     /// What policy answered by itself.
-    pub(super) fn decided_at_once(kind: Kind, _: &Doors, view: &ActionView) -> Option<Self> {
+    pub(super) fn decided_at_once(kind: Kind, view: &ActionView) -> Option<Self> {
         let mut seen = Self::spec(kind, &view.action, &view.content)?;
         let end = match view.submitted.effect {
             Effect::Allow => End::Approved(Some("Allowed by policy.".to_owned())),

@@ -228,12 +228,14 @@ async fn i6_an_agents_key_decides_nothing_and_makes_no_agents() {
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{who:?}");
         refusal(&refused);
     }
-    let made = world.post(
-        Who::Admin,
-        &format!("{BASE}/api/agents/register"),
-        json!({"name": "new", "description": null}),
-    );
-    let key = made.await.ok().text_of("api_key");
+    let made = world
+        .post(
+            Who::Admin,
+            &format!("{BASE}/api/agents/register"),
+            json!({"name": "new", "description": null}),
+        )
+        .await;
+    let key = made.ok().text_of("api_key");
     let me = with_key(&world, &key, "GET", &format!("{BASE}/api/v1/whoami"), &json!({}))
         .await
         .ok();
@@ -286,8 +288,9 @@ async fn a_delegated_key_does_what_was_handed_on_and_nothing_else() {
         "GET",
         &format!("{BASE}/api/v1/policies/check?action_type=allow.b"),
         &json!({}),
-    );
-    assert_eq!(check.await.ok().json()["allowed"], false);
+    )
+    .await;
+    assert_eq!(check.ok().json()["allowed"], false);
     // What the agent asks for elsewhere does not exist for the part.
     let own = execute(&world, Who::Agent, "ask.b", "e")
         .await
@@ -331,12 +334,14 @@ async fn a_delegated_key_does_what_was_handed_on_and_nothing_else() {
     )
     .await;
     assert_eq!(up.status, StatusCode::NOT_FOUND);
-    let foreign = world.post(
-        Who::OtherAgent,
-        &format!("{BASE}/api/v1/delegations/revoke"),
-        json!({"delegation_id": id}),
-    );
-    assert_eq!(foreign.await.status, StatusCode::NOT_FOUND);
+    let foreign = world
+        .post(
+            Who::OtherAgent,
+            &format!("{BASE}/api/v1/delegations/revoke"),
+            json!({"delegation_id": id}),
+        )
+        .await;
+    assert_eq!(foreign.status, StatusCode::NOT_FOUND);
     let listed = world
         .get(
             Who::Agent,
@@ -346,12 +351,14 @@ async fn a_delegated_key_does_what_was_handed_on_and_nothing_else() {
         .ok();
     assert_eq!(listed.json()["delegations"].as_array().unwrap().len(), 2);
 
-    let ended = world.post(
-        Who::Agent,
-        &format!("{BASE}/api/v1/delegations/revoke"),
-        json!({"delegation_id": id}),
-    );
-    assert_eq!(ended.await.ok().json()["revoked"], true);
+    let ended = world
+        .post(
+            Who::Agent,
+            &format!("{BASE}/api/v1/delegations/revoke"),
+            json!({"delegation_id": id}),
+        )
+        .await;
+    assert_eq!(ended.ok().json()["revoked"], true);
     for key in [&key, &grandchild] {
         assert_eq!(act(key.clone(), "allow.a").await.status, StatusCode::UNAUTHORIZED);
     }

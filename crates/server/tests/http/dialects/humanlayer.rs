@@ -82,6 +82,9 @@ async fn a_call_is_asked_once_and_comes_back_as_it_was_sent() {
     let changed = send(text.replace("a@b.c", "x@b.c")).await;
     assert_eq!(changed.status, StatusCode::CONFLICT);
     refusal(&changed);
+    // A process that begins anew has another run id, and goes on with what it asked.
+    let other_run = send(text.replace("bot-1a2b3c4d", "bot-00000000")).await.ok();
+    assert_eq!(other_run.text, first.text);
     approval_of(&world, 1).await;
     let path = "/function_calls/call%201%2F%C3%BC%25";
     assert_eq!(
@@ -137,6 +140,16 @@ async fn i6_an_agents_key_never_responds() {
     )
     .await;
     assert_eq!(viewer.status, StatusCode::FORBIDDEN);
+    // I5: looking leaves no record.
+    let head = world.head().await;
+    for path in [
+        "/agent/function_calls/pending",
+        "/function_calls/c",
+        "/human_contacts/q",
+    ] {
+        get(&world, Who::Member, path).await.ok();
+    }
+    assert_eq!(world.head().await, head);
     approval_of(&world, 2).await;
 }
 
