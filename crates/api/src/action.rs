@@ -142,12 +142,14 @@ pub enum VerdictCode {
     Superseded,
     /// An operator stopped the agent, or all of them.
     Stopped,
+    /// The key was handed on for other actions than this.
+    OutOfScope,
 }
 
 crate::common::level_text!(VerdictCode {
     PolicyDenied => "policy_denied", ConditionsDenied => "conditions_denied", Unmatched => "unmatched",
     DeniedByReviewer => "denied_by_reviewer", ApprovalTimeout => "approval_timeout",
-    Cancelled => "cancelled", Superseded => "superseded", Stopped => "stopped",
+    Cancelled => "cancelled", Superseded => "superseded", Stopped => "stopped", OutOfScope => "out_of_scope",
 });
 
 /// The policy that governs, as it was when it judged.

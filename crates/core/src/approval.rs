@@ -10,7 +10,7 @@ use crate::{
     id::{ApprovalId, OperatorId},
     judge::{ReasonCode, Verdict},
     payload::Hash32,
-    policy::{Effect, Orphaned},
+    policy::{Effect, Escalation, Orphaned},
     requirement::Roster,
     rows::ApprovalRow,
     time::Timestamp,
@@ -63,6 +63,8 @@ pub enum Command<'a> {
     Expire,
     /// The escalation window passed.
     Escalate,
+    /// Somebody asks that those be told now who would be told later.
+    EscalateNow,
     /// Policy or authority changed.
     Rejudge {
         /// What policy says now.
@@ -187,6 +189,7 @@ pub fn transition(
             | Command::Edit { .. }
             | Command::RequestInfo
             | Command::Answer
+            | Command::EscalateNow
             | Command::AutoApprove
             | Command::Tally
     );
@@ -231,6 +234,11 @@ pub fn transition(
         ))),
         Command::Expire => Err(Refusal::NotDue),
         Command::Escalate => escalate(row, around),
+        Command::EscalateNow => Ok(row
+            .escalate
+            .as_ref()
+            .filter(|_| row.escalated_at.is_none())
+            .map(escalated)),
         Command::Rejudge { .. } if overdue => Ok(None),
         Command::Rejudge { verdict, orphaned } => Ok(rejudge(row, verdict, *orphaned, around)),
         Command::Tally => Ok(tally(row, around)),
@@ -340,13 +348,15 @@ fn request_info(row: &ApprovalRow, around: &Surroundings<'_>) -> Result<Event, R
 fn escalate(row: &ApprovalRow, around: &Surroundings<'_>) -> Result<Option<Event>, Refusal> {
     match (&row.escalate, row.escalate_at) {
         _ if row.escalated_at.is_some() => Ok(None),
-        (Some(escalate), Some(at)) if around.now >= at => {
-            Ok(Some(Event::ApprovalEscalated(ApprovalEscalated {
-                to: escalate.to.clone(),
-            })))
-        }
+        (Some(escalate), Some(at)) if around.now >= at => Ok(Some(escalated(escalate))),
         _ => Err(Refusal::NotDue),
     }
+}
+
+fn escalated(escalate: &Escalation) -> Event {
+    Event::ApprovalEscalated(ApprovalEscalated {
+        to: escalate.to.clone(),
+    })
 }
 
 fn rejudge(

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{policy::Unmatched, stop::StopTarget};
+use crate::{judge::ReasonCode, policy::Unmatched, stop::StopTarget};
 
 mod log;
 mod request;
@@ -199,6 +199,9 @@ impl Event {
             {
                 5
             }
+            // An older node would let it do everything.
+            Self::KeySet(set) if set.delegation.is_some() => 5,
+            Self::ActionDenied(denied) if denied.code == ReasonCode::OutOfScope => 5,
             Self::ExecutionStarted(started) if started.runner.is_some() => 5,
             Self::ExecutionFinished(finished) if finished.runner.is_some() => 5,
             Self::ExecutionRevoked(revoked) if revoked.because.is_some() => 5,

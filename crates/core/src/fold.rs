@@ -363,6 +363,7 @@ impl Fold<'_> {
                     revoked: false,
                     set_seq: self.record.seq,
                     created_at,
+                    delegation: set.delegation.clone(),
                 };
                 self.rows.keys.insert(id, row);
             }

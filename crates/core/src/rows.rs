@@ -9,8 +9,8 @@ use crate::{
     actor::Actor,
     counted::{CountedRow, Entries},
     event::{
-        ApprovalStatus, Ballot, CallFault, Claimed, ExecutionSource, ExecutionState, KeyOwner, LogCut,
-        ReportOutcome, RevokedBecause,
+        ApprovalStatus, Ballot, CallFault, Claimed, Delegation, ExecutionSource, ExecutionState, KeyOwner,
+        LogCut, ReportOutcome, RevokedBecause,
     },
     http::CallFacts,
     id::{
@@ -161,6 +161,9 @@ pub struct KeyRow {
     pub set_seq: u64,
     /// When.
     pub created_at: Timestamp,
+    /// It can do less than its owner, and for a while only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<Delegation>,
 }
 
 /// A webhook channel, without address and secret.

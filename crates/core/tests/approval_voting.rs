@@ -13,7 +13,7 @@ use signoff_core::{
 mod machine;
 mod support;
 use machine::{Start, end_of, folded, pending, people, step, vote};
-use support::{DIGEST, Log, OTHER_DIGEST, People, Person, automation, operator, person, seconds};
+use support::{DIGEST, Log, OTHER_DIGEST, People, Person, agent, automation, operator, person, seconds};
 
 /// Operator 2 is a viewer, 3 an admin, 4 in finance, 5 disabled; 6 owns the agent, 7 is the one it asks for.
 fn company() -> (People, Selves) {
@@ -301,6 +301,24 @@ fn further_contacts_are_told_once() {
     };
     assert_eq!(told.row.escalated_at, Some(seconds(500)));
     assert_eq!(step(&told, &Command::Escalate, &Actor::system("clock")), Ok(None));
+    assert_eq!(step(&told, &Command::EscalateNow, &agent()), Ok(None));
+}
+
+/// Whoever asks for it gets it once, before the time, and nobody is told whom the policy does not name.
+#[test]
+fn further_contacts_are_told_before_the_time_where_somebody_asks_for_it() {
+    let start = pending();
+    assert!(matches!(
+        step(&start, &Command::EscalateNow, &agent()),
+        Ok(Some(Event::ApprovalEscalated(_)))
+    ));
+    let mut nobody = pending();
+    nobody.row.escalate = None;
+    assert_eq!(step(&nobody, &Command::EscalateNow, &agent()), Ok(None));
+    assert_eq!(
+        step(&pending().at(seconds(1_000)), &Command::EscalateNow, &agent()),
+        Err(Refusal::DeadlinePassed)
+    );
 }
 
 /// Owning the agent gives a voice only to somebody who has one.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use signoff_core::{
-    authority::Operation,
+    authority::{Operation, Permit},
     event::{ActionFacts, ApprovalStatus, Event},
     id::ActionId,
     judge::ReasonCode,
@@ -16,7 +16,7 @@ use crate::approvals::owns;
 use crate::{
     Engine, EngineError, EngineResult,
     content::Opened,
-    submit::{refusal_sentence, stopped_sentence},
+    submit::{SUBMIT, action_of, refusal_sentence, stopped_sentence},
     tenant::Tenant,
     view::{ActionView, Caller, Named, Submitted},
 };
@@ -46,7 +46,7 @@ impl Engine {
             Event::ApprovalRequested(requested) => requested.action.clone(),
             _ => return Err(missing()),
         };
-        if owns(caller, facts.agent, facts.application) {
+        if owns(caller, facts.agent, facts.application, &facts.name) {
             Ok(Submission { record, facts })
         } else {
             Err(missing())
@@ -63,6 +63,28 @@ impl Engine {
         let stored = self.store().records(tenant.id, &query).await?;
         let read = |bytes: &[u8]| serde_json::from_slice(bytes).map_err(|_| EngineError::Internal);
         stored.first().map(|stored| read(&stored.bytes)).transpose()
+    }
+
+    /// The actions that were submitted under an idempotency key: an asker's own, which is one at most; for an operator one
+    /// of each agent and application that used this key.
+    ///
+    /// # Errors
+    /// If the caller may not see actions.
+    pub async fn submitted_under(&self, caller: &Caller, key: &str) -> EngineResult<Vec<ActionId>> {
+        let tenant = self.tenant(caller)?;
+        let permit = self.permit(caller, Operation::SeeActions)?;
+        let principals = match permit {
+            Permit::Own => caller.principal.actor().id.into_iter().collect(),
+            _ => {
+                let rows = &tenant.snapshot().rows;
+                let agents = rows.agents.keys().map(ToString::to_string);
+                agents
+                    .chain(rows.applications.keys().map(ToString::to_string))
+                    .collect::<Vec<_>>()
+            }
+        };
+        let found = self.store().remembered(tenant.id, SUBMIT, key, &principals);
+        found.await?.iter().map(|row| action_of(&row.outcome)).collect()
     }
 
     /// How a submission stands now, as a submit would answer: where a stop is in force, that it is refused, whatever was

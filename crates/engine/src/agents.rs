@@ -168,7 +168,7 @@ impl Engine {
                     registered_by: None,
                 };
                 turn.emit(Draft::new(Event::AgentPut(put), actor.clone(), id))?;
-                let (_, secret) = issue_key(turn, KeyOwner::Agent(id), &actor, None)?;
+                let (_, secret) = issue_key(turn, KeyOwner::Agent(id), &actor, None, None)?;
                 turn.remember(once.as_ref(), &Made { id })?;
                 Ok((id, Some(secret)))
             })

@@ -129,7 +129,7 @@ impl Engine {
                     disabled: false,
                 };
                 turn.emit(Draft::new(Event::ApplicationPut(put), actor.clone(), id))?;
-                let (_, secret) = issue_key(turn, KeyOwner::Application(id), &actor, None)?;
+                let (_, secret) = issue_key(turn, KeyOwner::Application(id), &actor, None, None)?;
                 turn.remember(once.as_ref(), &Made { id })?;
                 Ok((id, Some(secret)))
             })

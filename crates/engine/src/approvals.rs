@@ -41,8 +41,17 @@ pub(crate) fn check_limit(limit: u32) -> EngineResult<u32> {
     }
 }
 
-/// Whether a request belongs to an asker: an agent's are its own, an application's those it submitted.
-pub(crate) fn owns(caller: &Caller, agent: AgentId, application: Option<ApplicationId>) -> bool {
+/// Whether a request belongs to an asker: an agent's are its own, an application's those it submitted. A key that was
+/// handed on for a part sees what belongs to that part.
+pub(crate) fn owns(
+    caller: &Caller,
+    agent: AgentId,
+    application: Option<ApplicationId>,
+    action: &str,
+) -> bool {
+    if caller.part.as_ref().is_some_and(|part| !part.covers(action)) {
+        return false;
+    }
     match &caller.principal {
         Principal::Agent(id) => *id == agent,
         Principal::Application(id) => application == Some(*id),
@@ -60,7 +69,7 @@ impl Engine {
     ) -> EngineResult<ApprovalRow> {
         self.permit(caller, Operation::SeeActions)?;
         let row = self.store().approval(tenant.id, id).await?;
-        row.filter(|row| owns(caller, row.agent, row.application))
+        row.filter(|row| owns(caller, row.agent, row.application, &row.action))
             .ok_or_else(|| EngineError::not_found("approval", id))
     }
 
@@ -84,7 +93,10 @@ impl Engine {
         self.permit(caller, Operation::SeeActions)?;
         let request = self.store().request(tenant.id, id).await?;
         request
-            .filter(|request| owns(caller, request.approval.agent, request.approval.application))
+            .filter(|request| {
+                let row = &request.approval;
+                owns(caller, row.agent, row.application, &row.action)
+            })
             .ok_or_else(|| EngineError::not_found("approval", id))
     }
 
@@ -183,7 +195,7 @@ impl Engine {
         rows.truncate(limit as usize);
         let next = rows.last().filter(|_| more).map(|row| row.submitted_seq);
         // An application sees only what it submitted itself, also for agents that others speak for.
-        rows.retain(|row| owns(caller, row.agent, row.application));
+        rows.retain(|row| owns(caller, row.agent, row.application, &row.action));
         let wanted: Vec<u64> = rows.iter().flat_map(sequences).collect();
         let opened = Opened::read(self.store(), &tenant, &wanted).await?;
         let now = self.now();

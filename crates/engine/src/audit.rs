@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use signoff_core::{
     actor::ActorKind,
-    authority::Operation,
+    authority::{Operation, Permit},
     event::{
-        ApprovalEnd, ApprovalStatus, Ballot, CallFault, Event, ExecutionFinished, ExecutionState,
+        ApprovalEnd, ApprovalStatus, Ballot, CallFault, Event, ExecutionFinished, ExecutionState, KeySet,
         RevokedBecause,
     },
     id::{AgentId, ApprovalId, RawId},
@@ -50,6 +50,17 @@ impl Engine {
     pub async fn events(&self, caller: &Caller, filter: &EventFilter) -> EngineResult<Page<EventView>> {
         let tenant = self.tenant(caller)?;
         let permit = self.permit(caller, Operation::SeeWorkspace)?;
+        self.events_of(&tenant, caller, permit, filter).await
+    }
+
+    /// A page of the records that a permit lets the caller see.
+    pub(crate) async fn events_of(
+        &self,
+        tenant: &Tenant,
+        caller: &Caller,
+        permit: Permit,
+        filter: &EventFilter,
+    ) -> EngineResult<Page<EventView>> {
         let limit = check_limit(filter.limit)?;
         let snapshot = tenant.snapshot();
         if let Some(glob) = &filter.action {
@@ -82,7 +93,7 @@ impl Engine {
         records.truncate(limit as usize);
         let next = records.last().filter(|_| more).map(|stored| stored.seq);
         Ok(Page {
-            items: self.event_views(&tenant, records).await?,
+            items: self.event_views(tenant, records).await?,
             next,
         })
     }
@@ -316,6 +327,9 @@ fn summary(snapshot: &Snapshot, record: &Record, action: Option<&str>) -> String
         }
         Event::InfoRequested(_) => format!("{who} asked the agent about {action}"),
         Event::InfoAnswered(_) => format!("{who} answered a question about {action}"),
+        Event::ApprovalEscalated(_) if record.actor.kind != ActorKind::System => {
+            format!("{who} asked that further people be told of {action}")
+        }
         Event::ApprovalEscalated(_) => format!("nobody decided on {action} in time: further people are told"),
         Event::ExecutionConsumed(_) => format!("{who} took the permission for {action}"),
         Event::ExecutionReported(reported) => format!("{who} reported {action}: {}", reported.outcome),
@@ -449,6 +463,14 @@ fn governed(snapshot: &Snapshot, record: &Record, who: &str) -> String {
         Event::SignedOut(_) => format!("{} signed out", person()),
         Event::GroupPut(put) => format!("{who} set the group {} ({} members)", put.name, put.members.len()),
         Event::GroupRemoved(_) => format!("{who} removed a group"),
+        Event::KeySet(KeySet {
+            hint,
+            delegation: Some(part),
+            ..
+        }) => {
+            let (count, until) = (part.actions.len(), part.expires_at);
+            format!("{who} handed on {count} of its actions until {until}, with a key ending in {hint}")
+        }
         Event::KeySet(set) => format!("{who} made a key ending in {}", set.hint),
         Event::KeyRevoked(_) => format!("{who} revoked a key"),
         Event::ChannelPut(put) if put.disabled => format!("{who} switched the webhook {} off", put.name),

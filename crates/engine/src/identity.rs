@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use secrecy::{ExposeSecret, SecretString};
@@ -124,18 +124,20 @@ impl Engine {
                     workspace: self.inner.home.id,
                     principal,
                     key: None,
+                    part: None,
                 });
             }
         }
         let hash = hash_key(key).ok_or(EngineError::Unauthorized)?;
         for tenant in self.inner.tenants.values() {
             let snapshot = tenant.snapshot();
-            if let Some((id, owner)) = snapshot.key(&hash) {
-                let principal = principal_of(&snapshot, owner).ok_or(EngineError::Unauthorized)?;
+            if let Some(row) = snapshot.key(&hash, self.now()) {
+                let principal = principal_of(&snapshot, row.owner).ok_or(EngineError::Unauthorized)?;
                 return Ok(Caller {
                     workspace: tenant.id,
                     principal,
-                    key: Some(id),
+                    key: Some(row.id),
+                    part: row.delegation.clone().map(Arc::new),
                 });
             }
         }
@@ -167,7 +169,7 @@ impl Engine {
     pub fn me(&self, caller: &Caller) -> EngineResult<Me> {
         let tenant = self.tenant(caller)?;
         let snapshot = tenant.snapshot();
-        let principal = tenant.present(&snapshot, caller)?;
+        let principal = tenant.present(&snapshot, caller, self.now())?;
         let email = match &principal {
             Principal::Operator { id, .. } => snapshot.person(*id).map(|person| person.email.clone()),
             _ => None,

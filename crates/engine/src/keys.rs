@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use signoff_core::{
     actor::Actor,
     authority::Operation,
-    event::{Event, KeyOwner, KeySet, Nothing},
+    event::{Delegation, Event, KeyOwner, KeySet, Nothing},
     fold::RowKey,
     id::KeyId,
     payload::PayloadName,
@@ -45,7 +45,7 @@ fn rotate_key(turn: &mut Turn<'_>, owner: KeyOwner, actor: &Actor) -> EngineResu
         turn.bring(RowKey::Key(id));
         turn.emit(Draft::new(Event::KeyRevoked(Nothing {}), actor.clone(), id))?;
     }
-    issue_key(turn, owner, actor, None).map(|(_, key)| key)
+    issue_key(turn, owner, actor, None, None).map(|(_, key)| key)
 }
 
 /// Makes a key beside those that exist.
@@ -54,6 +54,7 @@ pub(crate) fn issue_key(
     owner: KeyOwner,
     actor: &Actor,
     name: Option<&str>,
+    delegation: Option<Delegation>,
 ) -> EngineResult<(KeyId, SecretString)> {
     let key = mint(&owner);
     let id = KeyId(mint_id(turn.now()));
@@ -67,6 +68,7 @@ pub(crate) fn issue_key(
         owner,
         hint: hint(&key),
         digest,
+        delegation,
     };
     let name = name.map(|name| {
         turn.ledger

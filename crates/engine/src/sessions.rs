@@ -262,6 +262,7 @@ impl Engine {
             workspace: row.workspace,
             principal,
             key: None,
+            part: None,
         })
     }
 

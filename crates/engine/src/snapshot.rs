@@ -16,7 +16,7 @@ use signoff_core::{
     policy::{Effect, People, PolicyRef, Settings},
     record::Epochs,
     requirement::{Approver, Role, Roster},
-    rows::{AgentRow, ApplicationRow, ChannelRow, GroupRow, LogEpoch, OperatorRow, PolicyRow},
+    rows::{AgentRow, ApplicationRow, ChannelRow, GroupRow, KeyRow, LogEpoch, OperatorRow, PolicyRow},
     stop::Stops,
     time::Timestamp,
 };
@@ -137,20 +137,22 @@ impl Snapshot {
     }
 
     /// Who a key belongs to, while it opens anything.
-    pub(crate) fn key(&self, hash: &[u8; 32]) -> Option<(KeyId, KeyOwner)> {
-        let id = *self.keys.get(hash)?;
-        self.live_key(id).map(|owner| (id, owner))
+    pub(crate) fn key(&self, hash: &[u8; 32], now: Timestamp) -> Option<&KeyRow> {
+        self.live_key(*self.keys.get(hash)?, now)
     }
 
-    /// The owner of a key that is not revoked and whose owner is not switched off.
-    pub(crate) fn live_key(&self, id: KeyId) -> Option<KeyOwner> {
+    /// A key that is not revoked, whose time has not passed, and whose owner is not switched off.
+    pub(crate) fn live_key(&self, id: KeyId, now: Timestamp) -> Option<&KeyRow> {
         let row = self.rows.keys.get(&id).filter(|row| !row.revoked)?;
+        if row.delegation.as_ref().is_some_and(|part| now >= part.expires_at) {
+            return None;
+        }
         let alive = match row.owner {
             KeyOwner::Agent(id) => self.rows.agents.get(&id).is_some_and(|row| !row.disabled),
             KeyOwner::Application(id) => self.rows.applications.get(&id).is_some_and(|row| !row.disabled),
             KeyOwner::Operator(id) => self.active_operator(id).is_some(),
         };
-        alive.then_some(row.owner)
+        alive.then_some(row)
     }
 
     pub(crate) fn active_operator(&self, id: OperatorId) -> Option<&OperatorRow> {
@@ -307,7 +309,7 @@ impl Snapshot {
         self.rows
             .keys
             .values()
-            .filter(|row| row.owner == owner && !row.revoked)
+            .filter(|row| row.owner == owner && !row.revoked && row.delegation.is_none())
             .map(|row| row.created_at)
             .max()
     }

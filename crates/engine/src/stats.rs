@@ -58,9 +58,9 @@ impl Engine {
             query.beyond = rows.last().map(|row| row.submitted_seq);
             let is_last =
                 rows.len() < PAGE_MAX as usize || rows.last().is_some_and(|row| row.created_at < since);
-            let own = rows
-                .iter()
-                .filter(|row| row.created_at >= since && owns(caller, row.agent, row.application));
+            let own = rows.iter().filter(|row| {
+                row.created_at >= since && owns(caller, row.agent, row.application, &row.action)
+            });
             facts.extend(own.map(fact));
             if is_last {
                 break;

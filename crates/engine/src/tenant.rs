@@ -10,6 +10,7 @@ use signoff_core::{
     actor::Principal,
     event::{KeyOwner, LogCut},
     id::WorkspaceId,
+    time::Timestamp,
 };
 use signoff_store::{Store, StoreError};
 use tokio::sync::Semaphore;
@@ -27,6 +28,8 @@ pub(crate) struct Tenant {
     compared: tokio::sync::Mutex<Option<Instant>>,
     /// One simulation at a time.
     pub(crate) simulating: Arc<Semaphore>,
+    /// One asker's look at the whole log at a time.
+    pub(crate) verifying: Semaphore,
 }
 
 impl Tenant {
@@ -46,6 +49,7 @@ impl Tenant {
             told: Mutex::new(told),
             compared: tokio::sync::Mutex::default(),
             simulating: Arc::new(Semaphore::new(1)),
+            verifying: Semaphore::new(1),
         })
     }
 
@@ -112,12 +116,17 @@ impl Tenant {
     }
 
     /// The caller as a snapshot knows them; an error for one who lost what they came with.
-    pub(crate) fn present(&self, snapshot: &Snapshot, caller: &Caller) -> EngineResult<Principal> {
+    pub(crate) fn present(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> EngineResult<Principal> {
         if caller.workspace != self.id {
             return Err(EngineError::Unauthorized);
         }
         if let Some(key) = caller.key
-            && snapshot.live_key(key).is_none()
+            && snapshot.live_key(key, now).is_none()
         {
             return Err(EngineError::Unauthorized);
         }

@@ -108,7 +108,7 @@ impl Engine {
                 } else {
                     Some(name.as_str())
                 };
-                let (token, secret) = issue_key(turn, KeyOwner::Operator(id), &actor, kept)?;
+                let (token, secret) = issue_key(turn, KeyOwner::Operator(id), &actor, kept, None)?;
                 turn.remember(once.as_ref(), &Made { id: token })?;
                 Ok((token, Some(secret)))
             })

@@ -198,7 +198,10 @@ impl Turn<'_> {
         caller: &Caller,
         operation: Operation,
     ) -> EngineResult<(Principal, Permit)> {
-        let principal = self.ledger.tenant.present(&self.ledger.snapshot, caller)?;
+        let principal = self
+            .ledger
+            .tenant
+            .present(&self.ledger.snapshot, caller, self.ledger.now)?;
         match permit(&principal, operation) {
             Permit::Never => Err(crate::identity::refused(&principal, operation)),
             permit => Ok((principal, permit)),

@@ -20,6 +20,7 @@ use crate::{
     Engine, EngineResult, StartError,
     audit::EXPORT_MAX,
     seal::{MasterKey, WorkspaceKey},
+    tenant::Tenant,
     view::{Caller, Fault, Verification},
     workers::retain,
 };
@@ -59,6 +60,10 @@ impl Engine {
     pub async fn verify(&self, caller: &Caller, with_store: bool) -> EngineResult<Verification> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::SeeWorkspace)?;
+        self.verified(&tenant, with_store).await
+    }
+
+    pub(crate) async fn verified(&self, tenant: &Tenant, with_store: bool) -> EngineResult<Verification> {
         loop {
             let cut = tenant.last_cut();
             let check = Check {

@@ -164,6 +164,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// A session by the hash of its cookie; none once its time has passed, swept or not.
     async fn session(&self, hash: &[u8; 32]) -> StoreResult<Option<SessionRow>>;
+    /// What a request with this idempotency key came to, for each of these principals who made one, while it is
+    /// remembered.
+    async fn remembered(
+        &self,
+        workspace: WorkspaceId,
+        operation: &str,
+        key: &str,
+        principals: &[String],
+    ) -> StoreResult<Vec<IdempotencyRow>>;
     /// Forgets sessions, idempotency keys and other side rows whose time has passed.
     async fn sweep(&self, now: Timestamp) -> StoreResult<u64>;
 

@@ -1,15 +1,16 @@
 //! What can happen to a workspace: settings, policies, agents, people, keys, channels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     grant::Grant,
-    id::{AgentId, ApplicationId, OperatorId, PolicyId},
+    id::{AgentId, ApplicationId, KeyId, OperatorId, PolicyId},
     payload::Hash32,
     policy::{Orphaned, PolicyDoc, Settings},
     requirement::Role,
+    time::Timestamp,
 };
 
 /// The workspace's settings, whole.
@@ -138,6 +139,29 @@ pub struct KeySet {
     pub hint: String,
     /// Keyed digest of the stored hash.
     pub digest: Hash32,
+    /// It can do less than its owner, and for a while only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<Delegation>,
+}
+
+/// A part of what an agent may do, handed on with a key of its own. Whoever holds it is that agent to policy and to every
+/// stop, and is refused whatever the part does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegation {
+    /// Names of actions, in lower case.
+    pub actions: BTreeSet<String>,
+    /// The key opens nothing from then on.
+    pub expires_at: Timestamp,
+    /// The key that it was handed on from, where that was itself a part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<KeyId>,
+}
+
+impl Delegation {
+    /// Whether an action belongs to the part.
+    pub fn covers(&self, action: &str) -> bool {
+        self.actions.contains(&action.to_ascii_lowercase())
+    }
 }
 
 /// A grant, whole, as it is from now on. Its value is kept beside the log, encrypted.

@@ -35,12 +35,14 @@ pub enum ReasonCode {
     Superseded,
     /// The agent, or all of them, were stopped.
     Stopped,
+    /// The key is for a part of what the agent may do, to which this does not belong.
+    OutOfScope,
 }
 
 text_enum!(ReasonCode {
     PolicyDenied => "policy_denied", ConditionsDenied => "conditions_denied", Unmatched => "unmatched",
     DeniedByReviewer => "denied_by_reviewer", ApprovalTimeout => "approval_timeout", Cancelled => "cancelled",
-    Superseded => "superseded", Stopped => "stopped",
+    Superseded => "superseded", Stopped => "stopped", OutOfScope => "out_of_scope",
 });
 
 /// The agent, as policies see it.
@@ -114,6 +116,6 @@ impl Verdict {
     /// Whether policy was asked and none covers the action. A stop answers before policy is asked, so what it refuses
     /// has lost no policy.
     pub fn is_uncovered(&self) -> bool {
-        self.policy.is_none() && self.code != Some(ReasonCode::Stopped)
+        self.policy.is_none() && !matches!(self.code, Some(ReasonCode::Stopped | ReasonCode::OutOfScope))
     }
 }

@@ -105,6 +105,7 @@ impl Builder {
                 owner,
                 hint: format!("…{number:04}"),
                 digest: secret(0x20 + number),
+                delegation: None,
             };
             self.push(&person(DANA), KeyId(raw(number)), Event::KeySet(key));
         }

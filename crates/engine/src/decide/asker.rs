@@ -1,6 +1,8 @@
 //! Agents answer what was asked, and withdraw.
 
-use signoff_core::{action::check_text, approval::Command, authority::Operation, id::ApprovalId};
+use signoff_core::{
+    action::check_text, actor::Principal, approval::Command, authority::Operation, id::ApprovalId,
+};
 
 use super::{SameDecision, step, wants_of};
 use crate::{
@@ -69,9 +71,33 @@ impl Engine {
         .await
     }
 
+    /// Tells those now whom the policy would have told later. Nothing happens where it names nobody, or they were told.
+    ///
+    /// # Errors
+    /// If the approval ended before, or the words are too long.
+    pub async fn escalate(&self, caller: &Caller, id: ApprovalId, why: String) -> EngineResult<ApprovalView> {
+        let tenant = self.tenant(caller)?;
+        let operation = match caller.principal {
+            Principal::Agent(_) | Principal::Application(_) => Operation::AnswerInfo,
+            Principal::Operator { .. } | Principal::Automation(_) => Operation::Decide,
+        };
+        self.permit(caller, operation)?;
+        check_text(&why).map_err(|why| EngineError::invalid("/reason", why))?;
+        self.by_asker(
+            &tenant,
+            caller,
+            id,
+            ("escalate", operation),
+            Some(&why),
+            None,
+            Command::EscalateNow,
+        )
+        .await
+    }
+
     #[expect(
         clippy::too_many_arguments,
-        reason = "two callers in this file, each argument differs between them"
+        reason = "three callers in this file, each argument differs between them"
     )]
     async fn by_asker(
         &self,
@@ -106,7 +132,7 @@ impl Engine {
                 return Ok(());
             }
             let row = turn.approval(id)?;
-            if !owns(&caller_then, row.agent, row.application) {
+            if !owns(&caller_then, row.agent, row.application, &row.action) {
                 return Err(EngineError::not_found("approval", id));
             }
             step(turn, id, &command, &principal.actor(), None, words.clone())?;

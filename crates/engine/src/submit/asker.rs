@@ -3,12 +3,14 @@
 use signoff_core::{
     actor::Principal,
     id::{AgentId, ApplicationId, RawId},
-    judge::AgentFacts,
+    judge::{AgentFacts, ReasonCode, Verdict},
     name::{GlobIndex, check_name},
+    policy::Effect,
 };
 
 use crate::{
     EngineError, EngineResult,
+    request::Submit,
     snapshot::{Snapshot, facts},
     view::Caller,
 };
@@ -116,4 +118,26 @@ pub(super) fn named_or_unknown(snapshot: &Snapshot, name: Option<&str>) -> Agent
         },
         facts,
     )
+}
+
+/// What policy says, unless the caller's key was handed on for other actions: then no, whatever policy says.
+pub(super) fn within(caller: &Caller, submit: &Submit, verdict: Verdict) -> EngineResult<Verdict> {
+    let Some(part) = &caller.part else {
+        return Ok(verdict);
+    };
+    if submit.replaces.is_some() {
+        let why = "a key that was handed on for some actions takes no request back";
+        return Err(EngineError::invalid("/replaces", why));
+    }
+    if part.covers(&submit.action.name) {
+        return Ok(verdict);
+    }
+    Ok(Verdict {
+        effect: Effect::Deny,
+        code: Some(ReasonCode::OutOfScope),
+        policy: None,
+        conditions: Vec::new(),
+        lacks: Vec::new(),
+        ..verdict
+    })
 }

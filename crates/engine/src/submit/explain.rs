@@ -16,7 +16,7 @@ use crate::{
     view::{Caller, ExplainedMatch, Explanation, Judged},
 };
 
-use super::asker::{asker, named_or_unknown};
+use super::asker::{asker, named_or_unknown, within};
 use super::{
     check_form,
     refusal::{refusal, refusal_sentence},
@@ -41,6 +41,7 @@ impl Engine {
         let mut verdict = snapshot
             .policies
             .judge(&action, &asker.facts, Moment { now, past });
+        verdict = within(caller, submit, verdict)?;
         let standing = self.standing_now(&tenant, &snapshot, what, &verdict, now).await?;
         if standing.is_some() {
             verdict.effect = Effect::Allow;

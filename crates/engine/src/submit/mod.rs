@@ -42,7 +42,7 @@ use signoff_core::{
     time::Timestamp,
 };
 
-use asker::{Asker, asker};
+use asker::{Asker, asker, within};
 use prepare::{SameSubmit, prepare};
 use refusal::refusal;
 pub(crate) use refusal::{refusal_sentence, stopped_sentence};
@@ -73,6 +73,18 @@ struct Remembered {
     /// The asker heard how it ended, where it has nothing but a repeated submit to hear it by.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     heard: bool,
+}
+
+/// What keys of submits are kept under.
+pub(crate) const SUBMIT: &str = "submit";
+
+/// The action that a remembered submit came to.
+pub(crate) fn action_of(outcome: &str) -> EngineResult<ActionId> {
+    let Remembered { action, .. } = serde_json::from_str(outcome).map_err(|error| {
+        tracing::error!(%error, "a remembered outcome can't be read");
+        EngineError::Internal
+    })?;
+    Ok(action)
 }
 
 enum Came {
@@ -114,7 +126,7 @@ impl Engine {
         }
         let once = match key {
             Some(_) => {
-                let once = Once::of(&tenant, caller, "submit", key, &SameSubmit::of(&submit))?;
+                let once = Once::of(&tenant, caller, SUBMIT, key, &SameSubmit::of(&submit))?;
                 once.map(|once| once.kept_like_records(tenant.snapshot().settings()))
             }
             None => None,
@@ -211,6 +223,7 @@ fn take(
         let verdict = snapshot.policies.judge(action, &asker.facts, at(turn, &past));
         (asker, verdict, prepared.digest)
     };
+    let verdict = within(caller, &prepared.submit, verdict)?;
     thick_enough(&verdict)?;
     record(turn, &principal.actor(), prepared, &asker, verdict, digest, once)
 }
@@ -240,6 +253,7 @@ fn again(
             .policies
             .judge(action, &fresh.asker.facts, at(turn, &past))
     };
+    let verdict = within(caller, &fresh.submit, verdict)?;
     thick_enough(&verdict)?;
     let (asker, digest) = (fresh.asker.clone(), fresh.digest);
     record(turn, &principal.actor(), &fresh, &asker, verdict, digest, once)

@@ -37,6 +37,7 @@ pub(crate) fn refusal_sentence(code: ReasonCode, policy: Option<&str>) -> String
         ReasonCode::ApprovalTimeout => "nobody decided in time".into(),
         ReasonCode::Cancelled => "the request was cancelled".into(),
         ReasonCode::Superseded => "an amended request took its place".into(),
+        ReasonCode::OutOfScope => "the key was handed on for other actions than this".into(),
         ReasonCode::Stopped => "the agent, the grant, or everything was stopped by an operator".into(),
     }
 }

@@ -3,9 +3,10 @@
 use super::{ActorView, Named};
 use serde::{Deserialize, Serialize};
 use signoff_core::{
+    event::Delegation,
     grant::GrantRow,
-    id::{ChannelId, GrantId, GroupId, KeyId, OperatorId, PolicyId, WorkspaceId},
-    policy::{Orphaned, PolicyDoc, Settings},
+    id::{AgentId, ChannelId, GrantId, GroupId, KeyId, OperatorId, PolicyId, WorkspaceId},
+    policy::{Orphaned, PolicyDoc, Settings, Unmatched},
     rows::{AgentRow, ApplicationRow, OperatorRow, PolicyRow},
     time::Timestamp,
 };
@@ -91,6 +92,21 @@ impl PoliciesApplied {
     }
 }
 
+/// Where a caller stands in its workspace.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Which.
+    pub workspace: Named<WorkspaceId>,
+    /// The agent that the caller is; none for operators.
+    pub agent: Option<AgentRow>,
+    /// A stop is in force over it.
+    pub stopped: bool,
+    /// What becomes of actions that no policy covers.
+    pub unmatched: Unmatched,
+    /// Policies that may be about what it asks for, older first.
+    pub policies: Vec<PolicyRow>,
+}
+
 /// One version of one policy.
 #[derive(Debug, Clone)]
 pub struct PolicyVersionView {
@@ -130,6 +146,19 @@ pub struct AgentView {
     pub application: Option<Named<signoff_core::id::ApplicationId>>,
     /// When its present key was made.
     pub key_created_at: Option<Timestamp>,
+}
+
+/// A part of what an agent may do, that was handed on.
+#[derive(Debug, Clone)]
+pub struct DelegationView {
+    /// The key's id.
+    pub id: KeyId,
+    /// Whose part.
+    pub agent: AgentId,
+    /// What for, and until when.
+    pub part: Delegation,
+    /// Its key opens something.
+    pub active: bool,
 }
 
 /// An application.

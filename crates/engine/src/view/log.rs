@@ -61,6 +61,19 @@ pub struct Verification {
     pub faults: Vec<Fault>,
 }
 
+/// Whether the log is whole, as an asker may know it.
+#[derive(Debug, Clone)]
+pub struct Intact {
+    /// Nothing is wrong.
+    pub ok: bool,
+    /// Where the log stands.
+    pub head: Head,
+    /// The first record that something is wrong with.
+    pub broken_at: Option<u64>,
+    /// The log begins behind what was cut off, not with the first record of all.
+    pub from_cut: bool,
+}
+
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {

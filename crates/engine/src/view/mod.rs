@@ -6,9 +6,12 @@ mod requests;
 mod simulation;
 mod stops;
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 use signoff_core::{
     actor::{ActorKind, Auth, Principal},
+    event::Delegation,
     id::{KeyId, OperatorId, WorkspaceId},
     requirement::Role,
     time::Timestamp,
@@ -30,6 +33,8 @@ pub struct Caller {
     pub principal: Principal,
     /// The key they came with, so that it can be looked at again when something is recorded.
     pub(crate) key: Option<KeyId>,
+    /// What the key is for, where it was handed on for a part of what its owner may do.
+    pub(crate) part: Option<Arc<Delegation>>,
 }
 
 impl Caller {
@@ -39,6 +44,7 @@ impl Caller {
             workspace,
             principal: Principal::Automation(String::new()),
             key: None,
+            part: None,
         }
     }
 }

@@ -23,7 +23,7 @@ mod policy_sets;
 pub(crate) mod principal;
 mod problem;
 mod proxy;
-mod query;
+pub(crate) mod query;
 mod reference;
 mod reverse;
 pub(crate) mod shape;

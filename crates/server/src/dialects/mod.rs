@@ -4,8 +4,11 @@
 //! It keeps nothing, judges nothing and waits for nothing that the native API could not wait for. Each is a module of
 //! its own under `/dialects/NAME`; what maps to what, and what differs, stands in `docs/migrate/NAME.md`.
 
+mod agentlattice;
 mod agentsentinel;
 mod agentwarden;
+mod humanlayer;
+mod permission;
 mod vendor;
 
 use axum::Router;
@@ -15,6 +18,8 @@ use crate::Doors;
 /// The routes of all dialects.
 pub(crate) fn router() -> Router<Doors> {
     Router::new()
+        .nest("/dialects/agentlattice", agentlattice::router())
         .nest("/dialects/agentsentinel", agentsentinel::router())
         .nest("/dialects/agentwarden", agentwarden::router())
+        .nest("/dialects/humanlayer", humanlayer::router())
 }

@@ -301,6 +301,24 @@ pub async fn an_idempotency_row_is_found_until_it_expires(subject: &dyn Subject)
         assert_eq!(state.idempotency[&row.name], *row);
     }
     drop(batch);
+    for row in &rows {
+        let name = &row.name;
+        let principals = ["agt_other".to_owned(), name.principal.clone()];
+        let found = store
+            .remembered(name.workspace, &name.operation, &name.key, &principals)
+            .await
+            .unwrap();
+        let expected = if row.name == rows[0].name {
+            vec![]
+        } else {
+            vec![row.clone()]
+        };
+        assert_eq!(found, expected);
+        let others = store
+            .remembered(name.workspace, &name.operation, &name.key, &principals[..1])
+            .await;
+        assert_eq!(others.unwrap(), []);
+    }
 
     let again = IdempotencyRow {
         fingerprint: [4; 32],

@@ -159,6 +159,7 @@ fn principals(scribe: &mut Scribe, mark: &str) {
         owner,
         hint: mark.to_owned(),
         digest: Hash32([6; 32]),
+        delegation: None,
     };
     scribe.record(system(), KEY, Event::KeySet(set));
     let put = ChannelPut {

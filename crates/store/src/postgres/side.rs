@@ -10,9 +10,9 @@ use signoff_core::{
 
 use super::{PostgresStore, batch::LOCK_INSTALLATION, sql::head_columns};
 use crate::{
-    Authority, Clock as _, Rewrapping, SessionRow, StoreResult,
+    Authority, Clock as _, IdempotencyRow, Rewrapping, SessionRow, StoreResult,
     cells::{Table, blob},
-    fields::{Fields, all, head, person, secret, session},
+    fields::{Fields, all, head, idempotency, person, secret, session},
 };
 
 /// How many rows a sweep takes in one transaction: short enough to keep nobody waiting.
@@ -36,6 +36,10 @@ const WORKSPACE_KEYS: &str = "SELECT workspace FROM workspace_keys FOR UPDATE";
 const REWRAP: &str = "UPDATE workspace_keys SET wrapped = $1 WHERE workspace = $2 AND wrapped = $3";
 const SESSION: &str = "SELECT hash, workspace, operator, created_at, expires_at FROM sessions \
      WHERE hash = $1 AND expires_at > $2";
+pub(super) const REMEMBERED: &str = "SELECT found.principal, found.operation, found.key, found.fingerprint, \
+     found.outcome, found.expires_at FROM unnest($2::text[]) AS wanted (principal), LATERAL (SELECT principal, operation, \
+     key, fingerprint, outcome, expires_at FROM idempotency WHERE workspace = $1 AND principal = wanted.principal \
+     AND operation = $3 AND key = $4 AND (expires_at IS NULL OR expires_at > $5) OFFSET 0) AS found";
 
 /// All folded rows that snapshots are built from, in one statement.
 static AUTHORITY: LazyLock<&'static str> = LazyLock::new(|| {
@@ -135,6 +139,21 @@ impl PostgresStore {
         let query = sqlx::query(SESSION).bind(hash.to_vec());
         let row = self.one(query.bind(self.clock.now().0)).await?;
         row.as_ref().map(session).transpose()
+    }
+
+    pub(super) async fn read_remembered(
+        &self,
+        workspace: WorkspaceId,
+        operation: &str,
+        key: &str,
+        principals: &[String],
+    ) -> StoreResult<Vec<IdempotencyRow>> {
+        let query = sqlx::query(REMEMBERED)
+            .bind(blob(workspace))
+            .bind(principals.to_vec());
+        let query = query.bind(operation.to_owned()).bind(key.to_owned());
+        let rows = self.all(query.bind(self.clock.now().0)).await?;
+        rows.iter().map(|row| idempotency(workspace, row)).collect()
     }
 
     pub(super) async fn sweep_expired(&self, now: Timestamp) -> StoreResult<u64> {

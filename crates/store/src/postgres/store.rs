@@ -16,8 +16,8 @@ use signoff_core::{
 use super::PostgresStore;
 use crate::{
     ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, ExecutionQuery, FanOut,
-    Folded, Health, Lease, Listener, RecordQuery, Rewrapping, SessionRow, Store, StoreResult, StoredPayload,
-    StoredRecord, StoredRequest,
+    Folded, Health, IdempotencyRow, Lease, Listener, RecordQuery, Rewrapping, SessionRow, Store, StoreResult,
+    StoredPayload, StoredRecord, StoredRequest,
 };
 
 /// How long closing waits for what is under way.
@@ -195,6 +195,16 @@ impl Store for PostgresStore {
 
     async fn session(&self, hash: &[u8; 32]) -> StoreResult<Option<SessionRow>> {
         self.find_session(hash).await
+    }
+
+    async fn remembered(
+        &self,
+        workspace: WorkspaceId,
+        operation: &str,
+        key: &str,
+        principals: &[String],
+    ) -> StoreResult<Vec<IdempotencyRow>> {
+        self.read_remembered(workspace, operation, key, principals).await
     }
 
     async fn sweep(&self, now: Timestamp) -> StoreResult<u64> {

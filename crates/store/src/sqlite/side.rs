@@ -8,13 +8,15 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::SqliteStore;
 use crate::{
-    Authority, Rewrapping, SessionRow, StoreResult,
+    Authority, IdempotencyRow, Rewrapping, SessionRow, StoreResult,
     cells::{Table, blob},
-    fields::{Fields, all, head, person, secret, session},
+    fields::{Fields, all, head, idempotency, person, secret, session},
 };
 
 /// How many rows a sweep takes in one transaction: short enough to let batches in between.
 const SWEPT_AT_ONCE: u64 = 5_000;
+/// How many principals one statement asks about.
+const PRINCIPALS_PER_STATEMENT: usize = 500;
 pub(super) const SWEEP_IDEMPOTENCY: &str = "DELETE FROM idempotency WHERE rowid IN \
      (SELECT rowid FROM idempotency WHERE expires_at IS NOT NULL AND expires_at <= ? LIMIT 5000)";
 pub(super) const SWEEP_SESSIONS: &str =
@@ -112,6 +114,36 @@ impl SqliteStore {
             .as_ref()
             .map(session)
             .transpose()
+    }
+
+    pub(super) async fn read_remembered(
+        &self,
+        workspace: WorkspaceId,
+        operation: &str,
+        key: &str,
+        principals: &[String],
+    ) -> StoreResult<Vec<IdempotencyRow>> {
+        let mut found = Vec::new();
+        for some in principals.chunks(PRINCIPALS_PER_STATEMENT) {
+            let mut query = QueryBuilder::<Sqlite>::new(
+                "SELECT principal, operation, key, fingerprint, outcome, expires_at FROM idempotency WHERE workspace = ",
+            );
+            query.push_bind(blob(workspace)).push(" AND principal IN (");
+            let mut listed = query.separated(", ");
+            for principal in some {
+                listed.push_bind(principal.as_str());
+            }
+            query.push(") AND operation = ").push_bind(operation);
+            query.push(" AND key = ").push_bind(key);
+            query
+                .push(" AND (expires_at IS NULL OR expires_at > ")
+                .push_bind(self.clock.now().0)
+                .push(")");
+            for row in query.build().fetch_all(&self.read).await? {
+                found.push(idempotency(workspace, &row)?);
+            }
+        }
+        Ok(found)
     }
 
     pub(super) async fn sweep_expired(&self, now: Timestamp) -> StoreResult<u64> {

@@ -58,7 +58,7 @@ to_wire! {
     judge::ReasonCode => action::VerdictCode {
         PolicyDenied => PolicyDenied, ConditionsDenied => ConditionsDenied, Unmatched => Unmatched,
         DeniedByReviewer => DeniedByReviewer, ApprovalTimeout => ApprovalTimeout, Cancelled => Cancelled,
-        Superseded => Superseded, Stopped => Stopped,
+        Superseded => Superseded, Stopped => Stopped, OutOfScope => OutOfScope,
     }
     event::ApprovalStatus => approval::ApprovalStatus {
         Pending => Pending, InfoRequested => InfoRequested, Approved => Approved, Answered => Answered,

@@ -1,8 +1,10 @@
 //! Dialects over sockets, without the vendors' clients: what these never send, and what must not weaken an invariant. The
 //! clients themselves run in `tests/dialects/`.
 
+mod agentlattice;
 mod agentsentinel;
 mod agentwarden;
+mod humanlayer;
 
 use reqwest::StatusCode;
 use serde_json::Value;

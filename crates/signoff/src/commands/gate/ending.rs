@@ -140,6 +140,8 @@ impl Ending {
             let _ = write!(text, " by {}", by.name.as_deref().unwrap_or(&by.id));
         } else if self.code == Some(VerdictCode::Stopped) {
             text.push_str(": stopped");
+        } else if self.code == Some(VerdictCode::OutOfScope) {
+            text.push_str(": out of scope");
         } else if self.outcome == Some(Outcome::Allowed) || self.approval_id.is_none() {
             let policy = self.policy.as_ref().map(|policy| format!(" by policy {policy}"));
             text.push_str(policy.as_deref().unwrap_or(": no policy matches"));
