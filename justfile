@@ -12,7 +12,7 @@ run *options:
 demo *options:
     cargo run -- demo {{options}}
 
-# Run all tests, or those of the suites named: lints rust docs browser python typescript
+# Run all tests, or those of the suites named: lints rust docs browser python typescript dialects
 test *suites:
     ./tests/run {{suites}}
 

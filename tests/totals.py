@@ -48,7 +48,7 @@ def tap(text):
 
 
 def junit(text):
-    """pytest's report."""
+    """pytest's report, or several of them below one element."""
     passed = failed = explained = 0
     bare = []
     for case in ElementTree.fromstring(text).iter("testcase"):
@@ -66,7 +66,15 @@ def junit(text):
     return passed, failed, bare, explained
 
 
-READERS = {"rust": nextest, "postgres": nextest, "docs": rustdoc, "browser": tap, "typescript": tap, "python": junit}
+READERS = {
+    "rust": nextest,
+    "postgres": nextest,
+    "docs": rustdoc,
+    "browser": tap,
+    "typescript": tap,
+    "python": junit,
+    "dialects": junit,
+}
 MAY_BE_EMPTY = {"lints", "docs"}
 
 

@@ -75,7 +75,8 @@ fn is_json(given: &HeaderValue) -> bool {
     utf8 && (subtype == "json" || (subtype.len() > 5 && subtype.ends_with("+json")))
 }
 
-pub(super) async fn read(request: Request, max: usize) -> Result<Bytes, Refused> {
+/// The bytes of a body, of which there are at most `max`.
+pub(crate) async fn read(request: Request, max: usize) -> Result<Bytes, Refused> {
     let announced = request
         .headers()
         .get(CONTENT_LENGTH)

@@ -16,6 +16,9 @@ use crate::Doors;
 /// Another header for the same key, for clients that can't set `Authorization`.
 pub(crate) const API_KEY: &str = "x-api-key";
 
+/// The scheme that keys come under.
+const BEARER: &[&str] = &["Bearer"];
+
 /// An operation of the authority table, as a type.
 pub(crate) trait Authority {
     /// The row of the table.
@@ -73,7 +76,7 @@ impl<A: Authority> FromRequestParts<Doors> for As<A> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Refused> {
-        let caller = doors.engine().authenticate(key(&parts.headers)?).await?;
+        let caller = doors.engine().authenticate(key(&parts.headers, BEARER)?).await?;
         doors.engine().permit(&caller, A::OPERATION)?;
         Ok(Self {
             caller,
@@ -82,12 +85,13 @@ impl<A: Authority> FromRequestParts<Doors> for As<A> {
     }
 }
 
-/// The one key that a request presents.
-fn key(headers: &HeaderMap) -> Result<&str, Refused> {
+/// The one key that a request presents: below one of these schemes, or in a header of its own.
+pub(crate) fn key<'a>(headers: &'a HeaderMap, schemes: &[&str]) -> Result<&'a str, Refused> {
     let refused = |why: &str| Refused::new(Code::Unauthorized, why);
     let mut keys = Vec::new();
     for value in headers.get_all(AUTHORIZATION) {
-        keys.push(bearer(value).ok_or_else(|| refused("`authorization` is not `Bearer KEY`"))?);
+        let key = under(value, schemes);
+        keys.push(key.ok_or_else(|| refused(&format!("`authorization` is not `{} KEY`", schemes[0])))?);
     }
     for value in headers.get_all(API_KEY) {
         keys.push(
@@ -104,9 +108,10 @@ fn key(headers: &HeaderMap) -> Result<&str, Refused> {
     }
 }
 
-fn bearer(value: &HeaderValue) -> Option<&str> {
-    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+fn under<'a>(value: &'a HeaderValue, schemes: &[&str]) -> Option<&'a str> {
+    let (given, key) = value.to_str().ok()?.split_once(' ')?;
+    let known = schemes.iter().any(|scheme| given.eq_ignore_ascii_case(scheme));
+    known.then(|| key.trim())
 }
 
 #[cfg(test)]
@@ -129,7 +134,7 @@ mod tests {
             &[("x-api-key", "k")],
             &[("x-api-key", "k"), ("authorization", "Bearer k")],
         ] {
-            assert_eq!(key(&headers(pairs)).unwrap(), "k", "{pairs:?}");
+            assert_eq!(key(&headers(pairs), BEARER).unwrap(), "k", "{pairs:?}");
         }
         for pairs in [
             &[][..],
@@ -138,9 +143,12 @@ mod tests {
             &[("x-api-key", "k"), ("authorization", "Bearer other")],
             &[("authorization", "Bearer k"), ("authorization", "Bearer other")],
         ] {
-            let refused = key(&headers(pairs)).unwrap_err();
+            let refused = key(&headers(pairs), BEARER).unwrap_err();
             assert!(refused.problem().is(Code::Unauthorized), "{pairs:?}");
             assert!(!refused.problem().detail.contains("other"), "{pairs:?}");
         }
+        let other = headers(&[("authorization", "apikey k")]);
+        assert_eq!(key(&other, &["Bearer", "ApiKey"]).unwrap(), "k");
+        assert!(key(&other, BEARER).is_err());
     }
 }

@@ -4,11 +4,14 @@
 //! It keeps nothing, judges nothing and waits for nothing that the native API could not wait for. Each is a module of
 //! its own under `/dialects/NAME`; what maps to what, and what differs, stands in `docs/migrate/NAME.md`.
 
+mod agentwarden;
+mod vendor;
+
 use axum::Router;
 
 use crate::Doors;
 
 /// The routes of all dialects.
 pub(crate) fn router() -> Router<Doors> {
-    Router::new()
+    Router::new().nest("/dialects/agentwarden", agentwarden::router())
 }
