@@ -16,7 +16,7 @@ use signoff_core::{
     policy::{Effect, People, PolicyRef, Settings},
     record::Epochs,
     requirement::{Approver, Role, Roster},
-    rows::{AgentRow, ApplicationRow, ChannelRow, GroupRow, LogEpoch, OperatorRow, PolicyRow},
+    rows::{AgentRow, ApplicationRow, ChannelRow, GroupRow, KeyRow, LogEpoch, OperatorRow, PolicyRow},
     stop::Stops,
     time::Timestamp,
 };
@@ -140,6 +140,11 @@ impl Snapshot {
     pub(crate) fn key(&self, hash: &[u8; 32]) -> Option<(KeyId, KeyOwner)> {
         let id = *self.keys.get(hash)?;
         self.live_key(id).map(|owner| (id, owner))
+    }
+
+    /// A key, whether or not it opens anything.
+    pub(crate) fn key_row(&self, hash: &[u8; 32]) -> Option<&KeyRow> {
+        self.keys.get(hash).and_then(|id| self.rows.keys.get(id))
     }
 
     /// The owner of a key that is not revoked and whose owner is not switched off.

@@ -39,7 +39,8 @@ use signoff_core::{
     time::Timestamp,
 };
 
-use asker::{Asker, asker};
+use asker::Asker;
+pub(crate) use asker::asker;
 use prepare::{SameSubmit, prepare};
 use refusal::refusal;
 pub(crate) use refusal::{refusal_sentence, stopped_sentence};

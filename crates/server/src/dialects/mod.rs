@@ -5,6 +5,7 @@
 //! its own under `/dialects/NAME`; what maps to what, and what differs, stands in `docs/migrate/NAME.md`.
 
 mod agentwarden;
+mod alter;
 mod vendor;
 
 use axum::Router;
@@ -13,5 +14,7 @@ use crate::Doors;
 
 /// The routes of all dialects.
 pub(crate) fn router() -> Router<Doors> {
-    Router::new().nest("/dialects/agentwarden", agentwarden::router())
+    Router::new()
+        .nest("/dialects/agentwarden", agentwarden::router())
+        .nest("/dialects/alter", alter::router())
 }

@@ -6,6 +6,7 @@ mod authority;
 mod bad_input;
 mod calls;
 mod contracts;
+mod dialects;
 mod document;
 mod examples;
 mod grants;

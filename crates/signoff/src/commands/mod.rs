@@ -23,6 +23,7 @@ pub(crate) mod proxy;
 pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod server;
+pub(crate) mod shape;
 pub(crate) mod standing;
 pub(crate) mod stop;
 pub(crate) mod webhooks;
