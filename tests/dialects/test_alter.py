@@ -242,7 +242,7 @@ def test_what_is_cancelled_or_stopped_reads_as_denied(house):
     with pytest.raises(wrong.ApprovalDeniedError, match="cancelled"):
         awaited(house, pending.approval_id)
     pending = refund(house)
-    house.server.operator("POST", "/v1/stops", {"agent": house.agent_name, "reason": "drill"})
+    house.server.operator("POST", "/v1/stops", {"target": house.agent_name, "reason": "drill"})
     with pytest.raises(wrong.ApprovalDeniedError):
         awaited(house, pending.approval_id)
     with pytest.raises(wrong.PolicyViolationError) as refused:
@@ -677,7 +677,7 @@ def test_the_rest_answers_in_the_clients_own_words(house):
         assert refused.value.details["error"] == "not_supported"
 
     asked(App(house.application()), act)
-    for method, path in (("POST", "/sdk/oauth/connect/session"), ("GET", "/sdk/nothing"), ("GET", "/"),
+    for method, path in (("POST", "/sdk/oauth/connect/session"), ("GET", "/sdk/nothing"),
                          ("PUT", "/sdk/proxy"), ("POST", "/sdk/identity/resolve")):
         refused = raw(house, method, path, {} if method != "GET" else None)
         assert (refused.status, refused.code) == (501, "not_supported"), path

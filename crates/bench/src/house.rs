@@ -18,8 +18,7 @@ use signoff_core::{
 };
 use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::{
-    KeyShape,
-    Engine, EngineOptions,
+    Engine, EngineOptions, KeyShape,
     request::{ApplyPolicies, CreateAgent, CreateOperator, SettingsChange},
     view::Caller,
 };
@@ -124,13 +123,7 @@ impl House {
         house.operator = shown(
             house
                 .engine
-                .create_token(
-                    &admin,
-                    &operator,
-                    "bench".to_owned(),
-                    KeyShape::Native,
-                    None,
-                )
+                .create_token(&admin, &operator, "bench".to_owned(), KeyShape::Native, None)
                 .await?
                 .secret,
         )?;

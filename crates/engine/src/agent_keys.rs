@@ -35,7 +35,6 @@ fn live(rows: &[&KeyRow]) -> usize {
     rows.iter().filter(|row| !row.revoked).count()
 }
 
-
 impl Engine {
     /// The keys that an agent has and had, oldest first.
     ///
@@ -63,7 +62,9 @@ impl Engine {
             };
             let records = self.store().records(tenant.id, &query).await?;
             // Where the log does not reach back so far, it was before everything that it tells.
-            let record = records.first().map(|stored| serde_json::from_slice::<Record>(&stored.bytes));
+            let record = records
+                .first()
+                .map(|stored| serde_json::from_slice::<Record>(&stored.bytes));
             let record = record.transpose().map_err(|_| EngineError::Internal)?;
             Some(record.map_or(row.created_at, |record| record.time))
         } else {
@@ -102,7 +103,9 @@ impl Engine {
                     return Ok((made.id, None));
                 }
                 if live(&keys_of(&turn.snapshot(), agent)) >= AGENT_KEYS_MAX {
-                    let why = format!("the agent has {AGENT_KEYS_MAX} keys, which is the limit; take one away first");
+                    let why = format!(
+                        "the agent has {AGENT_KEYS_MAX} keys, which is the limit; take one away first"
+                    );
                     return Err(EngineError::StillNeeded(why));
                 }
                 let (id, secret) = issue_key(turn, KeyOwner::Agent(agent), shape, &actor, None)?;

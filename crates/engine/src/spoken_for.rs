@@ -101,10 +101,14 @@ impl Engine {
     /// # Errors
     /// If the store can't be read.
     pub async fn closed_key(&self, key: &str) -> EngineResult<Option<ClosedKey>> {
-        let Some(hash) = hash_key(key) else { return Ok(None) };
+        let Some(hash) = hash_key(key) else {
+            return Ok(None);
+        };
         for tenant in self.inner.tenants.values() {
             let snapshot = tenant.snapshot();
-            let Some(row) = snapshot.key_row(&hash) else { continue };
+            let Some(row) = snapshot.key_row(&hash) else {
+                continue;
+            };
             let agent = match row.owner {
                 KeyOwner::Agent(id) => snapshot.rows.agents.get(&id),
                 KeyOwner::Application(_) | KeyOwner::Operator(_) => None,
@@ -123,10 +127,7 @@ impl Engine {
 }
 
 /// The agents that are known and that an application may speak for.
-fn speaks_for(
-    snapshot: &Snapshot,
-    id: signoff_core::id::ApplicationId,
-) -> EngineResult<Vec<AgentFacts>> {
+fn speaks_for(snapshot: &Snapshot, id: signoff_core::id::ApplicationId) -> EngineResult<Vec<AgentFacts>> {
     let application = snapshot.rows.applications.get(&id);
     let application = application.ok_or(EngineError::Unauthorized)?;
     let globs = GlobIndex::new(application.agents.iter().map(String::as_str));

@@ -56,7 +56,13 @@ fn checksum(kind: &str, body: &str) -> String {
 
 /// CRC-32/ISO-HDLC.
 fn crc32(bytes: &[u8]) -> u32 {
-    let bit = |crc: u32| if crc & 1 == 0 { crc >> 1 } else { (crc >> 1) ^ 0xedb8_8320 };
+    let bit = |crc: u32| {
+        if crc & 1 == 0 {
+            crc >> 1
+        } else {
+            (crc >> 1) ^ 0xedb8_8320
+        }
+    };
     let byte = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| bit(crc));
     !bytes.iter().fold(u32::MAX, byte)
 }
@@ -90,7 +96,10 @@ mod tests {
             (KeyOwner::Operator(OperatorId(id)), "alter_pk_", 38),
         ] {
             let key = mint(&owner);
-            assert!(key.starts_with(prefix) && key.len() == length && has_shape(&key), "{key}");
+            assert!(
+                key.starts_with(prefix) && key.len() == length && has_shape(&key),
+                "{key}"
+            );
             assert_ne!(mint(&owner), key);
         }
     }

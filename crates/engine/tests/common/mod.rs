@@ -16,8 +16,7 @@ use signoff_core::{
 };
 use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::{
-    KeyShape,
-    Engine, EngineOptions,
+    Engine, EngineOptions, KeyShape,
     request::{ApplyPolicies, CreateAgent, CreateOperator, Decide, Decision, EventFilter, Submit},
     view::{ApprovalView, Caller, EventView, PoliciesApplied},
 };

@@ -177,7 +177,12 @@ pub(crate) async fn agent_rotate_key(
 ) -> Result<(StatusCode, Json<AgentCreated>), Refused> {
     let made = doors
         .engine()
-        .rotate_agent_key(&caller.caller, &name, convert::key_shape(given.dialect), key.get())
+        .rotate_agent_key(
+            &caller.caller,
+            &name,
+            convert::key_shape(given.dialect),
+            key.get(),
+        )
         .await?;
     Ok((StatusCode::CREATED, Json(created(made))))
 }

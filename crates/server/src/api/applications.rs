@@ -149,7 +149,12 @@ pub(crate) async fn application_rotate_key(
 ) -> Result<(StatusCode, Json<ApplicationCreated>), Refused> {
     let made = doors
         .engine()
-        .rotate_application_key(&caller.caller, &name, convert::key_shape(given.dialect), key.get())
+        .rotate_application_key(
+            &caller.caller,
+            &name,
+            convert::key_shape(given.dialect),
+            key.get(),
+        )
         .await?;
     Ok((StatusCode::CREATED, Json(created(made))))
 }

@@ -100,12 +100,22 @@ pub(crate) async fn run(global: &Global, command: OperatorsCommand) -> anyhow::R
                 )
             })?;
         }
-        OperatorsCommand::CreateToken { operator, name, shape } => {
+        OperatorsCommand::CreateToken {
+            operator,
+            name,
+            shape,
+        } => {
             let id = id_of(&client, &operator).await?;
-            let created = client.token_create(&id, &TokenCreate {
-                name,
-                dialect: shape.request().dialect,
-            }, None).await?;
+            let created = client
+                .token_create(
+                    &id,
+                    &TokenCreate {
+                        name,
+                        dialect: shape.request().dialect,
+                    },
+                    None,
+                )
+                .await?;
             if global.json {
                 output::json(&created)?;
             } else {

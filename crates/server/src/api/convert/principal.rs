@@ -2,7 +2,9 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use signoff_api::status::PrincipalStatus;
-use signoff_api::{Code, KeyDialect, Secret, agent, application, group, operator, status, webhook, workspace};
+use signoff_api::{
+    Code, KeyDialect, Secret, agent, application, group, operator, status, webhook, workspace,
+};
 use signoff_engine::KeyShape;
 use signoff_engine::request::{CreateOperator, CreateWebhook, UpdateOperator, UpdateWebhook};
 use signoff_engine::view::{

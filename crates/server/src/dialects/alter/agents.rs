@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use signoff_core::actor::Principal;
 use signoff_core::id::AgentId;
+use signoff_engine::KeyShape;
 use signoff_engine::request::{CreateAgent, UpdateAgent};
 use signoff_engine::view::{AgentView, Caller};
-use signoff_engine::KeyShape;
 use url::form_urlencoded;
 
 use super::constraints::{Scope, insufficient};
@@ -103,7 +103,10 @@ enum Kind {
 }
 
 /// `POST /sdk/agents`
-pub(super) async fn create(State(doors): State<Doors>, signed: Signed) -> Result<(StatusCode, Json<Value>), Fault> {
+pub(super) async fn create(
+    State(doors): State<Doors>,
+    signed: Signed,
+) -> Result<(StatusCode, Json<Value>), Fault> {
     governs(&signed, Scope::AgentsWrite)?;
     let given: Created = signed.request.json()?;
     nothing_governed(given.scopes.as_ref(), given.policy.as_ref())?;
@@ -124,7 +127,11 @@ pub(super) async fn create(State(doors): State<Doors>, signed: Signed) -> Result
     let agent = made.made;
     if made.secret.is_none() && agent.row.disabled {
         let why = "the agent that was made under this key is switched off by now";
-        return Err(Fault::new(StatusCode::CONFLICT, "idempotency_key_agent_inactive", why));
+        return Err(Fault::new(
+            StatusCode::CONFLICT,
+            "idempotency_key_agent_inactive",
+            why,
+        ));
     }
     let keys = engine.agent_keys(caller, &agent.row.id.to_string()).await?;
     let key_id = keys.first().map(|key| uuid(key.id.0));
@@ -143,13 +150,21 @@ pub(super) async fn list(State(doors): State<Doors>, signed: Signed) -> Result<J
     let query = signed.request.uri.query().unwrap_or_default();
     let (mut limit, mut offset, mut name, mut revoked) = (None, None, None, false);
     for (field, value) in form_urlencoded::parse(query.as_bytes()) {
-        let number = || value.parse().map_err(|_| Fault::invalid(format!("`{field}` is no whole number")));
+        let number = || {
+            value
+                .parse()
+                .map_err(|_| Fault::invalid(format!("`{field}` is no whole number")))
+        };
         match &*field {
             "limit" => limit = Some(number()?),
             "offset" => offset = Some(number()?),
             "name" => name = Some(value.into_owned()),
             "include_revoked" => revoked = value == "true",
-            _ => return Err(Fault::invalid("known are `limit`, `offset`, `name` and `include_revoked`")),
+            _ => {
+                return Err(Fault::invalid(
+                    "known are `limit`, `offset`, `name` and `include_revoked`",
+                ));
+            }
         }
     }
     let (limit, offset) = page(limit, offset)?;
@@ -164,7 +179,9 @@ pub(super) async fn list(State(doors): State<Doors>, signed: Signed) -> Result<J
         }
     }
     found.retain(|agent| {
-        let is_named = name.as_ref().is_none_or(|name| agent.row.name.eq_ignore_ascii_case(name));
+        let is_named = name
+            .as_ref()
+            .is_none_or(|name| agent.row.name.eq_ignore_ascii_case(name));
         is_named && (revoked || status(agent) != REVOKED)
     });
     let total = found.len();
@@ -234,7 +251,10 @@ pub(super) async fn update(State(doors): State<Doors>, signed: Signed) -> Result
 /// `DELETE /sdk/agents/{id}`: for ever, as far as its keys go. Its name and its history stay.
 pub(super) async fn retire(State(doors): State<Doors>, signed: Signed) -> Result<Json<Value>, Fault> {
     governs(&signed, Scope::AgentsWrite)?;
-    let agent = doors.engine().retire_agent(&signed.caller, &named(&signed)?).await?;
+    let agent = doors
+        .engine()
+        .retire_agent(&signed.caller, &named(&signed)?)
+        .await?;
     whole(&doors, &signed.caller, &agent).await.map(Json)
 }
 
@@ -256,7 +276,10 @@ fn as_expected(signed: &Signed, present: u64) -> Result<(), Fault> {
 }
 
 /// Refuses to set up here what is set up elsewhere: left out silently, an agent could do more, or less, than was meant.
-fn nothing_governed(scopes: Option<&Map<String, Value>>, policy: Option<&Map<String, Value>>) -> Result<(), Fault> {
+fn nothing_governed(
+    scopes: Option<&Map<String, Value>>,
+    policy: Option<&Map<String, Value>>,
+) -> Result<(), Fault> {
     let given = |field: Option<&Map<String, Value>>| field.is_some_and(|field| !field.is_empty());
     let refused = |why: &str| Fault::new(StatusCode::UNPROCESSABLE_ENTITY, "not_supported", why);
     if given(scopes) {
@@ -264,16 +287,18 @@ fn nothing_governed(scopes: Option<&Map<String, Value>>, policy: Option<&Map<Str
         return Err(refused(why));
     }
     if given(policy) {
-        return Err(refused("what an agent may do is said by the workspace's policies, not by `policy`"));
+        return Err(refused(
+            "what an agent may do is said by the workspace's policies, not by `policy`",
+        ));
     }
     Ok(())
 }
 
 fn labels(metadata: Map<String, Value>) -> Result<BTreeMap<String, String>, Fault> {
     let label = |(name, value): (String, Value)| match value {
-        Value::String(_) if name == DISPLAY_NAME || name == TYPE => {
-            Err(Fault::invalid(format!("`metadata`: `{name}` is a field of its own")))
-        }
+        Value::String(_) if name == DISPLAY_NAME || name == TYPE => Err(Fault::invalid(format!(
+            "`metadata`: `{name}` is a field of its own"
+        ))),
         Value::String(text) => Ok((name, text)),
         _ => Err(Fault::invalid("`metadata` is kept as labels, which are text")),
     };
@@ -300,8 +325,13 @@ async fn whole(doors: &Doors, caller: &Caller, agent: &AgentView) -> Result<Valu
 fn info(agent: &AgentView, version: u64) -> Value {
     let row = &agent.row;
     let label = |name: &str| row.labels.get(name).map(String::as_str);
-    let kept = row.labels.iter().filter(|(name, _)| *name != DISPLAY_NAME && *name != TYPE);
-    let metadata: Map<String, Value> = kept.map(|(name, text)| (name.clone(), Value::from(text.as_str()))).collect();
+    let kept = row
+        .labels
+        .iter()
+        .filter(|(name, _)| *name != DISPLAY_NAME && *name != TYPE);
+    let metadata: Map<String, Value> = kept
+        .map(|(name, text)| (name.clone(), Value::from(text.as_str())))
+        .collect();
     json!({
         "id": uuid(row.id.0),
         "name": row.name,

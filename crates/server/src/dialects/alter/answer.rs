@@ -47,8 +47,13 @@ pub(super) async fn called(doors: &Doors, caller: &Caller, called: &Called) -> R
         }
         (Some(result), _) => Err(unanswered(result)),
         (None, _) if submitted.effect == Effect::Deny => {
-            let code = submitted.code.map_or("policy_denied", signoff_core::judge::ReasonCode::as_str);
-            let why = submitted.reason.clone().unwrap_or_else(|| "the call was refused".into());
+            let code = submitted
+                .code
+                .map_or("policy_denied", signoff_core::judge::ReasonCode::as_str);
+            let why = submitted
+                .reason
+                .clone()
+                .unwrap_or_else(|| "the call was refused".into());
             let policy = submitted.policy.as_ref().map(|policy| policy.name.clone());
             Err(Fault::new(StatusCode::FORBIDDEN, code, why).with("policy", policy))
         }
@@ -75,7 +80,9 @@ pub(super) fn answered(
         .collect();
     let row = &result.execution.row;
     let started = row.call.as_ref().and_then(|run| run.started_at);
-    let took = started.zip(row.ended_at).map(|(start, end)| start.until(end).0 / 1_000);
+    let took = started
+        .zip(row.ended_at)
+        .map(|(start, end)| start.until(end).0 / 1_000);
     Ok(Some(json!({
         "approval_id": approval.map(|id| uuid(id.0)),
         "status_code": response.status,
@@ -111,7 +118,10 @@ fn pending(engine: &Engine, view: &ApprovalView) -> Value {
 /// A deadline, and the seconds until then.
 pub(super) fn expiry(decide_by: Option<Timestamp>, now: Timestamp) -> (String, u64) {
     match decide_by {
-        Some(at) => (at.to_string(), u64::try_from(now.until(at).as_seconds()).unwrap_or(0)),
+        Some(at) => (
+            at.to_string(),
+            u64::try_from(now.until(at).as_seconds()).unwrap_or(0),
+        ),
         None => (NEVER.to_owned(), NEVER_SECONDS),
     }
 }
@@ -133,9 +143,8 @@ fn unanswered(result: &CallResult) -> Fault {
                 fault(StatusCode::BAD_GATEWAY, "call_failed")
             }
         },
-        S::Indeterminate => {
-            fault(StatusCode::GATEWAY_TIMEOUT, "call_indeterminate").with("timeout_reason", "upstream_timeout")
-        }
+        S::Indeterminate => fault(StatusCode::GATEWAY_TIMEOUT, "call_indeterminate")
+            .with("timeout_reason", "upstream_timeout"),
         S::Revoked => fault(StatusCode::FORBIDDEN, "revoked"),
         S::Lapsed => fault(StatusCode::CONFLICT, "lapsed"),
         S::Executed | S::Consumed | S::Reported => fault(StatusCode::BAD_GATEWAY, "result_gone"),

@@ -62,11 +62,20 @@ pub(super) async fn result(State(doors): State<Doors>, signed: Signed) -> Result
     let conflict = |code: &'static str, why: String| Err(Fault::new(StatusCode::CONFLICT, code, why));
     let reason = reason(&view);
     match word(view.row.status, called.result.as_ref()) {
-        Word::Denied => conflict("approval_denied", reason.unwrap_or_else(|| "it was denied".into())),
-        Word::Expired => conflict("approval_expired", reason.unwrap_or_else(|| "nobody decided in time".into())),
+        Word::Denied => conflict(
+            "approval_denied",
+            reason.unwrap_or_else(|| "it was denied".into()),
+        ),
+        Word::Expired => conflict(
+            "approval_expired",
+            reason.unwrap_or_else(|| "nobody decided in time".into()),
+        ),
         Word::Failed => {
             let why = called.result.as_ref().map(why_failed);
-            conflict("approval_execution_failed", why.unwrap_or_else(|| "the call was not made".into()))
+            conflict(
+                "approval_execution_failed",
+                why.unwrap_or_else(|| "the call was not made".into()),
+            )
         }
         Word::Pending | Word::Approved | Word::Executing | Word::Executed => {
             conflict("approval_not_executed", "the call was not made yet".into())
@@ -77,7 +86,13 @@ pub(super) async fn result(State(doors): State<Doors>, signed: Signed) -> Result
 /// An approval of a call, and the call as far as it is. What is not the caller's does not exist.
 async fn stands(doors: &Doors, signed: &Signed, wait: Duration) -> Result<(ApprovalView, Called), Fault> {
     signed.within_either(Scope::ApprovalsRead, Scope::ProxyExecute)?;
-    let missing = || Fault::new(StatusCode::NOT_FOUND, "approval_not_found", "there is no such approval of a call");
+    let missing = || {
+        Fault::new(
+            StatusCode::NOT_FOUND,
+            "approval_not_found",
+            "there is no such approval of a call",
+        )
+    };
     let id = either(signed.request.part(0), ApprovalId).ok_or_else(missing)?;
     // It must be theirs, and a call, before anything is waited for.
     let first = doors.engine().approval(&signed.caller, id).await?;
@@ -99,14 +114,21 @@ fn reason(view: &ApprovalView) -> Option<String> {
 
 fn wait(uri: &Uri) -> Result<Duration, Fault> {
     let mut seconds = 0;
-    for piece in uri.query().unwrap_or_default().split('&').filter(|piece| !piece.is_empty()) {
+    for piece in uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|piece| !piece.is_empty())
+    {
         let given = piece.strip_prefix("wait=");
         let digits = given.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         seconds = digits
             .and_then(|text| text.parse().ok())
             .filter(|seconds| *seconds <= WAIT_SECONDS_MAX)
             .ok_or_else(|| {
-                Fault::invalid(format!("the one parameter is `wait`, 0 to {WAIT_SECONDS_MAX} whole seconds"))
+                Fault::invalid(format!(
+                    "the one parameter is `wait`, 0 to {WAIT_SECONDS_MAX} whole seconds"
+                ))
             })?;
     }
     Ok(Duration::from_secs(seconds))
@@ -122,7 +144,14 @@ mod tests {
         assert_eq!(wait(""), Some(Duration::ZERO));
         assert_eq!(wait("?"), Some(Duration::ZERO));
         assert_eq!(wait("?wait=25"), Some(Duration::from_secs(25)));
-        for query in ["?wait=26", "?wait=-1", "?wait=1.5", "?wait=", "?wait=99999999999999999999", "?until=decided"] {
+        for query in [
+            "?wait=26",
+            "?wait=-1",
+            "?wait=1.5",
+            "?wait=",
+            "?wait=99999999999999999999",
+            "?until=decided",
+        ] {
             assert_eq!(wait(query), None, "{query}");
         }
     }

@@ -22,7 +22,10 @@ pub(super) async fn scopes(_: Signed) -> Json<Value> {
         let (resource, verb) = scope.as_str().split_once(':').unwrap_or_default();
         resources.entry(resource).or_default().push(verb);
     }
-    let resources: BTreeMap<_, _> = resources.into_iter().map(|(name, verbs)| (name, json!({"verbs": verbs}))).collect();
+    let resources: BTreeMap<_, _> = resources
+        .into_iter()
+        .map(|(name, verbs)| (name, json!({"verbs": verbs})))
+        .collect();
     Json(json!({
         "scope_version": SCOPE_VERSION,
         "resources": resources,
@@ -41,7 +44,9 @@ pub(super) async fn spans(signed: Signed) -> Result<Json<Value>, Fault> {
     signed.within(Scope::SpansEmit)?;
     let given: Spans = signed.request.json()?;
     if given.spans.len() > SPANS_MAX {
-        return Err(Fault::invalid(format!("at most {SPANS_MAX} spans in one request")));
+        return Err(Fault::invalid(format!(
+            "at most {SPANS_MAX} spans in one request"
+        )));
     }
     Ok(Json(json!({"accepted": 0})))
 }

@@ -93,7 +93,12 @@ struct Rule {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "rule_type", content = "rule_body", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(
+    tag = "rule_type",
+    content = "rule_body",
+    rename_all = "snake_case",
+    deny_unknown_fields
+)]
 enum GivenRule {
     JsonMatch(GivenMatch),
 }
@@ -160,7 +165,10 @@ impl Constraints {
         if method.is_some_and(|method| !method.eq_ignore_ascii_case(&rule.method)) {
             return Ok(());
         }
-        let why = format!("the rule that was sent with the request denies {} calls", rule.method);
+        let why = format!(
+            "the rule that was sent with the request denies {} calls",
+            rule.method
+        );
         Err(Fault::new(StatusCode::FORBIDDEN, "request_rule_denied", why))
     }
 }
@@ -180,7 +188,9 @@ fn scopes_of(text: &str) -> Result<Vec<Scope>, Fault> {
 
 fn rule_of(header: &str) -> Result<Rule, Fault> {
     let refused = |why: &str| {
-        let why = format!("{why}; understood is json_match with {{\"when\": {{\"method\": …}}, \"effect\": \"deny\"}}");
+        let why = format!(
+            "{why}; understood is json_match with {{\"when\": {{\"method\": …}}, \"effect\": \"deny\"}}"
+        );
         Fault::new(StatusCode::BAD_REQUEST, "invalid_request_rule", why)
     };
     if header.len() > RULE_BYTES_MAX {
@@ -189,7 +199,10 @@ fn rule_of(header: &str) -> Result<Rule, Fault> {
     let raw = URL_SAFE_NO_PAD.decode(header);
     let raw = raw.map_err(|_| refused("the rule is no unpadded base64url"))?;
     let given: GivenRule = read_json(&raw).map_err(|wrong| {
-        refused(&format!("the rule is not understood ({})", wrong.problem().detail))
+        refused(&format!(
+            "the rule is not understood ({})",
+            wrong.problem().detail
+        ))
     })?;
     let GivenRule::JsonMatch(GivenMatch { when, .. }) = given;
     Ok(Rule { method: when.method })

@@ -23,7 +23,11 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    pub(super) fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+    pub(super) fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             status,
             code: code.into(),
@@ -69,9 +73,10 @@ impl From<Refused> for Fault {
             status => status,
         };
         let next = problem.next.iter();
-        next.fold(Self::new(status, problem.code.clone(), problem.detail.clone()), |fault, next| {
-            fault.with("hint", next.clone())
-        })
+        next.fold(
+            Self::new(status, problem.code.clone(), problem.detail.clone()),
+            |fault, next| fault.with("hint", next.clone()),
+        )
     }
 }
 
@@ -104,7 +109,9 @@ impl From<EngineError> for Fault {
                     .with("limit", *limit)
             }
             // The client tries a 503 again, as it should.
-            EngineError::Busy { retry_after_seconds, .. } => Self {
+            EngineError::Busy {
+                retry_after_seconds, ..
+            } => Self {
                 retry_after_seconds: Some(*retry_after_seconds),
                 ..known(StatusCode::SERVICE_UNAVAILABLE, "busy")
             },

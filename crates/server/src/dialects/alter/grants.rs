@@ -35,7 +35,12 @@ pub(super) struct Choice {
 }
 
 /// The one grant that a request means, among those that it may use.
-pub(super) fn chosen(doors: &Doors, caller: &Caller, agent: Option<&str>, choice: Choice) -> Result<GrantView, Fault> {
+pub(super) fn chosen(
+    doors: &Doors,
+    caller: &Caller,
+    agent: Option<&str>,
+    choice: Choice,
+) -> Result<GrantView, Fault> {
     if choice.user_token.is_some() {
         return Err(Fault::new(
             StatusCode::NOT_IMPLEMENTED,
@@ -45,10 +50,14 @@ pub(super) fn chosen(doors: &Doors, caller: &Caller, agent: Option<&str>, choice
     }
     let held = doors.engine().grants_within_reach(caller, agent)?;
     match (&choice.grant_id, &choice.provider_id) {
-        (Some(id), None) if choice.account.is_none() && choice.label.is_none() && choice.app_user_id.is_none() => {
+        (Some(id), None)
+            if choice.account.is_none() && choice.label.is_none() && choice.app_user_id.is_none() =>
+        {
             let id = either(id, GrantId);
             let mut found = held.into_iter().filter(|grant| Some(grant.row.id) == id);
-            found.next().ok_or_else(|| missing("the agent holds no grant with this id"))
+            found
+                .next()
+                .ok_or_else(|| missing("the agent holds no grant with this id"))
         }
         (None, Some(provider)) => one_of(held, provider, &choice),
         _ => Err(Fault::invalid(
@@ -63,7 +72,10 @@ fn one_of(held: Vec<GrantView>, provider: &str, choice: &Choice) -> Result<Grant
     let of_nobody = choice.account.is_none() && choice.app_user_id.is_none();
     let fits = |grant: &GrantView| {
         let (name, label) = parts(grant);
-        let labelled = choice.label.as_deref().is_none_or(|wanted| label.is_some_and(|label| label.eq_ignore_ascii_case(wanted)));
+        let labelled = choice
+            .label
+            .as_deref()
+            .is_none_or(|wanted| label.is_some_and(|label| label.eq_ignore_ascii_case(wanted)));
         of_nobody && name.eq_ignore_ascii_case(provider) && labelled
     };
     let mut found: Vec<GrantView> = held.into_iter().filter(fits).collect();
@@ -79,7 +91,8 @@ fn one_of(held: Vec<GrantView>, provider: &str, choice: &Choice) -> Result<Grant
 
 fn parts(grant: &GrantView) -> (&str, Option<&str>) {
     let name = grant.row.grant.name.as_str();
-    name.split_once(LABEL_MARK).map_or((name, None), |(provider, label)| (provider, Some(label)))
+    name.split_once(LABEL_MARK)
+        .map_or((name, None), |(provider, label)| (provider, Some(label)))
 }
 
 fn missing(why: &str) -> Fault {
@@ -101,7 +114,10 @@ fn ambiguous(provider: &str, found: &[GrantView]) -> Fault {
         })
         .collect();
     let provider: String = provider.chars().take(80).collect();
-    let why = format!("the agent holds {} grants of `{provider}`; name one by its label or id", found.len());
+    let why = format!(
+        "the agent holds {} grants of `{provider}`; name one by its label or id",
+        found.len()
+    );
     Fault::new(StatusCode::CONFLICT, "ambiguous_grant", why)
         .with("provider_id", provider)
         .with("grant_ids", ids)
@@ -144,9 +160,13 @@ pub(super) async fn list(State(doors): State<Doors>, signed: Signed) -> Result<J
     }
     let named = signed.request.caller_named().is_some();
     let agent = if named { signed.agent(&doors)? } else { None };
-    let held = doors.engine().grants_within_reach(&signed.caller, agent.as_deref())?;
+    let held = doors
+        .engine()
+        .grants_within_reach(&signed.caller, agent.as_deref())?;
     let is = |wanted: &Option<String>, given: Option<&str>| {
-        wanted.as_deref().is_none_or(|wanted| given.is_some_and(|given| given.eq_ignore_ascii_case(wanted)))
+        wanted
+            .as_deref()
+            .is_none_or(|wanted| given.is_some_and(|given| given.eq_ignore_ascii_case(wanted)))
     };
     let found: Vec<Value> = held
         .iter()

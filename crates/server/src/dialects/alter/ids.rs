@@ -8,7 +8,14 @@ const GROUPS: [usize; 4] = [8, 13, 18, 23];
 /// As the client reads it: lower case, with hyphens.
 pub(super) fn uuid(id: RawId) -> String {
     let digits = id.to_string();
-    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+    [
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..],
+    ]
+    .join("-")
 }
 
 /// The digits of a UUID; none for any other text.

@@ -17,12 +17,20 @@ use super::signed::Signed;
 use crate::Doors;
 
 /// `POST …/keys`: beside those that there are.
-pub(super) async fn mint(State(doors): State<Doors>, signed: Signed) -> Result<(StatusCode, Json<Value>), Fault> {
+pub(super) async fn mint(
+    State(doors): State<Doors>,
+    signed: Signed,
+) -> Result<(StatusCode, Json<Value>), Fault> {
     governs(&signed, Scope::AgentsWrite)?;
     let agent = named(&signed)?;
-    let made = doors.engine().create_agent_key(&signed.caller, &agent, KeyShape::Alter, None).await;
+    let made = doors
+        .engine()
+        .create_agent_key(&signed.caller, &agent, KeyShape::Alter, None)
+        .await;
     let made = made.map_err(|error| match error {
-        EngineError::StillNeeded(_) => Fault::from(error).named(StatusCode::CONFLICT, "agent_key_limit_reached"),
+        EngineError::StillNeeded(_) => {
+            Fault::from(error).named(StatusCode::CONFLICT, "agent_key_limit_reached")
+        }
         error => error.into(),
     })?;
     let mut body = shown(&made.made);
@@ -36,14 +44,23 @@ pub(super) async fn mint(State(doors): State<Doors>, signed: Signed) -> Result<(
 /// `GET …/keys`
 pub(super) async fn list(State(doors): State<Doors>, signed: Signed) -> Result<Json<Value>, Fault> {
     governs(&signed, Scope::AgentsRead)?;
-    let keys = doors.engine().agent_keys(&signed.caller, &named(&signed)?).await?;
+    let keys = doors
+        .engine()
+        .agent_keys(&signed.caller, &named(&signed)?)
+        .await?;
     Ok(Json(json!({"items": keys.iter().map(shown).collect::<Vec<_>>()})))
 }
 
 /// `DELETE …/keys/{key}`: the last one only with `?force=true`.
 pub(super) async fn revoke(State(doors): State<Doors>, signed: Signed) -> Result<Json<Value>, Fault> {
     governs(&signed, Scope::AgentsWrite)?;
-    let missing = || Fault::new(StatusCode::NOT_FOUND, "key_not_found", "the agent has no such key");
+    let missing = || {
+        Fault::new(
+            StatusCode::NOT_FOUND,
+            "key_not_found",
+            "the agent has no such key",
+        )
+    };
     let key = either(signed.request.part(1), KeyId).ok_or_else(missing)?;
     let force = match signed.request.uri.query() {
         None | Some("") => false,
@@ -51,7 +68,10 @@ pub(super) async fn revoke(State(doors): State<Doors>, signed: Signed) -> Result
         Some(_) => return Err(Fault::invalid("known is `force=true`")),
     };
     let agent = named(&signed)?;
-    let gone = doors.engine().revoke_agent_key(&signed.caller, &agent, key, force).await;
+    let gone = doors
+        .engine()
+        .revoke_agent_key(&signed.caller, &agent, key, force)
+        .await;
     let gone = gone.map_err(|error| match error {
         EngineError::StillNeeded(_) => Fault::from(error).named(StatusCode::CONFLICT, "last_active_key"),
         error => error.into(),

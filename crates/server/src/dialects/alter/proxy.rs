@@ -129,8 +129,15 @@ impl<'a> Asked<'a> {
             None => self.url.clone(),
         };
         if url.len() > URL_BYTES_MAX {
-            let why = format!("the URL with its query is {} bytes long; the limit is {URL_BYTES_MAX}", url.len());
-            return Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, "query_too_long", why));
+            let why = format!(
+                "the URL with its query is {} bytes long; the limit is {URL_BYTES_MAX}",
+                url.len()
+            );
+            return Err(Fault::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "query_too_long",
+                why,
+            ));
         }
         let mut headers = self.headers.clone().unwrap_or_default();
         check_headers(&headers, &grant.row.grant)?;
@@ -146,7 +153,9 @@ impl<'a> Asked<'a> {
             grant: Some(grant.row.id.to_string()),
         });
         call.map_err(|faults| {
-            let sentences = faults.into_iter().map(|(pointer, why)| format!("{}: {why}", pointer.trim_start_matches('/')));
+            let sentences = faults
+                .into_iter()
+                .map(|(pointer, why)| format!("{}: {why}", pointer.trim_start_matches('/')));
             Fault::invalid(sentences.collect::<Vec<_>>().join("; "))
         })
     }
@@ -166,7 +175,11 @@ fn check_headers(headers: &BTreeMap<String, String>, grant: &Grant) -> Result<()
         if RESERVED.contains(&plain.as_str()) || own == Some(plain.as_str()) {
             let name: String = name.chars().take(80).collect();
             let why = format!("the header `{name}` is reserved: who calls is the grant's to say");
-            return Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, "reserved_header", why));
+            return Err(Fault::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "reserved_header",
+                why,
+            ));
         }
     }
     Ok(())

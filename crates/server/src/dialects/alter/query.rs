@@ -50,7 +50,9 @@ impl Params<'_> {
             let name = form_urlencoded::parse(piece.as_bytes()).next();
             name.is_some_and(|(name, _)| self.0.iter().any(|(given, _)| *given == name))
         };
-        let stays = query.split('&').filter(|piece| !piece.is_empty() && !is_replaced(piece));
+        let stays = query
+            .split('&')
+            .filter(|piece| !piece.is_empty() && !is_replaced(piece));
         let mut pieces: Vec<String> = stays.map(str::to_owned).collect();
         for (name, raw) in &self.0 {
             for value in values(name, raw)? {
@@ -81,7 +83,9 @@ fn values(name: &str, raw: &RawValue) -> Result<Vec<String>, Fault> {
     };
     values.ok_or_else(|| {
         let name: String = name.chars().take(80).collect();
-        Fault::invalid(format!("`query_params`: `{name}` is no text, number, truth, or list of those"))
+        Fault::invalid(format!(
+            "`query_params`: `{name}` is no text, number, truth, or list of those"
+        ))
     })
 }
 
@@ -99,7 +103,10 @@ mod tests {
     use super::*;
 
     fn merged(url: &str, params: &str) -> Option<String> {
-        serde_json::from_str::<Params<'_>>(params).unwrap().put_into(url).ok()
+        serde_json::from_str::<Params<'_>>(params)
+            .unwrap()
+            .put_into(url)
+            .ok()
     }
 
     #[test]
@@ -107,12 +114,32 @@ mod tests {
         for (url, params, expected) in [
             ("https://a.test/p", "{}", "https://a.test/p"),
             ("https://a.test/p?x=1", "{}", "https://a.test/p?x=1"),
-            ("https://a.test/p", r#"{"q":"a b&c","n":1}"#, "https://a.test/p?q=a%20b%26c&n=1"),
-            ("https://a.test/p?x=1&y=%2f&%78=2", r#"{"x":3}"#, "https://a.test/p?y=%2f&x=3"),
+            (
+                "https://a.test/p",
+                r#"{"q":"a b&c","n":1}"#,
+                "https://a.test/p?q=a%20b%26c&n=1",
+            ),
+            (
+                "https://a.test/p?x=1&y=%2f&%78=2",
+                r#"{"x":3}"#,
+                "https://a.test/p?y=%2f&x=3",
+            ),
             ("https://a.test/p?x=1", r#"{"x":[]}"#, "https://a.test/p"),
-            ("https://a.test/p", r#"{"l":[1,"b",true,null]}"#, "https://a.test/p?l=1&l=b&l=true&l="),
-            ("https://a.test/p", r#"{"b":10000000000000000000001,"f":1.50,"z":false}"#, "https://a.test/p?b=10000000000000000000001&f=1.50&z=false"),
-            ("https://a.test/p?", r#"{"é":"~*"}"#, "https://a.test/p?%C3%A9=~%2A"),
+            (
+                "https://a.test/p",
+                r#"{"l":[1,"b",true,null]}"#,
+                "https://a.test/p?l=1&l=b&l=true&l=",
+            ),
+            (
+                "https://a.test/p",
+                r#"{"b":10000000000000000000001,"f":1.50,"z":false}"#,
+                "https://a.test/p?b=10000000000000000000001&f=1.50&z=false",
+            ),
+            (
+                "https://a.test/p?",
+                r#"{"é":"~*"}"#,
+                "https://a.test/p?%C3%A9=~%2A",
+            ),
         ] {
             assert_eq!(merged(url, params).as_deref(), Some(expected), "{url} {params}");
         }

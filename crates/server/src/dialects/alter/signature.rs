@@ -62,12 +62,11 @@ pub(super) fn verify(
     );
     let mut identity = false;
     if let Some(rule) = one(headers, &RULE)? {
-        text.push_str("\nrequest-rule:");
-        text.push_str(rule);
+        text.extend(["\nrequest-rule:", rule]);
     }
     for (name, line) in IDENTITY {
         if let Some(value) = one(headers, &name)? {
-            text.push_str(&format!("\n{line}:{value}"));
+            text.extend(["\n", line, ":", value]);
             identity = true;
         }
     }
@@ -98,7 +97,9 @@ pub(super) fn verify(
 }
 
 fn number(text: &str) -> Option<i64> {
-    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+    text.parse()
+        .ok()
+        .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A header that stands there once and is not empty.
@@ -108,7 +109,11 @@ pub(super) fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Optio
     if values.next().is_some() {
         return Err(format!("`{name}` is given twice"));
     }
-    let text = first.map(|value| value.to_str().map_err(|_| format!("`{name}` is not printable ASCII")));
+    let text = first.map(|value| {
+        value
+            .to_str()
+            .map_err(|_| format!("`{name}` is not printable ASCII"))
+    });
     Ok(text.transpose()?.filter(|text| !text.is_empty()))
 }
 
@@ -142,7 +147,9 @@ fn target(path: &str, query: &str) -> String {
         return path;
     }
     pairs.sort();
-    let pairs = pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
+    let pairs = pairs
+        .iter()
+        .map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
     format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
 }
 
@@ -198,7 +205,13 @@ mod tests {
         headers
     }
 
-    fn check(method: &str, target: &str, body: &str, headers: &HeaderMap, now: i64) -> Result<[u8; 16], String> {
+    fn check(
+        method: &str,
+        target: &str,
+        body: &str,
+        headers: &HeaderMap,
+        now: i64,
+    ) -> Result<[u8; 16], String> {
         let uri: Uri = target.parse().unwrap();
         let sent = Sent {
             method,
@@ -227,12 +240,48 @@ mod tests {
         ];
         let odd = "/sdk/x/post%3A/a?b=2&a=~*%20z&a=1&e";
         for (method, target, body, more, signature) in [
-            ("GET", STATUS, "", &[][..], "b1b3912b004287ddf01456ef889a6dbe8589fa6738ac59d00d72be0451fd53b2"),
-            ("POST", "/sdk/proxy", BODY, &[], "7d2f717d65b9c1b440c18c2d8d278d5b1ec2cc8570c1c37b809dbddd2b325bb6"),
-            ("POST", "/sdk/proxy?", BODY, &[], "7d2f717d65b9c1b440c18c2d8d278d5b1ec2cc8570c1c37b809dbddd2b325bb6"),
-            ("POST", "/sdk/proxy", BODY, &identity, "fa6e4405908cef1c9118214e27791d22e71fa4e7c0c92851281961657bfc6028"),
-            ("POST", "/sdk/proxy", BODY, &narrowed, "e19ac48800cdfffb1c078df49886602e84af3f0aa3f00d50891312f445f835d7"),
-            ("GET", odd, "", &[], "4c9220ddc681665e9110ba921ac1334a00ffcdd8d0688e8e2d81e43ce4a632a7"),
+            (
+                "GET",
+                STATUS,
+                "",
+                &[][..],
+                "b1b3912b004287ddf01456ef889a6dbe8589fa6738ac59d00d72be0451fd53b2",
+            ),
+            (
+                "POST",
+                "/sdk/proxy",
+                BODY,
+                &[],
+                "7d2f717d65b9c1b440c18c2d8d278d5b1ec2cc8570c1c37b809dbddd2b325bb6",
+            ),
+            (
+                "POST",
+                "/sdk/proxy?",
+                BODY,
+                &[],
+                "7d2f717d65b9c1b440c18c2d8d278d5b1ec2cc8570c1c37b809dbddd2b325bb6",
+            ),
+            (
+                "POST",
+                "/sdk/proxy",
+                BODY,
+                &identity,
+                "fa6e4405908cef1c9118214e27791d22e71fa4e7c0c92851281961657bfc6028",
+            ),
+            (
+                "POST",
+                "/sdk/proxy",
+                BODY,
+                &narrowed,
+                "e19ac48800cdfffb1c078df49886602e84af3f0aa3f00d50891312f445f835d7",
+            ),
+            (
+                "GET",
+                odd,
+                "",
+                &[],
+                "4c9220ddc681665e9110ba921ac1334a00ffcdd8d0688e8e2d81e43ce4a632a7",
+            ),
         ] {
             let mut headers = headers(body, more);
             headers.insert(SIGNATURE, signature.parse().unwrap());
@@ -249,7 +298,13 @@ mod tests {
     #[test]
     fn whatever_was_changed_does_not_fit() {
         let signed = || {
-            let mut headers = headers(BODY, &[("x-alter-scope-constraints", "grants:read,proxy:execute"), ("x-alter-request-rule", "eyJ9")]);
+            let mut headers = headers(
+                BODY,
+                &[
+                    ("x-alter-scope-constraints", "grants:read,proxy:execute"),
+                    ("x-alter-request-rule", "eyJ9"),
+                ],
+            );
             let signature = "e19ac48800cdfffb1c078df49886602e84af3f0aa3f00d50891312f445f835d7";
             headers.insert(SIGNATURE, signature.parse().unwrap());
             headers
@@ -263,10 +318,20 @@ mod tests {
             let why = check("POST", "/sdk/proxy", BODY, &signed(), late).unwrap_err();
             assert!(why.contains("clock"), "{why}");
         }
-        for name in ["x-alter-timestamp", "x-alter-nonce", "x-alter-content-sha256", "x-alter-signature", "x-alter-request-rule", "x-alter-scope-constraints"] {
+        for name in [
+            "x-alter-timestamp",
+            "x-alter-nonce",
+            "x-alter-content-sha256",
+            "x-alter-signature",
+            "x-alter-request-rule",
+            "x-alter-scope-constraints",
+        ] {
             let mut without = signed();
             without.remove(name);
-            assert!(check("POST", "/sdk/proxy", BODY, &without, NOW).is_err(), "{name}");
+            assert!(
+                check("POST", "/sdk/proxy", BODY, &without, NOW).is_err(),
+                "{name}"
+            );
             let mut twice = signed();
             twice.append(name, "x".parse().unwrap());
             assert!(check("POST", "/sdk/proxy", BODY, &twice, NOW).is_err(), "{name}");

@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::RequestExt as _;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, RawPathParams, Request};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use signoff_api::limits::BODY_BYTES_MAX;
@@ -37,7 +37,6 @@ pub(super) struct Known {
 
 /// What was sent.
 pub(super) struct Whole {
-    pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -69,19 +68,24 @@ impl FromRequest<Doors> for Known {
 
 async fn checked(mut request: Request, doors: &Doors, max: usize) -> Result<Known, Fault> {
     let headers = request.headers().clone();
-    let key = key(&headers, &["Bearer"]).map_err(|refused| Fault::from(refused).named(StatusCode::UNAUTHORIZED, "invalid_key"))?;
+    let key = key(&headers, &["Bearer"])
+        .map_err(|refused| Fault::from(refused).named(StatusCode::UNAUTHORIZED, "invalid_key"))?;
     let who = match doors.engine().authenticate(key).await {
         Ok(caller) => Ok(caller),
         Err(EngineError::Unauthorized) => {
             let closed = doors.engine().closed_key(key).await?;
-            Err(closed.ok_or_else(|| Fault::unauthorized("invalid_key", "the key is not one of this server's"))?)
+            Err(closed
+                .ok_or_else(|| Fault::unauthorized("invalid_key", "the key is not one of this server's"))?)
         }
         Err(error) => return Err(error.into()),
     };
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let nonces = request.extensions().get::<Arc<Nonces>>().cloned();
     let parts = request.extract_parts::<RawPathParams>().await;
-    let parts = parts.map_or_else(|_| Vec::new(), |parts| parts.iter().map(|(_, part)| part.to_owned()).collect());
+    let parts = parts.map_or_else(
+        |_| Vec::new(),
+        |parts| parts.iter().map(|(_, part)| part.to_owned()).collect(),
+    );
     let body = read(request, max).await?;
     let sent = Sent {
         method: method.as_str(),
@@ -94,7 +98,11 @@ async fn checked(mut request: Request, doors: &Doors, max: usize) -> Result<Know
     let of_key: [u8; 32] = Sha256::digest(key).into();
     match nonces.map_or(Nonce::NoRoom, |nonces| nonces.take(of_key, nonce, Instant::now())) {
         Nonce::Fresh => {}
-        Nonce::Seen => return Err(bad("a request with this nonce was made before; sign each one anew".into())),
+        Nonce::Seen => {
+            return Err(bad(
+                "a request with this nonce was made before; sign each one anew".into(),
+            ));
+        }
         Nonce::NoRoom => {
             let why = "too many requests in the last ten minutes to tell a repeated one apart; try again";
             return Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "busy", why));
@@ -102,7 +110,6 @@ async fn checked(mut request: Request, doors: &Doors, max: usize) -> Result<Know
     }
     let constraints = Constraints::read(&headers)?;
     let request = Whole {
-        method,
         uri,
         headers,
         body,
@@ -116,7 +123,10 @@ async fn checked(mut request: Request, doors: &Doors, max: usize) -> Result<Know
 pub(super) fn refusal(closed: &ClosedKey) -> Fault {
     let agent = closed.agent.as_ref().is_some_and(|agent| agent.row.disabled);
     let (code, why) = match (closed.revoked, agent) {
-        (true, true) => ("agent_revoked", "the agent was switched off and its keys were taken away"),
+        (true, true) => (
+            "agent_revoked",
+            "the agent was switched off and its keys were taken away",
+        ),
         (true, false) => ("key_revoked", "the key was taken away"),
         (false, true) => ("agent_inactive", "the agent is switched off"),
         (false, false) => ("key_not_active", "who the key belongs to is switched off"),
@@ -132,7 +142,8 @@ impl<const MAX: usize> Signed<MAX> {
 
     /// The same where either of two is enough.
     pub(super) fn within_either(&self, scope: Scope, other: Scope) -> Result<(), Fault> {
-        self.within(scope).or_else(|fault| self.within(other).map_err(|_| fault))
+        self.within(scope)
+            .or_else(|fault| self.within(other).map_err(|_| fault))
     }
 }
 
@@ -144,7 +155,11 @@ impl Whole {
 
     /// The body as JSON; none at all is an empty object.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        let body = if self.body.is_empty() { b"{}" } else { &self.body[..] };
+        let body = if self.body.is_empty() {
+            b"{}"
+        } else {
+            &self.body[..]
+        };
         Ok(read_json(body)?)
     }
 

@@ -68,7 +68,9 @@ fn of_call(state: ExecutionState, is_answered: bool) -> Word {
 pub(super) fn why_failed(result: &CallResult) -> String {
     let why = no_answer(result).problem().detail.clone();
     if result.execution.state == ExecutionState::Indeterminate {
-        return format!("nobody knows whether the call arrived ({why}); a person looks into it, don't repeat it unseen");
+        return format!(
+            "nobody knows whether the call arrived ({why}); a person looks into it, don't repeat it unseen"
+        );
     }
     why
 }

@@ -56,7 +56,10 @@ async fn refusal(doors: &Doors, signed: &Signed) -> Result<Fault, Fault> {
     };
     let grant = chosen(doors, &signed.caller, agent.as_deref(), choice)?;
     let (code, why) = if asks(doors, signed, agent, &grant, wanted.request).await {
-        ("hitl_grant_requires_proxy", "people must approve this call; use `proxy_request`")
+        (
+            "hitl_grant_requires_proxy",
+            "people must approve this call; use `proxy_request`",
+        )
     } else {
         (
             "restricted_grant_requires_proxy",

@@ -35,9 +35,12 @@ impl<const MAX: usize> Signed<MAX> {
                 // A name that only looks like an id must not become that of a new agent.
                 match doors.engine().spoken_for(&self.caller, Some(&name)) {
                     Ok(Some(agent)) if agent.row.id == id => Ok(Some(name)),
-                    Ok(_) | Err(EngineError::Forbidden(_) | EngineError::NotFound { .. } | EngineError::Invalid(_)) => {
-                        Err(unresolved("the agent that the request names is not known, switched off, or not one of this application's"))
-                    }
+                    Ok(_)
+                    | Err(
+                        EngineError::Forbidden(_) | EngineError::NotFound { .. } | EngineError::Invalid(_),
+                    ) => Err(unresolved(
+                        "the agent that the request names is not known, switched off, or not one of this application's",
+                    )),
                     Err(error) => Err(error.into()),
                 }
             }
@@ -63,13 +66,15 @@ impl<const MAX: usize> Signed<MAX> {
     /// If it is anything else.
     pub(super) fn surroundings(&self) -> Result<Map<String, Value>, Fault> {
         let mut context: Map<String, Value> = match self.request.context() {
-            Some(text) => read_json(text.as_bytes()).map_err(|wrong| {
-                Fault::invalid(format!("`x-alter-context`: {}", wrong.problem().detail))
-            })?,
+            Some(text) => read_json(text.as_bytes())
+                .map_err(|wrong| Fault::invalid(format!("`x-alter-context`: {}", wrong.problem().detail)))?,
             None => Map::new(),
         };
         if let Some(name) = context.iter().find(|(_, value)| !value.is_string()) {
-            return Err(Fault::invalid(format!("`x-alter-context`: `{}` is no text", name.0)));
+            return Err(Fault::invalid(format!(
+                "`x-alter-context`: `{}` is no text",
+                name.0
+            )));
         }
         // An application's label is the agent itself.
         if let (Principal::Agent(_), Some(label)) = (&self.caller.principal, self.request.caller_named()) {
