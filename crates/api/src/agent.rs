@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::common::NamedRef;
-use crate::secret::Secret;
+use crate::secret::{KeyDialect, Secret};
 
 /// A principal that asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -50,12 +50,15 @@ pub struct AgentCreate {
     /// Id or e-mail address of the operator answerable for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// How its key looks; as Signoff's own unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<KeyDialect>,
 }
 
 /// A new agent, or an agent with a new key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AgentCreated {
-    /// The key, shown this once (`sgo_agt_…`); null when an idempotent call is repeated.
+    /// The key, shown this once (`sgo_agt_…` unless a dialect was named); null when an idempotent call is repeated.
     #[schema(required)]
     pub api_key: Option<Secret>,
     /// The agent.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::secret::Secret;
+use crate::secret::{KeyDialect, Secret};
 use crate::status::PrincipalStatus;
 
 /// A key that asks for several named agents.
@@ -39,12 +39,15 @@ pub struct ApplicationCreate {
     /// Whether to register allowed names on first use (default false).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub register_new: Option<bool>,
+    /// How its key looks; as Signoff's own unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<KeyDialect>,
 }
 
 /// A new application, or an application with a new key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ApplicationCreated {
-    /// The key, shown this once (`sgo_app_…`); null when an idempotent call is repeated.
+    /// The key, shown this once (`sgo_app_…` unless a dialect was named); null when an idempotent call is repeated.
     #[schema(required)]
     pub api_key: Option<Secret>,
     /// The application.

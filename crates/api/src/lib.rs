@@ -38,7 +38,7 @@ pub use common::{Actor, ActorKind, Decimal, NamedRef, Priority, Risk, Until, Wai
 pub use duration::Duration;
 pub use page::{Page, PageQuery};
 pub use problem::{Code, FieldError, Problem};
-pub use secret::Secret;
+pub use secret::{KeyDialect, KeyRequest, Secret};
 
 /// Media type of every error body.
 pub const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";

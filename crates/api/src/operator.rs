@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::secret::Secret;
+use crate::secret::{KeyDialect, Secret};
 use crate::status::PrincipalStatus;
 
 /// What an operator may do; each role includes the one before.
@@ -110,6 +110,9 @@ pub struct TokenCreate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 200)]
     pub name: Option<String>,
+    /// How it looks; as Signoff's own unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<KeyDialect>,
 }
 
 /// A new personal token.
@@ -117,7 +120,7 @@ pub struct TokenCreate {
 pub struct TokenCreated {
     /// `key_…`.
     pub id: String,
-    /// The token, shown this once (`sgo_usr_…`); null when an idempotent call is repeated.
+    /// The token, shown this once (`sgo_usr_…` unless a dialect was named); null when an idempotent call is repeated.
     #[schema(required)]
     pub token: Option<Secret>,
     /// What it is for.

@@ -10,6 +10,24 @@ use utoipa::ToSchema;
 #[serde(transparent)]
 pub struct Secret(String);
 
+/// How a key looks, for published clients that insist on a shape. Whatever it looks like, it is the same key, through
+/// every door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyDialect {
+    /// `alter-sdk`: `alter_key_…` for agents, `alter_rk_…` for applications, `alter_pk_…` for operators.
+    Alter,
+}
+
+/// How a new key is to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRequest {
+    /// As Signoff's own unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<KeyDialect>,
+}
+
 impl Secret {
     /// Wraps a credential.
     pub fn new(text: impl Into<String>) -> Self {

@@ -18,7 +18,7 @@ use signoff_core::{
 };
 use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::{
-    Engine, EngineOptions,
+    Engine, EngineOptions, KeyShape,
     request::{ApplyPolicies, CreateAgent, CreateOperator, SettingsChange},
     view::Caller,
 };
@@ -123,7 +123,7 @@ impl House {
         house.operator = shown(
             house
                 .engine
-                .create_token(&admin, &operator, "bench".to_owned(), None)
+                .create_token(&admin, &operator, "bench".to_owned(), KeyShape::Native, None)
                 .await?
                 .secret,
         )?;

@@ -6,7 +6,7 @@ use signoff_api::application::{Application, ApplicationCreate, ApplicationCreate
 use signoff_api::group::{Group, GroupPut};
 use signoff_api::operator::{Operator, OperatorCreate, OperatorUpdate, Token, TokenCreate, TokenCreated};
 use signoff_api::webhook::{Delivery, Webhook, WebhookCreate, WebhookCreated, WebhookUpdate, WebhookUpdated};
-use signoff_api::{Page, PageQuery};
+use signoff_api::{KeyRequest, Page, PageQuery};
 
 use crate::transport::Client;
 
@@ -34,10 +34,30 @@ impl Client {
             .await
     }
 
-    /// Gives an agent a new key; the old one stops working.
-    pub async fn agent_rotate_key(&self, agent: &str, key: Option<&str>) -> crate::Result<AgentCreated> {
+    /// Gives an agent a further key; the others go on working.
+    pub async fn agent_create_key(
+        &self,
+        agent: &str,
+        request: KeyRequest,
+        key: Option<&str>,
+    ) -> crate::Result<AgentCreated> {
+        self.post(&["v1", "agents", agent, "keys"])
+            .key(key)
+            .json(&request)
+            .send()
+            .await
+    }
+
+    /// Gives an agent a new key; the old ones stop working.
+    pub async fn agent_rotate_key(
+        &self,
+        agent: &str,
+        request: KeyRequest,
+        key: Option<&str>,
+    ) -> crate::Result<AgentCreated> {
         self.post(&["v1", "agents", agent, "rotate-key"])
             .key(key)
+            .json(&request)
             .send()
             .await
     }
@@ -81,10 +101,12 @@ impl Client {
     pub async fn application_rotate_key(
         &self,
         application: &str,
+        request: KeyRequest,
         key: Option<&str>,
     ) -> crate::Result<ApplicationCreated> {
         self.post(&["v1", "applications", application, "rotate-key"])
             .key(key)
+            .json(&request)
             .send()
             .await
     }

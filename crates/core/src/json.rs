@@ -36,6 +36,15 @@ pub enum JsonRefusal {
 /// # Errors
 /// The first thing in it that is not accepted, with its place where the parser knows it.
 pub fn check(raw: &[u8]) -> Result<(), JsonRefusal> {
+    well_formed(raw)?;
+    check_numbers(raw)
+}
+
+/// Checks the same but for how exact numbers are: for text that is handed on as it stands, to whoever reads them.
+///
+/// # Errors
+/// As for [`check`].
+pub fn well_formed(raw: &[u8]) -> Result<(), JsonRefusal> {
     if raw.starts_with(b"\xef\xbb\xbf") {
         return Err(JsonRefusal::Invalid(
             "the text starts with a byte-order mark; send plain UTF-8".into(),
@@ -45,8 +54,7 @@ pub fn check(raw: &[u8]) -> Result<(), JsonRefusal> {
     Checked { depth: 0 }
         .deserialize(&mut reader)
         .and_then(|()| reader.end())
-        .map_err(|error| JsonRefusal::Invalid(error.to_string()))?;
-    check_numbers(raw)
+        .map_err(|error| JsonRefusal::Invalid(error.to_string()))
 }
 
 /// The text is known to be valid JSON here, so outside strings a digit or a minus can only start a number.

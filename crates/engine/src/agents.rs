@@ -13,7 +13,7 @@ use signoff_core::{
 use signoff_store::Wants;
 
 use crate::{
-    Engine, EngineError, EngineResult,
+    Engine, EngineError, EngineResult, KeyShape,
     idempotency::{Once, want},
     request::{CreateAgent, UpdateAgent},
     snapshot::Snapshot,
@@ -57,7 +57,7 @@ fn owner(snapshot: &Snapshot, text: Option<&str>) -> EngineResult<Option<Operato
     }
 }
 
-fn agent_put(row: &AgentRow) -> AgentPut {
+pub(crate) fn agent_put(row: &AgentRow) -> AgentPut {
     AgentPut {
         name: row.name.clone(),
         labels: row.labels.clone(),
@@ -67,7 +67,7 @@ fn agent_put(row: &AgentRow) -> AgentPut {
     }
 }
 
-fn agent_view(snapshot: &Snapshot, row: &AgentRow) -> AgentView {
+pub(crate) fn agent_view(snapshot: &Snapshot, row: &AgentRow) -> AgentView {
     let person = |id: OperatorId| Named {
         id,
         name: snapshot
@@ -140,7 +140,7 @@ impl Engine {
         self.permit(caller, Operation::Govern)?;
         check_name(&create.name).map_err(|why| EngineError::invalid("/name", why))?;
         check_labels(&create.labels)?;
-        let same = (&create.name, &create.labels, &create.owner);
+        let same = (&create.name, &create.labels, &create.owner, create.key);
         let once = Once::of(&tenant, caller, "create_agent", key, &same)?;
         let mut wants = Wants::default();
         want(&mut wants, once.as_ref());
@@ -168,7 +168,7 @@ impl Engine {
                     registered_by: None,
                 };
                 turn.emit(Draft::new(Event::AgentPut(put), actor.clone(), id))?;
-                let (_, secret) = issue_key(turn, KeyOwner::Agent(id), &actor, None, None)?;
+                let (_, secret) = issue_key(turn, KeyOwner::Agent(id), create.key, &actor, None, None)?;
                 turn.remember(once.as_ref(), &Made { id })?;
                 Ok((id, Some(secret)))
             })
@@ -227,12 +227,14 @@ impl Engine {
         &self,
         caller: &Caller,
         agent: &str,
+        shape: KeyShape,
         key: Option<&str>,
     ) -> EngineResult<Created<AgentView>> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
         let id = self.agent(caller, agent)?.row.id;
-        let secret = self.rotate(&tenant, caller, KeyOwner::Agent(id), key).await?;
+        let owner = KeyOwner::Agent(id);
+        let secret = self.rotate(&tenant, caller, owner, shape, key).await?;
         Ok(Created {
             made: self.agent(caller, agent)?,
             secret,

@@ -11,7 +11,7 @@ use signoff_core::{
 use signoff_store::Wants;
 
 use crate::{
-    Engine, EngineError, EngineResult,
+    Engine, EngineError, EngineResult, KeyShape,
     idempotency::{Once, want},
     request::{CreateApplication, UpdateApplication},
     snapshot::Snapshot,
@@ -104,7 +104,7 @@ impl Engine {
             caller,
             "create_application",
             key,
-            &(&create.name, &create.agents, create.register_new),
+            &(&create.name, &create.agents, create.register_new, create.key),
         )?;
         let mut wants = Wants::default();
         want(&mut wants, once.as_ref());
@@ -129,7 +129,7 @@ impl Engine {
                     disabled: false,
                 };
                 turn.emit(Draft::new(Event::ApplicationPut(put), actor.clone(), id))?;
-                let (_, secret) = issue_key(turn, KeyOwner::Application(id), &actor, None, None)?;
+                let (_, secret) = issue_key(turn, KeyOwner::Application(id), create.key, &actor, None, None)?;
                 turn.remember(once.as_ref(), &Made { id })?;
                 Ok((id, Some(secret)))
             })
@@ -184,13 +184,14 @@ impl Engine {
         &self,
         caller: &Caller,
         application: &str,
+        shape: KeyShape,
         key: Option<&str>,
     ) -> EngineResult<Created<ApplicationView>> {
         let tenant = self.tenant(caller)?;
         self.permit(caller, Operation::Govern)?;
         let id = self.application(caller, application)?.row.id;
         let secret = self
-            .rotate(&tenant, caller, KeyOwner::Application(id), key)
+            .rotate(&tenant, caller, KeyOwner::Application(id), shape, key)
             .await?;
         Ok(Created {
             made: self.application(caller, application)?,

@@ -1,5 +1,7 @@
 //! Keys, tokens, cookies, passwords: how they are made and recognised. Only hashes are kept.
 
+mod alter;
+
 use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
@@ -35,8 +37,26 @@ fn checksum(body: &str) -> String {
     hex::encode(&hash.finalize()[..CHECKSUM_DIGITS / 2])
 }
 
-/// A new key: prefix, 256 random bits, checksum.
-pub(crate) fn mint(owner: &KeyOwner) -> SecretString {
+/// How a new key looks. Whatever it looks like, it is the same key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyShape {
+    /// Prefix, 256 random bits, checksum.
+    #[default]
+    Native,
+    /// What Alter's published client insists on.
+    Alter,
+}
+
+/// A new key.
+pub(crate) fn mint(owner: &KeyOwner, shape: KeyShape) -> SecretString {
+    match shape {
+        KeyShape::Native => mint_native(owner),
+        KeyShape::Alter => SecretString::from(alter::mint(owner)),
+    }
+}
+
+fn mint_native(owner: &KeyOwner) -> SecretString {
     let body = format!("{}{}", prefix(owner), hex::encode(random::<32>()));
     let checksum = checksum(&body);
     SecretString::from(body + &checksum)
@@ -45,14 +65,20 @@ pub(crate) fn mint(owner: &KeyOwner) -> SecretString {
 /// What is kept of a key; none for a text that no key of ours can be, so that garbage is told apart from a revoked key
 /// without a look-up.
 pub(crate) fn hash_key(key: &str) -> Option<[u8; 32]> {
-    let rest = ["sgo_agt_", "sgo_app_", "sgo_usr_"]
-        .iter()
-        .find_map(|prefix| key.strip_prefix(prefix))?;
+    let has_shape = is_native(key) || alter::has_shape(key);
+    has_shape.then(|| Sha256::digest(key.as_bytes()).into())
+}
+
+fn is_native(key: &str) -> bool {
+    let mut prefixes = ["sgo_agt_", "sgo_app_", "sgo_usr_"].into_iter();
+    let Some(rest) = prefixes.find_map(|prefix| key.strip_prefix(prefix)) else {
+        return false;
+    };
     if rest.len() != HEX_DIGITS + CHECKSUM_DIGITS || !rest.is_ascii() {
-        return None;
+        return false;
     }
     let (body, given) = key.split_at(key.len() - CHECKSUM_DIGITS);
-    (checksum(body) == given).then(|| Sha256::digest(key.as_bytes()).into())
+    checksum(body) == given
 }
 
 /// The last characters of a key, to tell keys apart.
@@ -109,7 +135,7 @@ mod tests {
 
     #[test]
     fn keys_are_recognised_and_typing_errors_are_not() {
-        let key = mint(&KeyOwner::Agent(AgentId(RawId([1; 16]))));
+        let key = mint(&KeyOwner::Agent(AgentId(RawId([1; 16]))), KeyShape::Native);
         let text = key.expose_secret().to_owned();
         assert!(text.starts_with("sgo_agt_") && text.len() == 8 + 64 + 8);
         assert!(hash_key(&text).is_some());

@@ -17,7 +17,7 @@ use signoff_core::{
 use signoff_store::Wants;
 
 use crate::{
-    Engine, EngineError, EngineResult,
+    Engine, EngineError, EngineResult, KeyShape,
     keys::issue_key,
     snapshot::Snapshot,
     turn::Draft,
@@ -101,7 +101,8 @@ fn comes_from(snapshot: &Snapshot, row: &KeyRow, parent: Option<KeyId>) -> bool 
     false
 }
 
-fn delegations(snapshot: &Snapshot, agent: AgentId) -> impl Iterator<Item = &KeyRow> {
+/// What an agent handed on, whether or not it still opens anything.
+pub(crate) fn delegations(snapshot: &Snapshot, agent: AgentId) -> impl Iterator<Item = &KeyRow> {
     let rows = snapshot.rows.keys.values();
     rows.filter(move |row| row.owner == KeyOwner::Agent(agent) && row.delegation.is_some())
 }
@@ -161,6 +162,7 @@ impl Engine {
                 issue_key(
                     turn,
                     KeyOwner::Agent(agent),
+                    KeyShape::Native,
                     &actor,
                     Some(delegate.name.trim()),
                     Some(part),

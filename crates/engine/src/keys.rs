@@ -15,7 +15,7 @@ use signoff_store::{SecretKind, Wants};
 use crate::{
     Engine, EngineError, EngineResult,
     approvals::check_limit,
-    credential::{hash_key, hint, mint},
+    credential::{KeyShape, hash_key, hint, mint},
     idempotency::{Once, want},
     turn::{Draft, Turn, mint_id},
     view::{Caller, Page},
@@ -32,7 +32,12 @@ pub(crate) fn page<T>(items: Vec<T>, beyond: Option<u64>, limit: u32) -> EngineR
 }
 
 /// Makes a key and takes the owner's other keys away. The key itself leaves only through the return value.
-fn rotate_key(turn: &mut Turn<'_>, owner: KeyOwner, actor: &Actor) -> EngineResult<SecretString> {
+fn rotate_key(
+    turn: &mut Turn<'_>,
+    owner: KeyOwner,
+    shape: KeyShape,
+    actor: &Actor,
+) -> EngineResult<SecretString> {
     let snapshot = turn.snapshot();
     let old: Vec<KeyId> = snapshot
         .rows
@@ -45,18 +50,19 @@ fn rotate_key(turn: &mut Turn<'_>, owner: KeyOwner, actor: &Actor) -> EngineResu
         turn.bring(RowKey::Key(id));
         turn.emit(Draft::new(Event::KeyRevoked(Nothing {}), actor.clone(), id))?;
     }
-    issue_key(turn, owner, actor, None, None).map(|(_, key)| key)
+    issue_key(turn, owner, shape, actor, None, None).map(|(_, key)| key)
 }
 
 /// Makes a key beside those that exist.
 pub(crate) fn issue_key(
     turn: &mut Turn<'_>,
     owner: KeyOwner,
+    shape: KeyShape,
     actor: &Actor,
     name: Option<&str>,
     delegation: Option<Delegation>,
 ) -> EngineResult<(KeyId, SecretString)> {
-    let key = mint(&owner);
+    let key = mint(&owner, shape);
     let id = KeyId(mint_id(turn.now()));
     let hash = hash_key(key.expose_secret()).ok_or(EngineError::Internal)?;
     let (secret, digest) = turn
@@ -93,9 +99,10 @@ impl Engine {
         tenant: &crate::tenant::Tenant,
         caller: &Caller,
         owner: KeyOwner,
+        shape: KeyShape,
         key: Option<&str>,
     ) -> EngineResult<Option<SecretString>> {
-        let once = Once::of(tenant, caller, "rotate_key", key, &owner)?;
+        let once = Once::of(tenant, caller, "rotate_key", key, &(owner, shape))?;
         let mut wants = Wants::default();
         want(&mut wants, once.as_ref());
         let caller = caller.clone();
@@ -104,7 +111,7 @@ impl Engine {
             if turn.before::<()>(once.as_ref())?.is_some() {
                 return Ok(None);
             }
-            let secret = rotate_key(turn, owner, &actor)?;
+            let secret = rotate_key(turn, owner, shape, &actor)?;
             turn.remember(once.as_ref(), &())?;
             Ok(Some(secret))
         })

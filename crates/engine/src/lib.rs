@@ -8,6 +8,7 @@ extern crate self as signoff_engine;
 
 mod actions;
 mod aftermath;
+mod agent_keys;
 mod agents;
 mod applications;
 mod approvals;
@@ -36,6 +37,7 @@ mod rotate;
 mod seal;
 mod sessions;
 mod snapshot;
+mod spoken_for;
 mod standing;
 mod stats;
 mod stops;
@@ -51,8 +53,9 @@ mod workers;
 mod workspace;
 mod writer;
 
+pub use agent_keys::AGENT_KEYS_MAX;
 pub use calls::{BrokenOff, CALL_WAIT_MAX, Head, Tap};
-pub use credential::{ADMIN_KEY_CHARS_MIN, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+pub use credential::{ADMIN_KEY_CHARS_MIN, KeyShape, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 pub use delegations::Delegate;
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, EngineResult};

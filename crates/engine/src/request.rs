@@ -16,6 +16,8 @@ use signoff_core::{
     time::{Micros, Timestamp},
 };
 
+use crate::KeyShape;
+
 /// An action on its way in.
 #[derive(Debug, Clone)]
 pub struct Submit {
@@ -258,6 +260,8 @@ pub struct CreateAgent {
     pub labels: BTreeMap<String, String>,
     /// An operator's id or e-mail address.
     pub owner: Option<String>,
+    /// How its key looks.
+    pub key: KeyShape,
 }
 
 /// A change of an agent; what is absent stays.
@@ -280,6 +284,8 @@ pub struct CreateApplication {
     pub agents: Vec<String>,
     /// Whether it may bring in agents that are not known yet.
     pub register_new: bool,
+    /// How its key looks.
+    pub key: KeyShape,
 }
 
 /// A change of an application; what is absent stays.

@@ -141,6 +141,11 @@ impl Snapshot {
         self.live_key(*self.keys.get(hash)?, now)
     }
 
+    /// A key, whether or not it opens anything.
+    pub(crate) fn key_row(&self, hash: &[u8; 32]) -> Option<&KeyRow> {
+        self.keys.get(hash).and_then(|id| self.rows.keys.get(id))
+    }
+
     /// A key that is not revoked, whose time has not passed, and whose owner is not switched off.
     pub(crate) fn live_key(&self, id: KeyId, now: Timestamp) -> Option<&KeyRow> {
         let row = self.rows.keys.get(&id).filter(|row| !row.revoked)?;

@@ -11,7 +11,7 @@ use signoff_core::{
 use signoff_store::Wants;
 
 use crate::{
-    Engine, EngineError, EngineResult,
+    Engine, EngineError, EngineResult, KeyShape,
     content::Opened,
     idempotency::{Once, want},
     keys::{Made, issue_key},
@@ -79,6 +79,7 @@ impl Engine {
         caller: &Caller,
         operator: &str,
         name: String,
+        shape: KeyShape,
         key: Option<&str>,
     ) -> EngineResult<Created<TokenView>> {
         let tenant = self.tenant(caller)?;
@@ -90,7 +91,7 @@ impl Engine {
                 "a token's name has at most 200 characters",
             ));
         }
-        let once = Once::of(&tenant, caller, "create_token", key, &(id, &name))?;
+        let once = Once::of(&tenant, caller, "create_token", key, &(id, &name, shape))?;
         let mut wants = Wants::default();
         want(&mut wants, once.as_ref());
         let caller_then = caller.clone();
@@ -108,7 +109,7 @@ impl Engine {
                 } else {
                     Some(name.as_str())
                 };
-                let (token, secret) = issue_key(turn, KeyOwner::Operator(id), &actor, kept, None)?;
+                let (token, secret) = issue_key(turn, KeyOwner::Operator(id), shape, &actor, kept, None)?;
                 turn.remember(once.as_ref(), &Made { id: token })?;
                 Ok((token, Some(secret)))
             })

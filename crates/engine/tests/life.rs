@@ -17,7 +17,7 @@ use signoff_core::{
     time::Micros,
 };
 use signoff_engine::{
-    EngineError,
+    EngineError, KeyShape,
     request::{
         ApprovalFilter, CreateAgent, CreateWebhook, Decide, Decision, Report, Submit, Until, UpdateAgent,
     },
@@ -558,6 +558,7 @@ async fn i12_what_fits_no_record_is_refused_by_name() {
         name: "a".into(),
         labels,
         owner: None,
+        key: KeyShape::Native,
     };
     let made = house.engine.create_agent(&house.admin, wide, None).await;
     assert!(matches!(made, Err(EngineError::Invalid(_))), "{made:?}");

@@ -27,7 +27,7 @@ use signoff_core::{
     stop::StopTarget,
 };
 use signoff_engine::{
-    EngineError,
+    EngineError, KeyShape,
     request::{ApplyPolicies, CreateApplication, Report, Submit, Until, UpdateAgent},
     view::{Caller, EventView, Stopped},
 };
@@ -172,6 +172,7 @@ async fn a_stop_of_everything_covers_new_agents() {
         name: "suite".into(),
         agents: vec!["*".into()],
         register_new: true,
+        key: KeyShape::Native,
     };
     let made = house
         .engine

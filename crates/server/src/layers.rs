@@ -37,7 +37,7 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 /// Reading a whole log takes as long as the log is.
 const UNHURRIED: &[&str] = &["/v1/audit/verify"];
 /// A call takes as long as its grant lets it, at most 5 minutes, beside what it waits for people.
-const CALLS: &[&str] = &["/v1/proxy", "/v1/p/"];
+const CALLS: &[&str] = &["/v1/proxy", "/v1/p/", "/dialects/alter/sdk/proxy"];
 
 /// Where nobody reads pages, whatever the client says it accepts.
 const MACHINES: &[&str] = &["/v1/", "/dialects/"];

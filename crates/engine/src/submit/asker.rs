@@ -17,16 +17,16 @@ use crate::{
 
 /// The agent a request speaks for.
 #[derive(Clone)]
-pub(super) struct Asker {
-    pub(super) facts: AgentFacts,
+pub(crate) struct Asker {
+    pub(crate) facts: AgentFacts,
     /// The application that speaks for it.
-    pub(super) application: Option<ApplicationId>,
+    pub(crate) application: Option<ApplicationId>,
     /// Not registered yet.
-    pub(super) is_new: bool,
+    pub(crate) is_new: bool,
 }
 
 /// Whom a caller speaks for. `fresh` is the id that a new agent would get; none: a dry run, which registers nobody.
-pub(super) fn asker(
+pub(crate) fn asker(
     snapshot: &Snapshot,
     caller: &Caller,
     name: Option<&str>,

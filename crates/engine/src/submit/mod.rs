@@ -42,7 +42,8 @@ use signoff_core::{
     time::Timestamp,
 };
 
-use asker::{Asker, asker, within};
+pub(crate) use asker::asker;
+use asker::{Asker, within};
 use prepare::{SameSubmit, prepare};
 use refusal::refusal;
 pub(crate) use refusal::{refusal_sentence, stopped_sentence};

@@ -183,6 +183,30 @@ pub struct OperatorView {
     pub groups: Vec<String>,
 }
 
+/// A key that opens nothing any more.
+#[derive(Debug, Clone)]
+pub struct ClosedKey {
+    /// It was taken away; else its owner is switched off.
+    pub revoked: bool,
+    /// Whose it is, where that is an agent.
+    pub agent: Option<AgentView>,
+    /// The record that this agent is as it is since; 0 where it is none, or the log does not reach back so far.
+    pub changed_seq: u64,
+}
+
+/// A key of an agent, without its value.
+#[derive(Debug, Clone)]
+pub struct KeyView {
+    /// Which.
+    pub id: KeyId,
+    /// Its last characters.
+    pub hint: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was taken away; since then it opens nothing.
+    pub revoked_at: Option<Timestamp>,
+}
+
 /// A personal token, without its value.
 #[derive(Debug, Clone)]
 pub struct TokenView {

@@ -16,7 +16,7 @@ use signoff_core::{
 };
 use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::{
-    Engine, EngineOptions,
+    Engine, EngineOptions, KeyShape,
     request::{ApplyPolicies, CreateAgent, CreateOperator, Decide, Decision, EventFilter, Submit},
     view::{ApprovalView, Caller, EventView, PoliciesApplied},
 };
@@ -114,7 +114,7 @@ impl House {
         let id = made.row.id.to_string();
         let token = self
             .engine
-            .create_token(&self.admin, &id, "test".into(), None)
+            .create_token(&self.admin, &id, "test".into(), KeyShape::Native, None)
             .await
             .unwrap();
         self.engine

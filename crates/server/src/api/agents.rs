@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use signoff_api::agent::{Agent, AgentCreate, AgentCreated, AgentUpdate};
-use signoff_api::{Page, PageQuery};
+use signoff_api::{KeyRequest, Page, PageQuery};
 use signoff_engine::request::{CreateAgent, UpdateAgent};
 use signoff_engine::view::{AgentView, Created};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::body::{Body, Nothing, OptionalBody};
+use super::body::{Body, OptionalBody};
 use super::convert::{self, ToWire};
 use super::cursor::Listing;
 use super::idempotency::{IdempotencyKey, IdempotencyParam};
@@ -24,6 +24,7 @@ pub(crate) fn router() -> OpenApiRouter<Doors> {
     OpenApiRouter::new()
         .routes(routes!(agent_list, agent_create))
         .routes(routes!(agent_view, agent_update))
+        .routes(routes!(agent_create_key))
         .routes(routes!(agent_rotate_key))
 }
 
@@ -74,6 +75,7 @@ pub(crate) async fn agent_create(
         name: given.name,
         labels: given.labels.unwrap_or_default(),
         owner: given.owner,
+        key: convert::key_shape(given.dialect),
     };
     let made = doors
         .engine()
@@ -128,12 +130,40 @@ pub(crate) async fn agent_update(
     ))
 }
 
+/// Give an agent a further key
+///
+/// The others go on working, until `rotate-key` takes them all away. The new one is in the answer, this once.
+#[utoipa::path(
+    post, path = "/v1/agents/{agent}/keys", tag = "agents",
+    params(("agent" = String, Path, description = "Name or `agt_…`"), IdempotencyParam),
+    request_body = Option<KeyRequest>,
+    responses((status = 201, description = "The agent with its further key", body = AgentCreated)),
+    extensions(("x-signoff-operation" = json!(Govern::NAME)))
+)]
+pub(crate) async fn agent_create_key(
+    caller: As<Govern>,
+    State(doors): State<Doors>,
+    At(name): At<String>,
+    _: Query<NoQuery>,
+    key: IdempotencyKey,
+    OptionalBody(given): OptionalBody<KeyRequest>,
+) -> Result<(StatusCode, Json<AgentCreated>), Refused> {
+    let (engine, shape) = (doors.engine(), convert::key_shape(given.dialect));
+    let secret = engine
+        .create_agent_key(&caller.caller, &name, shape, key.get())
+        .await?
+        .secret;
+    let made = engine.agent(&caller.caller, &name)?;
+    Ok((StatusCode::CREATED, Json(created(Created { made, secret }))))
+}
+
 /// Give an agent a new key
 ///
-/// The old one stops working at once. The new one is in the answer, this once.
+/// The old ones stop working at once. The new one is in the answer, this once.
 #[utoipa::path(
     post, path = "/v1/agents/{agent}/rotate-key", tag = "agents",
     params(("agent" = String, Path, description = "Name or `agt_…`"), IdempotencyParam),
+    request_body = Option<KeyRequest>,
     responses((status = 201, description = "The agent with its new key", body = AgentCreated)),
     extensions(("x-signoff-operation" = json!(Govern::NAME)))
 )]
@@ -143,11 +173,16 @@ pub(crate) async fn agent_rotate_key(
     At(name): At<String>,
     _: Query<NoQuery>,
     key: IdempotencyKey,
-    OptionalBody(Nothing {}): OptionalBody<Nothing>,
+    OptionalBody(given): OptionalBody<KeyRequest>,
 ) -> Result<(StatusCode, Json<AgentCreated>), Refused> {
     let made = doors
         .engine()
-        .rotate_agent_key(&caller.caller, &name, key.get())
+        .rotate_agent_key(
+            &caller.caller,
+            &name,
+            convert::key_shape(given.dialect),
+            key.get(),
+        )
         .await?;
     Ok((StatusCode::CREATED, Json(created(made))))
 }

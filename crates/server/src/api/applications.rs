@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use signoff_api::application::{Application, ApplicationCreate, ApplicationCreated, ApplicationUpdate};
-use signoff_api::{Page, PageQuery};
+use signoff_api::{KeyRequest, Page, PageQuery};
 use signoff_engine::request::{CreateApplication, UpdateApplication};
 use signoff_engine::view::{ApplicationView, Created};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::body::{Body, Nothing, OptionalBody};
+use super::body::{Body, OptionalBody};
 use super::convert::{self, ToWire};
 use super::cursor::Listing;
 use super::idempotency::{IdempotencyKey, IdempotencyParam};
@@ -74,6 +74,7 @@ pub(crate) async fn application_create(
         name: given.name,
         agents: given.agents,
         register_new: given.register_new.unwrap_or_default(),
+        key: convert::key_shape(given.dialect),
     };
     let made = doors
         .engine()
@@ -134,6 +135,7 @@ pub(crate) async fn application_update(
 #[utoipa::path(
     post, path = "/v1/applications/{application}/rotate-key", tag = "applications",
     params(("application" = String, Path, description = "Name or `app_…`"), IdempotencyParam),
+    request_body = Option<KeyRequest>,
     responses((status = 201, description = "The application with its new key", body = ApplicationCreated)),
     extensions(("x-signoff-operation" = json!(Govern::NAME)))
 )]
@@ -143,11 +145,16 @@ pub(crate) async fn application_rotate_key(
     At(name): At<String>,
     _: Query<NoQuery>,
     key: IdempotencyKey,
-    OptionalBody(Nothing {}): OptionalBody<Nothing>,
+    OptionalBody(given): OptionalBody<KeyRequest>,
 ) -> Result<(StatusCode, Json<ApplicationCreated>), Refused> {
     let made = doors
         .engine()
-        .rotate_application_key(&caller.caller, &name, key.get())
+        .rotate_application_key(
+            &caller.caller,
+            &name,
+            convert::key_shape(given.dialect),
+            key.get(),
+        )
         .await?;
     Ok((StatusCode::CREATED, Json(created(made))))
 }

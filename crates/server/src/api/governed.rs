@@ -12,7 +12,7 @@ use super::convert::is_open;
 use crate::Doors;
 
 /// Asks for a call. What policy lets through is made now; what people must decide is waited for.
-pub(super) async fn call(
+pub(crate) async fn call(
     doors: &Doors,
     caller: &Caller,
     submit: Submit,
@@ -34,7 +34,7 @@ pub(super) async fn call(
 }
 
 /// What a call came to, or how it stands when the time is up or the server goes down.
-pub(super) async fn result(
+pub(crate) async fn result(
     doors: &Doors,
     caller: &Caller,
     id: ExecutionId,

@@ -45,7 +45,8 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
-fn read(headers: &HeaderMap) -> Result<Option<String>, Refused> {
+/// The key that stands in the headers, if there is one.
+pub(crate) fn read(headers: &HeaderMap) -> Result<Option<String>, Refused> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY_HEADER).iter();
     let (first, second) = (values.next(), values.next());
     if second.is_some() {

@@ -10,11 +10,11 @@ pub(crate) mod convert;
 mod cursor;
 mod document;
 mod executions;
-mod governed;
+pub(crate) mod governed;
 mod grants;
 mod groups;
 mod health;
-mod idempotency;
+pub(crate) mod idempotency;
 pub(crate) mod metrics;
 mod operators;
 pub(crate) mod path;
@@ -40,6 +40,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) use problem::Refused;
+pub(crate) use reverse::no_answer;
 
 use crate::Doors;
 

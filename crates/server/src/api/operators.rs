@@ -168,7 +168,13 @@ pub(crate) async fn token_create(
     }
     let created = doors
         .engine()
-        .create_token(&caller.caller, &operator, name, key.get())
+        .create_token(
+            &caller.caller,
+            &operator,
+            name,
+            convert::key_shape(given.dialect),
+            key.get(),
+        )
         .await?;
     let token = created.made.to_wire();
     let created = TokenCreated {

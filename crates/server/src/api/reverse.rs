@@ -293,7 +293,7 @@ fn ended(reader: Reader<'_>, outcome: &Called) -> Result<Response, Refused> {
     let id = outcome.submitted.action_id.execution();
     let mut response = match &outcome.result {
         _ if convert::is_open(outcome) => answered(reader, outcome)?.into_response(),
-        Some(result) => match (&result.answer, refusal(result)) {
+        Some(result) => match (&result.answer, no_answer(result)) {
             (Some(answer), _) => return Ok(kept(id, answer)),
             (None, refused) => refused.into_response(),
         },
@@ -319,7 +319,7 @@ fn denied(outcome: &Called) -> Refused {
 }
 
 /// Why there is no answer of the other side.
-fn refusal(result: &CallResult) -> Refused {
+pub(crate) fn no_answer(result: &CallResult) -> Refused {
     use ExecutionState as S;
     let run = result.row.call.as_deref();
     let fault = run.and_then(|run| run.fault).map_or("no answer came", words);

@@ -7,6 +7,7 @@
 mod agentlattice;
 mod agentsentinel;
 mod agentwarden;
+mod alter;
 mod humanlayer;
 mod permission;
 mod vendor;
@@ -20,6 +21,7 @@ pub(crate) fn router() -> Router<Doors> {
     Router::new()
         .nest("/dialects/agentlattice", agentlattice::router())
         .nest("/dialects/agentsentinel", agentsentinel::router())
+        .nest("/dialects/alter", alter::router())
         .nest("/dialects/agentwarden", agentwarden::router())
         .nest("/dialects/humanlayer", humanlayer::router())
 }

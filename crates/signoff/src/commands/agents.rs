@@ -5,6 +5,7 @@ use signoff_api::agent::{AgentCreate, AgentCreated};
 
 use crate::cli::Global;
 use crate::commands::list::PageArgs;
+use crate::commands::shape::ShapeArgs;
 use crate::connection::{Side, connect};
 use crate::exit::Exit;
 use crate::{inert, output, table, time};
@@ -22,27 +23,47 @@ pub(crate) enum AgentsCommand {
         /// A label that policies may match; may be repeated
         #[arg(long = "label", value_name = "K=V", value_parser = label)]
         labels: Vec<(String, String)>,
+        #[command(flatten)]
+        shape: ShapeArgs,
     },
     /// List agents
     List {
         #[command(flatten)]
         page: PageArgs,
     },
-    /// Give an agent a new key; the old one stops working
+    /// Give an agent a further key; the others go on working
+    CreateKey {
+        /// Its name or id
+        agent: String,
+        #[command(flatten)]
+        shape: ShapeArgs,
+    },
+    /// Give an agent a new key; the old ones stop working
     RotateKey {
         /// Its name or id
         agent: String,
+        #[command(flatten)]
+        shape: ShapeArgs,
     },
 }
 
 pub(crate) async fn run(global: &Global, command: AgentsCommand) -> anyhow::Result<Exit> {
     let client = connect(global, Side::Operator)?;
     match command {
-        AgentsCommand::Create { name, owner, labels } => {
+        AgentsCommand::Create {
+            name,
+            owner,
+            labels,
+            shape,
+        } => {
             let labels = (!labels.is_empty()).then(|| labels.into_iter().collect());
-            let created = client
-                .agent_create(&AgentCreate { name, labels, owner }, None)
-                .await?;
+            let create = AgentCreate {
+                name,
+                labels,
+                owner,
+                dialect: shape.request().dialect,
+            };
+            let created = client.agent_create(&create, None).await?;
             show_key(global, &created)?;
         }
         AgentsCommand::List { page } => {
@@ -74,8 +95,13 @@ pub(crate) async fn run(global: &Global, command: AgentsCommand) -> anyhow::Resu
                 },
             )?;
         }
-        AgentsCommand::RotateKey { agent } => {
-            show_key(global, &client.agent_rotate_key(&agent, None).await?)?;
+        AgentsCommand::CreateKey { agent, shape } => {
+            let made = client.agent_create_key(&agent, shape.request(), None).await?;
+            show_key(global, &made)?;
+        }
+        AgentsCommand::RotateKey { agent, shape } => {
+            let made = client.agent_rotate_key(&agent, shape.request(), None).await?;
+            show_key(global, &made)?;
         }
     }
     Ok(Exit::Ok)

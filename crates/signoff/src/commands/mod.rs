@@ -24,6 +24,7 @@ pub(crate) mod restore;
 pub(crate) mod rotate_master_key;
 pub(crate) mod schema;
 pub(crate) mod server;
+pub(crate) mod shape;
 pub(crate) mod standing;
 pub(crate) mod stop;
 pub(crate) mod webhooks;

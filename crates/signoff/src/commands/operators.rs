@@ -9,6 +9,7 @@ use signoff_client::Client;
 
 use crate::cli::Global;
 use crate::commands::list::PageArgs;
+use crate::commands::shape::ShapeArgs;
 use crate::connection::{Side, connect};
 use crate::exit::Exit;
 use crate::{inert, output, table, time};
@@ -45,6 +46,8 @@ pub(crate) enum OperatorsCommand {
         /// What it is for
         #[arg(long, value_name = "TEXT")]
         name: Option<String>,
+        #[command(flatten)]
+        shape: ShapeArgs,
     },
 }
 
@@ -97,9 +100,22 @@ pub(crate) async fn run(global: &Global, command: OperatorsCommand) -> anyhow::R
                 )
             })?;
         }
-        OperatorsCommand::CreateToken { operator, name } => {
+        OperatorsCommand::CreateToken {
+            operator,
+            name,
+            shape,
+        } => {
             let id = id_of(&client, &operator).await?;
-            let created = client.token_create(&id, &TokenCreate { name }, None).await?;
+            let created = client
+                .token_create(
+                    &id,
+                    &TokenCreate {
+                        name,
+                        dialect: shape.request().dialect,
+                    },
+                    None,
+                )
+                .await?;
             if global.json {
                 output::json(&created)?;
             } else {

@@ -23,7 +23,9 @@ pub(crate) use audit::{event_filter, since};
 pub(crate) use execution::{execution, report, settle};
 pub(crate) use grant::{grant_create, grant_update};
 pub(crate) use policy::{apply, policy_doc, settings, to_lint};
-pub(crate) use principal::{operator_create, operator_update, secret, webhook_create, webhook_update};
+pub(crate) use principal::{
+    key_shape, operator_create, operator_update, secret, webhook_create, webhook_update,
+};
 pub(crate) use result::{Extent, Reader, is_open};
 pub(crate) use simulation::simulate;
 pub(crate) use stop::check_reason;

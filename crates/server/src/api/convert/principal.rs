@@ -2,7 +2,10 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use signoff_api::status::PrincipalStatus;
-use signoff_api::{Code, Secret, agent, application, group, operator, status, webhook, workspace};
+use signoff_api::{
+    Code, KeyDialect, Secret, agent, application, group, operator, status, webhook, workspace,
+};
+use signoff_engine::KeyShape;
 use signoff_engine::request::{CreateOperator, CreateWebhook, UpdateOperator, UpdateWebhook};
 use signoff_engine::view::{
     AgentView, ApplicationView, DeliveryView, GroupView, Me, OperatorView, TokenView, WebhookView,
@@ -20,6 +23,14 @@ const URL_CHARS_MAX: usize = 2_000;
 /// A secret that is shown once.
 pub(crate) fn secret(given: Option<SecretString>) -> Option<Secret> {
     given.map(|secret| Secret::new(secret.expose_secret()))
+}
+
+/// How a key is to look.
+pub(crate) fn key_shape(dialect: Option<KeyDialect>) -> KeyShape {
+    match dialect {
+        None => KeyShape::Native,
+        Some(KeyDialect::Alter) => KeyShape::Alter,
+    }
 }
 
 /// A secret on its way in.

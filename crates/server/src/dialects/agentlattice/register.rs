@@ -33,6 +33,7 @@ pub(super) async fn register(
         name,
         labels: BTreeMap::from_iter(labels),
         owner: None,
+        ..CreateAgent::default()
     };
     let created = doors.engine().create_agent(&known.caller, create, None).await?;
     let row = &created.made.row;

@@ -4,6 +4,7 @@
 mod agentlattice;
 mod agentsentinel;
 mod agentwarden;
+mod alter;
 mod humanlayer;
 
 use reqwest::StatusCode;

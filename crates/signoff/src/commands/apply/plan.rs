@@ -322,6 +322,7 @@ fn agents(wanted: &[AgentEntry], present: &Present) -> Vec<Change> {
                 name: entry.name.clone(),
                 labels: (!labels.is_empty()).then_some(labels),
                 owner: entry.owner.clone(),
+                dialect: None,
             };
             let fields = differences(&json!({"disabled": false, "owner": null}), &new);
             let step = Some(Step::AgentCreate(create, disabled));

@@ -41,6 +41,7 @@ impl Stage {
         let operator = operator(admin).await?;
         let token = TokenCreate {
             name: Some("demo".to_owned()),
+            ..TokenCreate::default()
         };
         let token = admin.token_create(&operator, &token, None).await?.token;
         Ok(Self {
