@@ -65,7 +65,7 @@ fn who_may_vote() {
         ("automation among several", automation(), "role:member 2", "a machine", "a machine"),
         ("automation in a group's place", automation(), "group:finance", "not named", "not named"),
         ("automation in a person's place", automation(), "email:person1@example.com", "not named", "not named"),
-        ("the agent itself", support::agent(), "role:member", "not named", "not named"),
+        ("the agent itself", agent(), "role:member", "not named", "not named"),
         ("the system", Actor::system("clock"), "role:member", "not named", "not named"),
     ];
     let (people, selves) = company();
@@ -409,6 +409,6 @@ fn i4_a_second_request_under_the_same_id_does_not_fold() {
     let mut log = Log::new();
     log.rows.approvals.insert(start.row.id, start.row.clone());
     let again = Event::ApprovalRequested(Box::new(support::requested()));
-    let record = log.next(start.now, &support::agent(), start.row.id, again);
+    let record = log.next(start.now, &agent(), start.row.id, again);
     assert!(log.append(record).is_err());
 }

@@ -73,15 +73,13 @@ impl Engine {
     pub async fn submitted_under(&self, caller: &Caller, key: &str) -> EngineResult<Vec<ActionId>> {
         let tenant = self.tenant(caller)?;
         let permit = self.permit(caller, Operation::SeeActions)?;
-        let principals = match permit {
-            Permit::Own => caller.principal.actor().id.into_iter().collect(),
-            _ => {
-                let rows = &tenant.snapshot().rows;
-                let agents = rows.agents.keys().map(ToString::to_string);
-                agents
-                    .chain(rows.applications.keys().map(ToString::to_string))
-                    .collect::<Vec<_>>()
-            }
+        let principals = if permit == Permit::Own {
+            caller.principal.actor().id.into_iter().collect()
+        } else {
+            let rows = &tenant.snapshot().rows;
+            let agents = rows.agents.keys().map(ToString::to_string);
+            let applications = rows.applications.keys().map(ToString::to_string);
+            agents.chain(applications).collect::<Vec<_>>()
         };
         let found = self.store().remembered(tenant.id, SUBMIT, key, &principals);
         found.await?.iter().map(|row| action_of(&row.outcome)).collect()

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use signoff_core::id::KeyId;
@@ -48,7 +48,7 @@ pub(super) async fn create(
         lifetime: Micros(micros),
     };
     let created = doors.engine().delegate(&known.caller, delegate).await?;
-    let key = created.secret.as_ref().map(|key| key.expose_secret());
+    let key = created.secret.as_ref().map(ExposeSecret::expose_secret);
     Ok(Json(json!({
         "delegation_id": created.made.id.to_string(), "child_api_key": key,
         "expires_at": created.made.part.expires_at.to_string(),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use signoff_core::actor::ActorKind;
 use signoff_core::event::ApprovalStatus;
 use signoff_core::id::ApprovalId;
+use signoff_core::judge::ReasonCode;
 use signoff_engine::request::Until;
 use signoff_engine::view::ApprovalView;
 
@@ -32,7 +33,7 @@ pub(super) async fn status(
     let by = view.decided_by.as_ref().filter(|by| by.kind != ActorKind::System);
     Ok(Json(json!({
         "status": word(&view), "approval_id": row.id.to_string(), "action_type": row.action,
-        "reason": view.decision_reason, "code": row.code.map(|code| code.as_str()), "note": row.note,
+        "reason": view.decision_reason, "code": row.code.map(ReasonCode::as_str), "note": row.note,
         "resolved_by": by.map(|by| by.name.clone().or_else(|| by.id.clone())),
         "resolved_at": row.decided_at.map(|at| at.to_string()),
         "timeout_at": row.decide_by.map(|at| at.to_string()),

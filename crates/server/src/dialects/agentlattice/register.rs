@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use signoff_engine::request::CreateAgent;
@@ -39,6 +39,6 @@ pub(super) async fn register(
     let row = &created.made.row;
     Ok(Json(json!({
         "id": row.id.to_string(), "name": row.name, "created_at": row.created_at.to_string(),
-        "api_key": created.secret.as_ref().map(|key| key.expose_secret()),
+        "api_key": created.secret.as_ref().map(ExposeSecret::expose_secret),
     })))
 }

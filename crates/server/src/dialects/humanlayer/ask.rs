@@ -76,12 +76,6 @@ pub(super) async fn function_call(
 ) -> Result<Response, Fault> {
     let (call, state): (FunctionCall, _) = body(request).await?;
     let spec = call.spec;
-    if !spec.state.is_null() {
-        return Err(Fault::invalid(
-            "/spec/state",
-            "`state` is written in another way than clients write it",
-        ));
-    }
     let mut more = context(Kind::Call, &call.call_id, spec.channel, state)?;
     let options = spec.reject_options;
     choice::check(options.as_deref().unwrap_or_default())
@@ -124,12 +118,6 @@ pub(super) async fn human_contact(
 ) -> Result<Response, Fault> {
     let (contact, state): (HumanContact, _) = body(request).await?;
     let spec = contact.spec;
-    if !spec.state.is_null() {
-        return Err(Fault::invalid(
-            "/spec/state",
-            "`state` is written in another way than clients write it",
-        ));
-    }
     let more = context(Kind::Contact, &contact.call_id, spec.channel, state)?;
     let options = spec.response_options;
     choice::check(options.as_deref().unwrap_or_default())

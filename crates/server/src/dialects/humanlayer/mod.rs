@@ -71,16 +71,16 @@ async fn collapsed(routes: Router, mut request: Request) -> Response {
     let single = single.fold(String::new(), |path, part| path + "/" + part);
     let wanted = match request.uri().query() {
         Some(query) => format!("{single}?{query}"),
-        None => single.clone(),
+        None => single,
     };
     match wanted.parse::<Uri>() {
-        Ok(uri) if path.contains("//") => {
+        Ok(uri) => {
             *request.uri_mut() = uri;
             match routes.oneshot(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
             }
         }
-        _ => Fault::from(Refused::new(Code::NotFound, "there is nothing at this path")).into_response(),
+        Err(_) => Fault::from(Refused::new(Code::NotFound, "there is nothing at this path")).into_response(),
     }
 }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use signoff_core::action::Action;
 use signoff_core::event::ApprovalStatus;
+use signoff_core::json;
 use signoff_core::policy::Effect;
 use signoff_core::time::Timestamp;
 use signoff_engine::view::{ActionView, ApprovalView, Content};
@@ -67,7 +68,9 @@ impl Seen {
 
     /// Whether both ask the same, in whichever run.
     pub(super) fn asks_the_same(&self, other: &Self) -> bool {
-        self.spec == other.spec && self.state == other.state
+        // Kept contents have numbers in their canonical form.
+        let written = |seen: &Self| json::canonical(&seen.spec).ok();
+        written(self).is_some_and(|spec| Some(spec) == written(other)) && self.state == other.state
     }
 
     /// What policy answered by itself.

@@ -1,4 +1,5 @@
-//! What HumanLayer's clients send. Python's send every key, with nulls; TypeScript's leave out what is not set.
+//! What HumanLayer's clients send, but for `state`, which is lifted out before. Python's send every key, with nulls;
+//! TypeScript's leave out what is not set.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -22,9 +23,6 @@ pub(super) struct FunctionCallSpec {
     pub(super) channel: Option<Map<String, Value>>,
     #[serde(default)]
     pub(super) reject_options: Option<Vec<Map<String, Value>>>,
-    /// Lifted out before, with its bytes as they are.
-    #[serde(default)]
-    pub(super) state: Value,
 }
 
 /// `POST /contact_requests`.
@@ -44,9 +42,6 @@ pub(super) struct HumanContactSpec {
     pub(super) channel: Option<Map<String, Value>>,
     #[serde(default)]
     pub(super) response_options: Option<Vec<Map<String, Value>>>,
-    /// Lifted out before, with its bytes as they are.
-    #[serde(default)]
-    pub(super) state: Value,
 }
 
 /// `POST /agent/function_calls/{call_id}/respond`.
