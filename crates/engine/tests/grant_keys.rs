@@ -115,7 +115,7 @@ async fn every_value_is_sealed_anew_and_stays_what_it_was() {
     for name in ["grant-0", "grant-119"] {
         let called = call(&house, &agent, &upstream, name).await;
         assert_eq!(
-            called.result.unwrap().execution.row.state,
+            called.result.unwrap().row.state,
             ExecutionState::Executed
         );
     }
@@ -142,7 +142,7 @@ async fn calls_and_changes_meanwhile_are_not_disturbed() {
         for at in 0..30 {
             let called = call(&house, &agent, &upstream, &format!("grant-{at}")).await;
             assert_eq!(
-                called.result.unwrap().execution.row.state,
+                called.result.unwrap().row.state,
                 ExecutionState::Executed,
                 "{at}"
             );
@@ -215,7 +215,7 @@ async fn one_that_does_not_open_is_named_and_left() {
     assert!(rotate(&house).await.unopened.is_empty());
     let called = call(&house, &agent, &upstream, "broken").await;
     assert_eq!(
-        called.result.unwrap().execution.row.state,
+        called.result.unwrap().row.state,
         ExecutionState::Executed
     );
     house.assert_verifies().await;
