@@ -1,159 +1,33 @@
 """Alter's published client, unmodified."""
 
-import asyncio
-import hashlib
-import hmac
-import http.server
 import json
 import secrets
 import threading
 import time
-import urllib.error
-import urllib.request
 import uuid
 
 import alter_sdk.exceptions as wrong
 import pytest
-from alter_sdk import Agent, App, HttpMethod, PendingApproval
+from alter_house import (
+    ASKS,
+    CREDENTIAL,
+    SECONDS,
+    as_ours,
+    as_uuid,
+    asked,
+    awaited,
+    house,
+    narrowed,
+    raw,
+    refund,
+    shared_server,
+    signed,
+    status_of,
+    upstream,
+)
+from alter_sdk import Agent, App, PendingApproval
 from alter_sdk.models import ApprovalResult
-from harness import NO_PROXY, Server, free_port, parsed
-
-CREDENTIAL = "canary-5c1f09e2a7d84b36"
-# Longer than any test waits for something that happens.
-SECONDS = 30
-ASKS = {"name": "writes", "http": {"methods": ["POST", "PUT"]}, "effect": "require_approval"}
-NEVER = {"name": "never", "http": {"methods": ["DELETE"]}, "effect": "deny"}
-
-
-class Upstream:
-    """A provider that keeps what it is sent. `/status/N` answers with N, everything else says what came."""
-
-    def __init__(self):
-        received = self.received = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def answer(self):
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                received.append((self.command, self.path, dict(self.headers), body))
-                status = int(self.path.split("/")[2]) if self.path.startswith("/status/") else 200
-                answer = b'{"id": 18446744073709551617, "ok": true}'
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("x-twice", "a")
-                self.send_header("x-twice", "b")
-                self.send_header("set-cookie", "session=1")
-                self.send_header("content-length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = answer
-
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture(scope="module")
-def shared_server():
-    server = Server("--egress-allow", "127.0.0.1/32")
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def upstream():
-    upstream = Upstream()
-    yield upstream
-    upstream.stop()
-
-
-@pytest.fixture
-def house(server, upstream, monkeypatch):
-    """What a team has that moves: the base URL in the environment, a grant, an agent's key."""
-    monkeypatch.setenv("ALTER_BASE_URL", server.dialect("alter"))
-    server.policies(ASKS, NEVER)
-    return House(server, upstream)
-
-
-class House:
-    def __init__(self, server, upstream):
-        self.server, self.upstream = server, upstream
-        self.tag = secrets.token_hex(4)
-        self.grant_name = f"stripe-{self.tag}"
-        self.agent_name = f"bot-{self.tag}"
-        self.key = self.server.agent(self.agent_name, dialect="alter")
-        self.grant = self.add_grant(self.grant_name)
-
-    def add_grant(self, name, **more):
-        grant = {
-            "name": name,
-            "credential": {"type": "bearer"},
-            "value": CREDENTIAL,
-            "origins": [self.upstream.url],
-            "agents": ["*"],
-            **more,
-        }
-        return self.server.operator("POST", "/v1/grants", grant)
-
-    @property
-    def grant_id(self):
-        return as_uuid(self.grant["id"])
-
-    def url(self, path="/v1/refunds"):
-        return self.upstream.url + path
-
-    def application(self, **more):
-        body = {"name": f"app-{self.tag}", "agents": ["*"], "register_new": True, "dialect": "alter", **more}
-        return self.server.automation("POST", "/v1/applications", body)["api_key"]
-
-    def operator_key(self):
-        path = f"/v1/operators/{self.server.operator.id}/tokens"
-        return self.server.automation("POST", path, {"dialect": "alter"})["token"]
-
-    def agent_id(self, name=None):
-        return as_uuid(self.server.operator("GET", f"/v1/agents/{name or self.agent_name}")["id"])
-
-
-def as_uuid(id):
-    return str(uuid.UUID(id.split("_")[1]))
-
-
-def as_ours(prefix, id):
-    return f"{prefix}_{uuid.UUID(str(id)).hex}"
-
-
-def asked(client, act):
-    """What `act` comes to with a client that is closed afterwards."""
-
-    async def run():
-        async with client:
-            return await act(client)
-
-    return asyncio.run(run())
-
-
-def refund(house, **more):
-    """One governed call, by the agent."""
-    more = {"grant_id": house.grant_id, "json": {"charge": "ch_1"}, "reason": "ticket 4421", **more}
-    method, url = more.pop("method", HttpMethod.POST), more.pop("url", house.url())
-    return asked(Agent(house.key), lambda agent: agent.proxy_request(method, url, **more))
-
-
-def awaited(house, id, seconds=SECONDS):
-    return asked(Agent(house.key), lambda agent: agent.await_approval(str(id), timeout=seconds, poll_interval=0.05))
-
-
-def status_of(house, id, **more):
-    return asked(Agent(house.key), lambda agent: agent.get_approval_status(str(id), **more))
+from harness import free_port
 
 
 # ---- a call and its approval -------------------------------------------------------------------------------------
@@ -383,40 +257,6 @@ def test_no_credential_is_given_away(house):
 # ---- keys and signatures -----------------------------------------------------------------------------------------
 
 
-class Raw:
-    def __init__(self, status, body):
-        self.status, self.body = status, body
-        self.code = (body or {}).get("detail", {}).get("error")
-
-
-def signed(key, method, path, body=b"", at=None, nonce=None):
-    at, nonce = str(int(at or time.time())), nonce or secrets.token_hex(16)
-    digest = hashlib.sha256(body).hexdigest()
-    text = "\n".join([method, path, at, nonce, digest, ""])
-    signing_key = hmac.new(key.encode(), b"alter-signing-v1", hashlib.sha256).digest()
-    return {
-        "x-api-key": key,
-        "x-alter-timestamp": at,
-        "x-alter-nonce": nonce,
-        "x-alter-content-sha256": digest,
-        "x-alter-signature": hmac.new(signing_key, text.encode(), hashlib.sha256).hexdigest(),
-        "content-type": "application/json",
-    }
-
-
-def raw(house, method, path, body=None, headers=None, key=None):
-    """A request as the client would not send it."""
-    data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-    headers = headers or signed(key or house.key, method, path, data)
-    url = house.server.dialect("alter") + path
-    request = urllib.request.Request(url, data if method != "GET" else None, headers, method=method)
-    try:
-        with NO_PROXY.open(request, timeout=SECONDS) as answer:
-            return Raw(answer.status, parsed(answer.read()))
-    except urllib.error.HTTPError as refused:
-        return Raw(refused.code, parsed(refused.read()))
-
-
 def test_a_request_is_good_once_and_as_it_was_signed(house):
     path = "/sdk/grants/list"
     headers = signed(house.key, "POST", path, b'{"limit":1,"offset":0}')
@@ -515,10 +355,6 @@ def test_a_header_grant_keeps_its_header(house):
 # ---- less than the key may do ------------------------------------------------------------------------------------
 
 
-def narrowed(house, act, **constraints):
-    return asked(Agent(house.key), lambda agent: act(agent.with_constraints(**constraints)))
-
-
 def test_constraints_only_take_away(house):
     get = lambda agent: agent.proxy_request("GET", house.url(), grant_id=house.grant_id)
     assert narrowed(house, get, scopes=["proxy:execute"]).status_code == 200
@@ -547,122 +383,6 @@ def test_a_rule_is_applied_or_refused_never_ignored(house):
         with pytest.raises(wrong.BackendError) as refused:
             narrowed(house, get, rule=rule)
         assert refused.value.details["error"] == "invalid_request_rule"
-
-
-# ---- one key for many agents -------------------------------------------------------------------------------------
-
-
-def test_an_application_asks_for_the_agent_that_it_names(house):
-    key = house.application()
-    write = {"grant_id": house.grant_id, "json": {}, "reason": "r"}
-
-    async def act(app):
-        return [
-            await app.proxy_request("POST", house.url(), **write),
-            await app.proxy_request("POST", house.url(), caller=f"billing-{house.tag}", **write),
-            await app.get_agent(house.agent_id()).proxy_request("POST", house.url(), **write),
-        ]
-
-    made = asked(App(key), act)
-    asks = [house.server.approval(as_ours("apr", pending.approval_id))["agent"]["name"] for pending in made]
-    assert asks == [f"app-{house.tag}", f"billing-{house.tag}", house.agent_name]
-    house.server.approve(as_ours("apr", made[1].approval_id))
-    result = asked(App(key), lambda app: app.await_approval(str(made[1].approval_id), timeout=SECONDS))
-    assert result.status_code == 200
-    with pytest.raises(wrong.AgentNotFoundError):
-        asked(App(key), lambda app: app.get_agent(str(uuid.uuid4())).proxy_request("POST", house.url(), **write))
-
-
-def test_an_application_speaks_for_no_more_agents_than_it_may(house):
-    key = house.application(name=f"narrow-{house.tag}", agents=[f"mine-{house.tag}"], register_new=False)
-    house.server.agent(f"mine-{house.tag}")
-    get = lambda caller: asked(App(key, caller=caller), lambda app: app.proxy_request("GET", house.url(), grant_id=house.grant_id))
-    assert get(f"mine-{house.tag}").status_code == 200
-    with pytest.raises(wrong.PolicyViolationError):
-        get(house.agent_name)
-    with pytest.raises(wrong.AgentNotFoundError):
-        get(house.agent_id())
-
-
-# ---- agents and their keys ---------------------------------------------------------------------------------------
-
-
-def test_an_operators_token_sets_agents_up(house):
-    name = f"support-{house.tag}"
-
-    async def act(app):
-        key = secrets.token_hex(8)
-        make = lambda **more: app.agents.create(name=name, scopes={}, metadata={"team": "care"}, display_name="Support",
-                                                idempotency_key=key, **more)
-        made = await make()
-        replay = await make()
-        assert replay.api_key is None and replay.id == made.id
-        with pytest.raises(wrong.IdempotencyKeyBodyMismatchError):
-            await make(type="service")
-        with pytest.raises(wrong.AgentNameExistsError):
-            await app.agents.create(name=name, scopes={})
-        assert (made.name, made.status, made.metadata, made.display_name) == (name, "active", {"team": "care"}, "Support")
-        async with Agent(made.api_key) as agent:
-            assert (await agent.me()).id == made.id
-        id = str(made.id)
-        changed = await app.agents.update(id, metadata={"team": "billing"})
-        assert changed.metadata == {"team": "billing"} and changed.display_name == "Support"
-        assert changed.version > made.version
-        assert (await app.agents.suspend(id)).status == "inactive"
-        assert (await app.agents.resume(id)).status == "active"
-        assert (await app.agents.get(id)).name == (await app.agents.get_by_name(name)).name == name
-        assert await app.agents.get_by_name("nobody") is None
-        with pytest.raises(wrong.AgentNotFoundError):
-            await app.agents.get(str(uuid.uuid4()))
-        second = await app.agents.mint_key(id)
-        listed = await app.agents.list_keys(id)
-        assert [key.status for key in listed.items] == ["active", "active"]
-        gone = await app.agents.revoke_key(id, str(made.key_id))
-        assert gone.status == "revoked"
-        with pytest.raises(wrong.LastActiveKeyError):
-            await app.agents.revoke_key(id, str(second.key_id))
-        with pytest.raises(wrong.KeyRevokedError):
-            async with Agent(made.api_key) as agent:
-                await agent.list_grants()
-        assert (await app.agents.delete(id)).status == "revoked"
-        assert (await app.agents.delete(id)).status == "revoked"
-        with pytest.raises(wrong.AgentRevokedError):
-            await app.agents.resume(id)
-        with pytest.raises(wrong.AgentRevokedError):
-            async with Agent(second.api_key) as agent:
-                await agent.me()
-        names = lambda page: [agent.name for agent in page.agents]
-        assert name not in names(await app.agents.list(limit=1000))
-        assert name in names(await app.agents.list(limit=1000, include_revoked=True))
-        page = await app.agents.list(limit=1)
-        assert len(page.agents) == 1 and page.total >= 1
-
-    asked(App(house.operator_key()), act)
-
-
-def test_what_agents_may_do_is_not_set_up_here(house):
-    async def act(app):
-        for more in ({"scopes": {"stripe": ["write"]}}, {"scopes": {}, "policy": {"requires_approval": True}}):
-            with pytest.raises(wrong.BackendError) as refused:
-                await app.agents.create(name=f"wide-{house.tag}", **more)
-            assert refused.value.details["error"] == "not_supported"
-        assert await app.agents.get_by_name(f"wide-{house.tag}") is None
-
-    asked(App(house.operator_key()), act)
-
-
-def test_no_agent_and_no_application_sets_anything_up(house):
-    act = lambda app: app.agents.create(name=f"more-{house.tag}", scopes={})
-    with pytest.raises(wrong.InsufficientScopeError):
-        asked(App(house.application()), act)
-    with pytest.raises(wrong.AgentCannotMintSubagentsError):
-        asked(App(house.key), act)
-    with pytest.raises(wrong.InsufficientScopeError):
-        asked(App(house.application(name=f"b-{house.tag}")), lambda app: app.agents.delete(house.agent_id()))
-    with pytest.raises(wrong.InsufficientScopeError):
-        asked(Agent(house.operator_key()), lambda agent: agent.proxy_request("GET", house.url(), grant_id=house.grant_id))
-    with pytest.raises(wrong.MeRequiresAgentKeyError):
-        asked(Agent(house.application(name=f"c-{house.tag}")), lambda agent: agent.me())
 
 
 # ---- the rest ----------------------------------------------------------------------------------------------------

@@ -54,6 +54,9 @@ fn url(global: &Global) -> &str {
         .unwrap_or(DEFAULT_URL)
 }
 
+/// What keys of agents and applications begin with, in every shape that they come in.
+const ASKERS: [&str; 5] = ["sgo_agt_", "sgo_app_", "alter_key_", "alter_ak_", "alter_rk_"];
+
 /// An agent's key can never do an operator's work, so an admin key beside it is meant for that.
 fn choose(side: Side, api: Option<Secret>, admin: Option<Secret>) -> Option<Secret> {
     match (side, api, admin) {
@@ -66,7 +69,7 @@ fn choose(side: Side, api: Option<Secret>, admin: Option<Secret>) -> Option<Secr
 /// Whether a key is an agent's or an application's, which can never decide.
 pub(crate) fn only_asks(key: &str) -> bool {
     let key = key.trim();
-    key.starts_with("sgo_agt_") || key.starts_with("sgo_app_")
+    ASKERS.iter().any(|prefix| key.starts_with(prefix))
 }
 
 fn variable(name: &str) -> Option<Secret> {
@@ -88,6 +91,8 @@ mod tests {
             (Side::Asker, Some(agent), Some(admin), Some(agent)),
             (Side::Asker, None, Some(admin), None),
             (Side::Operator, Some(agent), Some(admin), Some(admin)),
+            (Side::Operator, Some("alter_rk_1"), Some(admin), Some(admin)),
+            (Side::Operator, Some("alter_pk_1"), Some(admin), Some("alter_pk_1")),
             (Side::Operator, Some(person), Some(admin), Some(person)),
             (Side::Operator, Some(agent), None, Some(agent)),
             (Side::Operator, None, Some(admin), Some(admin)),

@@ -226,7 +226,7 @@ mod tests {
         assert!(constraints.lets_through(None).is_err());
         assert!(constraints.lets_through(Some("GET")).is_ok());
         for text in [
-            "",
+            "{",
             "{}",
             r#"{"rule_type":"content_match","rule_body":{}}"#,
             r#"{"rule_type":"json_match","rule_body":{"when":{},"effect":"deny"}}"#,
