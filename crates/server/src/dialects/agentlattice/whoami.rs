@@ -27,15 +27,12 @@ pub(super) async fn whoami(known: Known<Fault>, State(doors): State<Doors>) -> R
         Some(_) => engine.delegations(&known.caller)?,
         None => (Vec::new(), None),
     };
-    let (id, name) = match &place.agent {
-        Some(agent) => (agent.id.to_string(), agent.name.clone()),
-        None => {
-            let actor = engine.me(&known.caller)?.actor;
-            (
-                actor.id.clone().unwrap_or_default(),
-                actor.name.or(actor.id).unwrap_or_default(),
-            )
-        }
+    let (id, name) = if let Some(agent) = &place.agent {
+        (agent.id.to_string(), agent.name.clone())
+    } else {
+        let actor = engine.me(&known.caller)?.actor;
+        let id = actor.id.unwrap_or_default();
+        (id.clone(), actor.name.unwrap_or(id))
     };
     let shown =
         |views: &mut dyn Iterator<Item = &DelegationView>| views.map(delegate::shown).collect::<Vec<_>>();
