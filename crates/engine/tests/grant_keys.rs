@@ -114,10 +114,7 @@ async fn every_value_is_sealed_anew_and_stays_what_it_was() {
     let house = house.reopen().await;
     for name in ["grant-0", "grant-119"] {
         let called = call(&house, &agent, &upstream, name).await;
-        assert_eq!(
-            called.result.unwrap().row.state,
-            ExecutionState::Executed
-        );
+        assert_eq!(called.result.unwrap().row.state, ExecutionState::Executed);
     }
     let seen = upstream.received();
     assert!(
@@ -141,11 +138,7 @@ async fn calls_and_changes_meanwhile_are_not_disturbed() {
     let calls = async {
         for at in 0..30 {
             let called = call(&house, &agent, &upstream, &format!("grant-{at}")).await;
-            assert_eq!(
-                called.result.unwrap().row.state,
-                ExecutionState::Executed,
-                "{at}"
-            );
+            assert_eq!(called.result.unwrap().row.state, ExecutionState::Executed, "{at}");
         }
     };
     let changes = async {
@@ -214,10 +207,7 @@ async fn one_that_does_not_open_is_named_and_left() {
     engine.update_grant(&house.admin, "broken", again).await.unwrap();
     assert!(rotate(&house).await.unopened.is_empty());
     let called = call(&house, &agent, &upstream, "broken").await;
-    assert_eq!(
-        called.result.unwrap().row.state,
-        ExecutionState::Executed
-    );
+    assert_eq!(called.result.unwrap().row.state, ExecutionState::Executed);
     house.assert_verifies().await;
 }
 

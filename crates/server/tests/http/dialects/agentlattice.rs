@@ -243,133 +243,115 @@ async fn i6_an_agents_key_decides_nothing_and_makes_no_agents() {
 }
 
 /// A delegated key is its agent's, for what was handed on and for nothing else, until it ends.
+/// Hands a part of what a key may do on.
+async fn delegate(world: &World, key: &str, capabilities: Value, ttl: Value) -> Reply {
+    let body = json!({"name": "part", "capabilities": capabilities, "ttl_seconds": ttl});
+    with_key(world, key, "POST", &format!("{BASE}/api/v1/delegate"), &body).await
+}
+
+async fn act(world: &World, key: &str, action: &str) -> Reply {
+    let body = json!({"action_type": action});
+    with_key(world, key, "POST", &format!("{BASE}/api/v1/actions"), &body).await
+}
+
+async fn seen(world: &World, key: &str, path: &str) -> Reply {
+    with_key(world, key, "GET", path, &json!({})).await
+}
+
+async fn revoke(world: &World, who: Who, id: &str) -> Reply {
+    let body = json!({"delegation_id": id});
+    let path = format!("{BASE}/api/v1/delegations/revoke");
+    world.post(who, &path, body).await
+}
+
 #[tokio::test]
 async fn a_delegated_key_does_what_was_handed_on_and_nothing_else() {
     let world = World::new().await;
-    let delegate = |key: String, capabilities: Value, ttl: Value| {
-        let world = &world;
-        async move {
-            let body = json!({"name": "part", "capabilities": capabilities, "ttl_seconds": ttl});
-            with_key(world, &key, "POST", &format!("{BASE}/api/v1/delegate"), &body).await
-        }
-    };
-    let parent = world.key(Who::Agent).unwrap().to_owned();
-    let made = delegate(parent.clone(), json!(["allow.a", "ask.a", "deny.a"]), json!(300))
+    let parent = world.key(Who::Agent).unwrap();
+    let made = delegate(&world, parent, json!(["allow.a", "ask.a", "deny.a"]), json!(300)).await;
+    let key = made.ok().text_of("child_api_key");
+    for name in ["allow.a", "ALLOW.A"] {
+        assert_eq!(act(&world, &key, name).await.text_of("status"), "executed");
+    }
+    assert_eq!(
+        act(&world, &key, "deny.a").await.text_of("denial_reason"),
+        "POLICY_DENIED"
+    );
+    let outside = act(&world, &key, "allow.b").await;
+    assert_eq!(outside.text_of("status"), "denied");
+    assert_eq!(outside.text_of("denial_reason"), "OUT_OF_SCOPE");
+    // The native API knows no other way round it.
+    let request = world.http.post(format!("{}/v1/actions", world.url));
+    let native = request.bearer_auth(&key).json(&json!({"action": "allow.b"}));
+    let native = Reply::of(native.send().await.unwrap()).await.ok();
+    assert_eq!(native.text_of("code"), "out_of_scope");
+    let check = format!("{BASE}/api/v1/policies/check?action_type=allow.b");
+    assert_eq!(seen(&world, &key, &check).await.ok().json()["allowed"], false);
+    // What the agent asks for elsewhere does not exist for the part.
+    let own = execute(&world, Who::Agent, "ask.b", "e").await;
+    let own = own.text_of("approval_id");
+    let hidden = seen(&world, &key, &format!("{BASE}/api/approvals/{own}/status")).await;
+    assert_eq!(hidden.status, StatusCode::NOT_FOUND);
+    let cancel = world
+        .http
+        .post(format!("{}/v1/approvals/{own}/cancel", world.url));
+    let cancel = cancel.bearer_auth(&key).json(&json!({})).send().await.unwrap();
+    assert_eq!(cancel.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_part_gets_no_wider_and_ends_with_what_it_came_from() {
+    let world = World::new().await;
+    let parent = world.key(Who::Agent).unwrap();
+    let made = delegate(&world, parent, json!(["allow.a"]), json!(300))
         .await
         .ok();
     let (id, key) = (made.text_of("delegation_id"), made.text_of("child_api_key"));
-    let act = |key: String, action: &'static str| {
-        let world = &world;
-        async move {
-            let body = json!({"action_type": action});
-            with_key(world, &key, "POST", &format!("{BASE}/api/v1/actions"), &body).await
-        }
-    };
-    assert_eq!(act(key.clone(), "allow.a").await.text_of("status"), "executed");
-    assert_eq!(act(key.clone(), "ALLOW.A").await.text_of("status"), "executed");
-    assert_eq!(
-        act(key.clone(), "deny.a").await.text_of("denial_reason"),
-        "POLICY_DENIED"
-    );
-    let outside = act(key.clone(), "allow.b").await;
-    assert_eq!(
-        (
-            outside.text_of("status").as_str(),
-            outside.text_of("denial_reason").as_str()
-        ),
-        ("denied", "OUT_OF_SCOPE")
-    );
-    // The native API knows no other way round it.
-    let native = with_key(&world, &key, "POST", "/v1/actions", &json!({"action": "allow.b"})).await;
-    assert!(native.status == StatusCode::UNSUPPORTED_MEDIA_TYPE || native.text_of("code") == "out_of_scope");
-    let check = with_key(
-        &world,
-        &key,
-        "GET",
-        &format!("{BASE}/api/v1/policies/check?action_type=allow.b"),
-        &json!({}),
-    )
-    .await;
-    assert_eq!(check.ok().json()["allowed"], false);
-    // What the agent asks for elsewhere does not exist for the part.
-    let own = execute(&world, Who::Agent, "ask.b", "e")
-        .await
-        .text_of("approval_id");
-    let hidden = with_key(
-        &world,
-        &key,
-        "GET",
-        &format!("{BASE}/api/approvals/{own}/status"),
-        &json!({}),
-    )
-    .await;
-    assert_eq!(hidden.status, StatusCode::NOT_FOUND);
-    let cancel = with_key(
-        &world,
-        &key,
-        "POST",
-        &format!("/v1/approvals/{own}/cancel"),
-        &json!({}),
-    )
-    .await;
-    assert!(cancel.status.is_client_error());
-
-    // Handed on further it gets no wider, and ends with what it came from.
-    let wider = delegate(key.clone(), json!(["allow.a", "allow.b"]), json!(10)).await;
+    let wider = delegate(&world, &key, json!(["allow.a", "allow.b"]), json!(10)).await;
     assert_eq!(wider.status, StatusCode::BAD_REQUEST);
     refusal(&wider);
-    let below = delegate(key.clone(), json!(["allow.a"]), json!(86400)).await.ok();
+    let below = delegate(&world, &key, json!(["allow.a"]), json!(86400))
+        .await
+        .ok();
     assert!(below.text_of("expires_at") <= made.text_of("expires_at"));
     let grandchild = below.text_of("child_api_key");
     assert_eq!(
-        act(grandchild.clone(), "allow.a").await.text_of("status"),
+        act(&world, &grandchild, "allow.a").await.text_of("status"),
         "executed"
     );
-    let up = with_key(
-        &world,
-        &grandchild,
-        "DELETE",
-        &format!("{BASE}/api/v1/delegate/{id}"),
-        &json!({}),
-    )
-    .await;
+    let path = format!("{BASE}/api/v1/delegate/{id}");
+    let up = with_key(&world, &grandchild, "DELETE", &path, &json!({})).await;
     assert_eq!(up.status, StatusCode::NOT_FOUND);
-    let foreign = world
-        .post(
-            Who::OtherAgent,
-            &format!("{BASE}/api/v1/delegations/revoke"),
-            json!({"delegation_id": id}),
-        )
-        .await;
-    assert_eq!(foreign.status, StatusCode::NOT_FOUND);
-    let listed = world
-        .get(
-            Who::Agent,
-            &format!("{BASE}/api/v1/delegations?role=parent&active_only=true"),
-        )
-        .await
-        .ok();
-    assert_eq!(listed.json()["delegations"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        revoke(&world, Who::OtherAgent, &id).await.status,
+        StatusCode::NOT_FOUND
+    );
+    let path = format!("{BASE}/api/v1/delegations?role=parent&active_only=true");
+    let listed = world.get(Who::Agent, &path).await.ok().json();
+    assert_eq!(listed["delegations"].as_array().unwrap().len(), 2);
 
-    let ended = world
-        .post(
-            Who::Agent,
-            &format!("{BASE}/api/v1/delegations/revoke"),
-            json!({"delegation_id": id}),
-        )
-        .await;
-    assert_eq!(ended.ok().json()["revoked"], true);
+    let ended = revoke(&world, Who::Agent, &id).await.ok();
+    assert_eq!(ended.json()["revoked"], true);
     for key in [&key, &grandchild] {
-        assert_eq!(act(key.clone(), "allow.a").await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(act(&world, key, "allow.a").await.status, StatusCode::UNAUTHORIZED);
     }
-    assert_eq!(act(parent.clone(), "allow.b").await.text_of("status"), "executed");
+    assert_eq!(act(&world, parent, "allow.b").await.text_of("status"), "executed");
+    let path = "/v1/audit/verify?with_store=true";
+    let verified = world.get(Who::Admin, path).await.ok();
+    assert_eq!(verified.json()["ok"], true, "{}", verified.text);
+}
 
-    let short = delegate(parent.clone(), json!(["allow.a"]), json!(0.2))
-        .await
-        .ok()
-        .text_of("child_api_key");
+#[tokio::test]
+async fn a_part_ends_by_itself_and_has_limits() {
+    let world = World::new().await;
+    let parent = world.key(Who::Agent).unwrap();
+    let short = delegate(&world, parent, json!(["allow.a"]), json!(0.2)).await;
+    let short = short.ok().text_of("child_api_key");
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    assert_eq!(act(short, "allow.a").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        act(&world, &short, "allow.a").await.status,
+        StatusCode::UNAUTHORIZED
+    );
     for (capabilities, ttl) in [
         (json!([]), json!(1)),
         (json!(["allow.*"]), json!(1)),
@@ -379,7 +361,7 @@ async fn a_delegated_key_does_what_was_handed_on_and_nothing_else() {
         (json!(["a"]), json!(1e300)),
         (json!("a"), json!(1)),
     ] {
-        let refused = delegate(parent.clone(), capabilities, ttl).await;
+        let refused = delegate(&world, parent, capabilities, ttl).await;
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
         refusal(&refused);
     }
@@ -388,11 +370,6 @@ async fn a_delegated_key_does_what_was_handed_on_and_nothing_else() {
         let refused = world.post(who, &format!("{BASE}/api/v1/delegate"), body).await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN);
     }
-    let verified = world
-        .get(Who::Admin, "/v1/audit/verify?with_store=true")
-        .await
-        .ok();
-    assert_eq!(verified.json()["ok"], true, "{}", verified.text);
 }
 
 /// I11 in the small: of other agents' requests, and of policies about them, an agent learns nothing.

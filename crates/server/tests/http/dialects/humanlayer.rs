@@ -284,8 +284,17 @@ async fn every_end_is_told_in_words() {
         silent["status"]["response"],
         "[no answer] Expired after 1s, no decision"
     );
+}
 
-    post(&world, Who::Agent, "/function_calls", &asks("other", "cancelled"))
+#[tokio::test]
+async fn what_ends_without_a_decision_is_told_in_words() {
+    let world = World::new().await;
+    let asks = |id: &str| {
+        let mut call = call(id, &json!({"a": 1}));
+        call["spec"]["fn"] = json!("other");
+        call
+    };
+    post(&world, Who::Agent, "/function_calls", &asks("cancelled"))
         .await
         .ok();
     let id = approval_of(&world, 1).await;
@@ -304,7 +313,7 @@ async fn every_end_is_told_in_words() {
     assert_eq!(cancelled["status"]["approved"], false);
     assert!(cancelled["status"]["comment"].as_str().unwrap().contains("moved"));
 
-    post(&world, Who::Agent, "/function_calls", &asks("other", "stopped"))
+    post(&world, Who::Agent, "/function_calls", &asks("stopped"))
         .await
         .ok();
     let id = approval_of(&world, 1).await;
