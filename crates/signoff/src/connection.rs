@@ -92,7 +92,12 @@ mod tests {
             (Side::Asker, None, Some(admin), None),
             (Side::Operator, Some(agent), Some(admin), Some(admin)),
             (Side::Operator, Some("alter_rk_1"), Some(admin), Some(admin)),
-            (Side::Operator, Some("alter_pk_1"), Some(admin), Some("alter_pk_1")),
+            (
+                Side::Operator,
+                Some("alter_pk_1"),
+                Some(admin),
+                Some("alter_pk_1"),
+            ),
             (Side::Operator, Some(person), Some(admin), Some(person)),
             (Side::Operator, Some(agent), None, Some(agent)),
             (Side::Operator, None, Some(admin), Some(admin)),
