@@ -232,6 +232,7 @@ async fn asker(world: &World, operation: &str) -> Option<Example> {
         "create" => Example::with(&list, body(&fresh(one))),
         "view" => Example::get(made().await),
         "update" => Example::with(made().await, json!({"disabled": true})),
+        "create_key" => Example::with(format!("{}/keys", made().await), json!({})),
         "rotate_key" => Example::with(format!("{}/rotate-key", made().await), json!({})),
         _ => return None,
     })

@@ -34,14 +34,14 @@ const NEVER: &str = "9999-12-31T00:00:00.000000Z";
 const NEVER_SECONDS: u64 = 1_000_000_000;
 
 /// The answer to a call that was just asked for.
-pub(super) async fn called(doors: &Doors, caller: &Caller, called: &Called) -> Result<Response, Fault> {
-    let submitted = &called.submitted;
+pub(super) async fn called(doors: &Doors, caller: &Caller, outcome: &Called) -> Result<Response, Fault> {
+    let submitted = &outcome.submitted;
     let approval = submitted.approval_id;
-    if let Some(answer) = answered(doors.engine(), caller, called, approval)? {
+    if let Some(answer) = answered(doors.engine(), caller, outcome, approval)? {
         return Ok(Json(answer).into_response());
     }
-    match (&called.result, approval) {
-        (_, Some(id)) if is_open(called) => {
+    match (&outcome.result, approval) {
+        (_, Some(id)) if is_open(outcome) => {
             let view = doors.engine().approval(caller, id).await?;
             Ok((StatusCode::ACCEPTED, Json(pending(doors.engine(), &view))).into_response())
         }
@@ -65,11 +65,11 @@ pub(super) async fn called(doors: &Doors, caller: &Caller, called: &Called) -> R
 pub(super) fn answered(
     engine: &Engine,
     caller: &Caller,
-    called: &Called,
+    outcome: &Called,
     approval: Option<ApprovalId>,
 ) -> Result<Option<Value>, Fault> {
-    let answer = Reader { engine, caller }.answer(called)?;
-    let (Some(response), Some(result)) = (answer.response, &called.result) else {
+    let answer = Reader { engine, caller }.answer(outcome)?;
+    let (Some(response), Some(result)) = (answer.response, &outcome.result) else {
         return Ok(None);
     };
     let headers: Map<String, Value> = response

@@ -39,14 +39,10 @@ pub(super) fn chosen(
     doors: &Doors,
     caller: &Caller,
     agent: Option<&str>,
-    choice: Choice,
+    choice: &Choice,
 ) -> Result<GrantView, Fault> {
     if choice.user_token.is_some() {
-        return Err(Fault::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "not_supported",
-            "Signoff does not check tokens of end users; leave `user_token` out",
-        ));
+        return Err(of_nobody_known());
     }
     let held = doors.engine().grants_within_reach(caller, agent)?;
     match (&choice.grant_id, &choice.provider_id) {
@@ -59,7 +55,7 @@ pub(super) fn chosen(
                 .next()
                 .ok_or_else(|| missing("the agent holds no grant with this id"))
         }
-        (None, Some(provider)) => one_of(held, provider, &choice),
+        (None, Some(provider)) => one_of(held, provider, choice),
         _ => Err(Fault::invalid(
             "say which grant is meant: by `grant_id` alone, or by `provider_id` and what narrows it",
         )),
@@ -93,6 +89,12 @@ fn parts(grant: &GrantView) -> (&str, Option<&str>) {
     let name = grant.row.grant.name.as_str();
     name.split_once(LABEL_MARK)
         .map_or((name, None), |(provider, label)| (provider, Some(label)))
+}
+
+/// A token of an end user: left out silently, the call would be made for somebody else.
+fn of_nobody_known() -> Fault {
+    let why = "Signoff does not check tokens of end users; leave `user_token` out";
+    Fault::new(StatusCode::NOT_IMPLEMENTED, "not_supported", why)
 }
 
 fn missing(why: &str) -> Fault {
@@ -152,11 +154,7 @@ pub(super) async fn list(State(doors): State<Doors>, signed: Signed) -> Result<J
     let wanted: Wanted = signed.request.json()?;
     let (limit, offset) = page(wanted.limit, wanted.offset)?;
     if wanted.user_token.is_some() {
-        return Err(Fault::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "not_supported",
-            "Signoff does not check tokens of end users; leave `user_token` out",
-        ));
+        return Err(of_nobody_known());
     }
     let named = signed.request.caller_named().is_some();
     let agent = if named { signed.agent(&doors)? } else { None };

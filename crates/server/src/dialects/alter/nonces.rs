@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long one is remembered at least: as long as a signature is good before and after its time.
-const REMEMBERED: Duration = Duration::from_secs(600);
+const REMEMBERED: Duration = Duration::from_mins(10);
 /// How many are remembered of one key, and of all, in that time.
 const OF_ONE_KEY_MAX: usize = 250_000;
 const TOGETHER_MAX: usize = 1_000_000;

@@ -78,7 +78,7 @@ pub(super) async fn proxy(
     signed.request.constraints.lets_through(Some(&asked.method))?;
     let agent = signed.agent(&doors)?;
     let choice = asked.choice();
-    let grant = chosen(&doors, &signed.caller, agent.as_deref(), choice)?;
+    let grant = chosen(&doors, &signed.caller, agent.as_deref(), &choice)?;
     let call = asked.call(&grant)?;
     let context = signed.surroundings()?;
     let run_id = context.get("run_id").and_then(|id| id.as_str());

@@ -54,7 +54,7 @@ async fn refusal(doors: &Doors, signed: &Signed) -> Result<Fault, Fault> {
         app_user_id: wanted.app_user_id,
         user_token: wanted.user_token,
     };
-    let grant = chosen(doors, &signed.caller, agent.as_deref(), choice)?;
+    let grant = chosen(doors, &signed.caller, agent.as_deref(), &choice)?;
     let (code, why) = if asks(doors, signed, agent, &grant, wanted.request).await {
         (
             "hitl_grant_requires_proxy",
