@@ -67,7 +67,7 @@ pub enum Event {
     #[serde(rename = "grant.refreshed.v1")]
     GrantRefreshed(GrantRefreshed),
     #[serde(rename = "grant.removed.v1")]
-    GrantRemoved(Nothing),
+    GrantRemoved(GrantRemoved),
     #[serde(rename = "action.allowed.v1")]
     ActionAllowed(ActionAllowed),
     #[serde(rename = "action.denied.v1")]

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use signoff_core::{
     authority::Operation,
-    event::{Event, GrantPut, Nothing},
+    event::{Event, GrantPut, GrantRemoved},
     fold::RowKey,
     grant::{CredentialKind, Grant, GrantRow, PreparedGrant},
     id::GrantId,
@@ -212,8 +212,12 @@ impl Engine {
                 return Err(EngineError::not_found("grant", id));
             }
             turn.bring(RowKey::Grant(id));
-            turn.emit(Draft::new(Event::GrantRemoved(Nothing {}), actor, id))
-                .map(drop)
+            // Written over, so that nobody ever opens it again, whoever gets hold of the keys.
+            let key = &turn.ledger.tenant.key;
+            let (nothing, digest) = key.secret(SecretKind::Grant, id.0, Vec::new());
+            turn.ledger.changes.secrets.push(nothing);
+            let event = Event::GrantRemoved(GrantRemoved { digest });
+            turn.emit(Draft::new(event, actor, id)).map(drop)
         })
         .await
     }

@@ -95,6 +95,10 @@ async fn every_value_is_sealed_anew_and_stays_what_it_was() {
     }
     let removed = house.engine.remove_grant(&house.admin, "grant-7").await;
     removed.unwrap();
+    assert!(
+        sealed(&house).await.contains(&Vec::new()),
+        "I7: its value is gone"
+    );
     let before = sealed(&house).await;
     let rotated = rotate(&house).await;
     assert_eq!((rotated.rotated, rotated.changed), (119, 0));

@@ -177,6 +177,13 @@ pub struct GrantPut {
     pub version: u64,
 }
 
+/// A grant is gone, and with it its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRemoved {
+    /// Keyed digest of what stands in the place of the stored value: nothing.
+    pub digest: Hash32,
+}
+
 /// A grant's value was sealed anew without another version: its provider gave another refresh token in the place of the one
 /// that was used, or an admin had its key rotated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -36,11 +36,12 @@ impl Fold<'_> {
                 let id = self.subject()?;
                 row_mut!(self.grants, Grant, id)?.digest = refreshed.digest;
             }
-            Event::GrantRemoved(_) => {
+            Event::GrantRemoved(removed) => {
                 let id = self.subject()?;
                 let seq = self.record.seq;
                 let row = row_mut!(self.grants, Grant, id)?;
                 row.removed = true;
+                row.digest = removed.digest;
                 (row.changed_at, row.changed_seq) = (now, seq);
             }
             _ => {}

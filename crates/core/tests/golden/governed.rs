@@ -6,7 +6,7 @@ use signoff_core::{
     event::{
         ActionAllowed, ApprovalStatus, CallFault, Event, ExecutionFinished, ExecutionRepeated,
         ExecutionRevoked, ExecutionSettled, ExecutionStarted, ExecutionState, GrantPut, GrantRefreshed,
-        Nothing, RevokedBecause, StopLifted, StopPulled,
+        GrantRemoved, RevokedBecause, StopLifted, StopPulled,
     },
     fold::origin_of,
     grant::{CredentialKind, Grant, IdempotentProvider, OauthClientAuth, OauthFlow, Redaction},
@@ -118,7 +118,11 @@ impl Builder {
         }
         let refreshed = GrantRefreshed { digest: secret(0xaf) };
         self.push(&system("calls"), LEDGER, Event::GrantRefreshed(refreshed));
-        self.push(&dana, LEDGER, Event::GrantRemoved(Nothing {}));
+        self.push(
+            &dana,
+            LEDGER,
+            Event::GrantRemoved(GrantRemoved { digest: secret(0xae) }),
+        );
         let target = StopTarget::Grant(STRIPE);
         self.push(&person(ROBIN), STRIPE, Event::StopPulled(StopPulled { target }));
         self.push(&dana, STRIPE, Event::StopLifted(StopLifted { target }));
