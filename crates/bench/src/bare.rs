@@ -71,7 +71,7 @@ pub(crate) async fn serve(args: Args) -> anyhow::Result<Ready> {
         decisions,
     };
     let router = Router::new()
-        .route("/check", post(check).get(read))
+        .route("/check", post(check))
         .route("/wait/{id}", get(wait))
         .route("/decide/{id}", post(decide))
         .route("/metrics", get(metrics))
@@ -89,10 +89,6 @@ fn answer(bare: &Bare) -> impl IntoResponse + use<> {
 
 async fn check(State(bare): State<Arc<Bare>>, Json(body): Json<Value>) -> impl IntoResponse {
     std::hint::black_box(&body);
-    answer(&bare)
-}
-
-async fn read(State(bare): State<Arc<Bare>>) -> impl IntoResponse {
     answer(&bare)
 }
 

@@ -43,20 +43,11 @@ impl Default for EgressConfig {
     }
 }
 
-/// How long a connection waits for the next read. Shorter than any server in common use waits, so that a read hardly ever
-/// meets a connection that is being closed.
-const IDLE_MAX: Duration = Duration::from_secs(1);
-/// How many connections to one origin wait at the same time.
-const IDLE_PER_ORIGIN_MAX: usize = 32;
-
 /// The one client for calls that leave the house. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Egress {
     guard: Arc<Guard>,
-    /// Opens a connection for each call.
-    fresh: Client,
-    /// Takes a connection that another read left open, if there is one.
-    reads: Client,
+    client: Client,
     tls_roots: bool,
     pub(crate) tokens: Arc<Tokens>,
 }
@@ -72,21 +63,18 @@ impl Egress {
         let guard = Arc::new(Guard::new(config.allow));
         let builder = || client_builder(&guard, &resolver, &config.user_agent);
         // A machine without CA certificates can still call plain http; https then fails as "not sent".
-        let tls_roots = builder().build().is_ok();
-        let client = |idle_per_origin_max| {
-            let builder = builder().pool_max_idle_per_host(idle_per_origin_max);
-            let builder = if tls_roots {
-                builder
-            } else {
-                builder.tls_certs_only([])
-            };
-            let client = builder.build();
-            client.map_err(|error| EgressSetupError::Client(words(&error)))
+        let (client, tls_roots) = if let Ok(client) = builder().build() {
+            (client, true)
+        } else {
+            let bare = builder().tls_certs_only([]).build();
+            (
+                bare.map_err(|error| EgressSetupError::Client(words(&error)))?,
+                false,
+            )
         };
         Ok(Self {
-            fresh: client(0)?,
-            reads: client(IDLE_PER_ORIGIN_MAX)?,
             guard,
+            client,
             tls_roots,
             tokens: Arc::default(),
         })
@@ -102,12 +90,7 @@ impl Egress {
         &self.guard
     }
 
-    /// Makes one call: no retry, no redirect. Any status is an answer, not an error.
-    ///
-    /// Only a read (a safe method without a body) may use a connection that another read left open. Whatever has a body
-    /// goes over a connection of its own: an upstream that takes the end of a body for the beginning of the next request
-    /// would let one agent's body swallow another's credential, and a connection that is closed under a call leaves it
-    /// unknown whether the call was made.
+    /// Makes one call: no retry, no redirect, no connection kept. Any status is an answer, not an error.
     ///
     /// # Errors
     /// Why there is no answer; [`EgressError::perhaps_sent`] says whether the call may have been made all the same.
@@ -120,17 +103,9 @@ impl Egress {
             injection.apply(&mut url, &mut headers)?;
         }
         let mask = call.credential.and_then(Injection::into_mask);
+        let request = self.client.request(method, url).headers(headers).body(call.body);
         let progress = Progress::default();
-        let is_read = method.is_safe() && call.body.is_empty();
-        let sent = if is_read {
-            // A kept connection may be taken while the connector is still at work on another one: its signs prove nothing.
-            let request = self.reads.request(method, url).headers(headers);
-            timeout_at(deadline, request.send()).await
-        } else {
-            let request = self.fresh.request(method, url).headers(headers).body(call.body);
-            timeout_at(deadline, progress.watch(request.send())).await
-        };
-        match sent {
+        match timeout_at(deadline, progress.watch(request.send())).await {
             Err(_) => Err(EgressError::TimedOut {
                 perhaps_sent: !progress.surely_not_sent(),
             }),
@@ -171,8 +146,10 @@ fn client_builder(guard: &Arc<Guard>, resolver: &Arc<Resolver>, user_agent: &str
         .referer(false)
         .retry(retry::never())
         .connect_timeout(CONNECT_TIMEOUT)
-        // Where connections are kept: it was vetted when it was opened, and its address does not change.
-        .pool_idle_timeout(IDLE_MAX)
+        // A kept connection would skip vetting. One that the upstream closes at that moment would leave it unknown whether
+        // the call was made. And an upstream that leaves a body unread would take it for the next request, with the next
+        // agent's credential behind it.
+        .pool_max_idle_per_host(0)
         .http2_max_header_list_size(64 * 1024)
         .connector_layer(ReportProgress)
         .dns_resolver(VettingResolver::new(Arc::clone(guard), Arc::clone(resolver)))

@@ -4,9 +4,8 @@
 //! A call may carry the credential of a grant ([`Credential`], [`Egress::bearer`]). It is put in behind all checks, and
 //! taken out of everything that comes back ([`Answer`]), so that nobody above this room ever sees it in an answer.
 //!
-//! Absences that hold here: no redirect is followed, no proxy variable is read, no error carries a URL, a header or a
-//! body. A connection is kept for at most a second, and only reads use one that is kept ([`Egress::call`]); any other
-//! call resolves, vets and connects anew.
+//! Absences that hold here: no redirect is followed, no proxy variable is read, no connection is kept for
+//! a second call (each call resolves, vets and connects anew), no error carries a URL, a header or a body.
 
 mod address;
 mod answer;

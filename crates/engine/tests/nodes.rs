@@ -7,6 +7,7 @@ mod common;
 
 mod on_postgres {
     mod calls;
+    mod identical;
     mod lost_commits;
     mod messages;
     mod proxy;
