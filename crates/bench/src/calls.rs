@@ -96,20 +96,15 @@ pub(crate) fn measure(pace: &Pace) -> anyhow::Result<()> {
         &origin,
     ])?;
     let plain = [request("POST", "/check", "none", "", &body(ALLOWED))];
-    let governed = |method: &str| -> Vec<_> {
-        let call = match method {
-            "GET" => json!({"grant": GRANT, "method": method, "url": format!("{origin}/check")}),
-            _ => {
-                json!({"grant": GRANT, "method": method, "url": format!("{origin}/check"), "body": body(ALLOWED),
-                "headers": {"content-type": "application/json"}})
-            }
-        };
-        let keys = server.said.agents.iter();
-        keys.map(|key| request("POST", "/v1/proxy", key, "", &call.to_string()))
-            .collect()
-    };
+    let call = json!({
+        "grant": GRANT, "method": "POST", "url": format!("{origin}/check"), "body": body(ALLOWED),
+        "headers": {"content-type": "application/json"},
+    });
+    let keys = server.said.agents.iter();
+    let governed: Vec<_> = keys
+        .map(|key| request("POST", "/v1/proxy", key, "", &call.to_string()))
+        .collect();
     let ours = (server.pid(), server.said.address);
-    let (changes, reads) = (governed("POST"), governed("GET"));
     let mut ways = one.block_on(async {
         anyhow::Ok([
             Way::open("direct", (upstream.pid(), there), &plain).await?,
