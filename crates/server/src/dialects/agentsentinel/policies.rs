@@ -1,7 +1,7 @@
 //! `GET /api/v1/policies/sync`: what of the policy set the client can hold to by itself. It knows exact names without any
 //! circumstances; only what comes out the same under every circumstance is told it. The rest is decided here when it asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::{Query, State};
@@ -102,6 +102,7 @@ async fn told(engine: &Engine, caller: &Caller, agent: Option<String>) -> Result
 }
 
 /// What can be said of an action by its name alone.
+#[derive(Clone, Copy)]
 struct Settled {
     /// A policy without further terms denies it.
     denies: bool,
@@ -111,37 +112,66 @@ struct Settled {
 
 /// Every action that a policy about this agent names exactly.
 fn names(in_force: &[PolicyRow], agent: Option<&str>) -> Result<BTreeMap<String, Settled>, Fault> {
-    let mut docs = Vec::with_capacity(in_force.len());
-    for doc in in_force.iter().map(|row| &row.doc).filter(|doc| !doc.disabled) {
-        let about = match agent {
-            Some(agent) if !doc.agents.is_empty() => is_covered(&doc.agents, agent)?,
-            _ => true,
-        };
-        if about {
-            docs.push(doc);
-        }
+    let all: Vec<&PolicyDoc> = in_force.iter().map(|row| &row.doc).collect();
+    let agents = Lists::new(all.iter().map(|doc| &doc.agents[..]))?;
+    let theirs = agent.map(|agent| agents.covering(agent));
+    let is_theirs = |at: usize| theirs.as_ref().is_none_or(|covering| covering.contains(&at));
+    let docs: Vec<&PolicyDoc> = (0..)
+        .zip(&all)
+        .filter(|(at, doc)| !doc.disabled && (doc.agents.is_empty() || is_theirs(*at)))
+        .map(|(_, doc)| *doc)
+        .collect();
+    let mut about_everything = Settled {
+        denies: false,
+        is_whole: true,
+    };
+    for doc in docs.iter().filter(|doc| doc.actions.is_empty()) {
+        about_everything.heed(doc);
     }
+    let actions = Lists::new(docs.iter().map(|doc| &doc.actions[..]))?;
     let listed = docs.iter().flat_map(|doc| &doc.actions);
     let mut names = BTreeMap::new();
     for name in listed.filter(|name| check_name(name).is_ok()) {
-        let mut settled = Settled {
-            denies: false,
-            is_whole: true,
-        };
-        for doc in &docs {
-            if doc.actions.is_empty() || is_covered(&doc.actions, name)? {
-                settled.denies |= doc.effect == PolicyEffect::Deny && is_plain(doc);
-                settled.is_whole &= is_plain(doc);
-            }
+        let mut settled = about_everything;
+        for at in actions.covering(name) {
+            settled.heed(docs[at]);
         }
         names.insert(name.clone(), settled);
     }
     Ok(names)
 }
 
-fn is_covered(globs: &[String], name: &str) -> Result<bool, Fault> {
-    let index = GlobIndex::new(globs.iter().map(String::as_str)).map_err(|_| EngineError::Internal)?;
-    Ok(!index.matches(name).is_empty())
+impl Settled {
+    /// Takes another policy into account that is about the action.
+    fn heed(&mut self, doc: &PolicyDoc) {
+        self.denies |= doc.effect == PolicyEffect::Deny && is_plain(doc);
+        self.is_whole &= is_plain(doc);
+    }
+}
+
+/// Lists of globs of many policies, compiled together: a set may have thousands.
+struct Lists {
+    index: GlobIndex,
+    /// To which list each glob belongs.
+    owners: Vec<usize>,
+}
+
+impl Lists {
+    fn new<'a>(lists: impl Iterator<Item = &'a [String]>) -> Result<Self, Fault> {
+        let (mut globs, mut owners) = (Vec::new(), Vec::new());
+        for (owner, list) in lists.enumerate() {
+            globs.extend(list.iter().map(String::as_str));
+            owners.resize(globs.len(), owner);
+        }
+        let index = GlobIndex::new(globs).map_err(|_| EngineError::Internal)?;
+        Ok(Self { index, owners })
+    }
+
+    /// The lists that have this name.
+    fn covering(&self, name: &str) -> BTreeSet<usize> {
+        let matching = self.index.matches(name).into_iter();
+        matching.map(|at| self.owners[at]).collect()
+    }
 }
 
 /// Whether a policy depends on nothing but who asks for what.
