@@ -91,12 +91,12 @@ impl Prepared {
         }
     }
 
-    /// Whether it is about an action, risk, cost and conditions aside; its name is known to match.
     /// Whether it may say something about what this agent asks for.
     pub fn concerns(&self, agent: &AgentFacts) -> bool {
         self.agent_rank(agent).is_some()
     }
 
+    /// Whether it is about an action, risk, cost and conditions aside; its name is known to match.
     pub(super) fn is_about(&self, action: &Action, agent: &AgentFacts) -> bool {
         let calls = self.calls.as_ref();
         self.agent_rank(agent).is_some()
