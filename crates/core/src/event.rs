@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{judge::ReasonCode, policy::Unmatched, stop::StopTarget};
+use crate::{channel::ChannelKind, judge::ReasonCode, policy::Unmatched, stop::StopTarget};
 
 mod log;
 mod request;
@@ -44,6 +44,8 @@ pub enum Event {
     OperatorPut(OperatorPut),
     #[serde(rename = "operator.password_set.v1")]
     PasswordSet(PasswordSet),
+    #[serde(rename = "operator.contact_set.v1")]
+    ContactSet(ContactSet),
     #[serde(rename = "operator.signed_in.v1")]
     SignedIn(Nothing),
     #[serde(rename = "operator.sign_in_failed.v1")]
@@ -142,6 +144,7 @@ impl Event {
             Self::ApplicationPut(_) => "application.put.v1",
             Self::OperatorPut(_) => "operator.put.v1",
             Self::PasswordSet(_) => "operator.password_set.v1",
+            Self::ContactSet(_) => "operator.contact_set.v1",
             Self::SignedIn(_) => "operator.signed_in.v1",
             Self::SignInFailed(_) => "operator.sign_in_failed.v1",
             Self::SignedOut(_) => "operator.signed_out.v1",
@@ -193,7 +196,10 @@ impl Event {
             | Self::GrantRefreshed(_)
             | Self::GrantRemoved(_)
             | Self::ExecutionRepeated(_)
+            | Self::ContactSet(_)
             | Self::ActionNoted(_) => 5,
+            // An older node would post to it as to a webhook.
+            Self::ChannelPut(put) if put.kind != ChannelKind::Webhook => 5,
             Self::StopPulled(StopPulled { target }) | Self::StopLifted(StopLifted { target })
                 if matches!(target, StopTarget::Grant(_)) =>
             {
@@ -261,6 +267,7 @@ impl Event {
             | Self::ApplicationPut(_)
             | Self::OperatorPut(_)
             | Self::PasswordSet(_)
+            | Self::ContactSet(_)
             | Self::GroupPut(_)
             | Self::GroupRemoved(_)
             | Self::KeySet(_)

@@ -169,6 +169,7 @@ impl Fold<'_> {
             | Event::ApplicationPut(_)
             | Event::OperatorPut(_)
             | Event::PasswordSet(_)
+            | Event::ContactSet(_)
             | Event::GroupPut(_)
             | Event::GroupRemoved(_)
             | Event::KeySet(_)
@@ -320,6 +321,7 @@ impl Fold<'_> {
                     role: put.role,
                     disabled: put.disabled,
                     password_digest: None,
+                    contact_digest: None,
                     created_at,
                 });
                 row.role = put.role;
@@ -328,6 +330,10 @@ impl Fold<'_> {
             Event::PasswordSet(set) => {
                 let id = self.subject()?;
                 row_mut!(self.operators, Operator, id)?.password_digest = Some(set.digest);
+            }
+            Event::ContactSet(set) => {
+                let id = self.subject()?;
+                row_mut!(self.operators, Operator, id)?.contact_digest = Some(set.digest);
             }
             Event::GroupPut(put) => {
                 let id: GroupId = self.subject()?;
@@ -383,8 +389,12 @@ impl Fold<'_> {
                     id,
                     name: put.name.clone(),
                     origin: put.origin.clone(),
+                    kind: put.kind,
                     events: put.events.clone(),
+                    named_only: put.named_only,
+                    window: put.window,
                     disabled: put.disabled,
+                    switched_off: put.switched_off,
                     removed: false,
                     digest: put.digest,
                     created_at,

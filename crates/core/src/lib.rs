@@ -7,6 +7,7 @@ pub mod action;
 pub mod actor;
 pub mod approval;
 pub mod authority;
+pub mod channel;
 pub mod condition;
 pub mod counted;
 pub mod decimal;

@@ -71,11 +71,14 @@ pub enum PayloadName {
     Response,
     /// The body of an answer, as it came.
     ResponseBody,
+    /// The URL that is told what becomes of the request.
+    Callback,
 }
 
 text_enum!(PayloadName {
     Inputs => "inputs", Context => "context", Claims => "claims", Judgement => "judgement", Text => "text",
     Report => "report", Call => "call", Body => "body", Response => "response", ResponseBody => "response_body",
+    Callback => "callback",
 });
 
 const DOMAIN: &[u8] = b"signoff.payload.v1\0";

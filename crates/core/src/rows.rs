@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     action::{Accepts, Cost, Priority, Risk},
     actor::Actor,
+    channel::{ChannelKind, SwitchedOff},
     counted::{CountedRow, Entries},
     event::{
         ApprovalStatus, Ballot, CallFault, Claimed, Delegation, ExecutionSource, ExecutionState, KeyOwner,
@@ -127,6 +128,9 @@ pub struct OperatorRow {
     pub disabled: bool,
     /// Keyed digest of the stored password hash.
     pub password_digest: Option<Hash32>,
+    /// Keyed digest of how they are reached, where they said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_digest: Option<Hash32>,
     /// When.
     pub created_at: Timestamp,
 }
@@ -166,7 +170,7 @@ pub struct KeyRow {
     pub delegation: Option<Delegation>,
 }
 
-/// A webhook channel, without address and secret.
+/// A channel, without address and secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelRow {
     /// Which.
@@ -175,10 +179,22 @@ pub struct ChannelRow {
     pub name: String,
     /// Scheme, host and port.
     pub origin: String,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "is_webhook")]
+    pub kind: ChannelKind,
     /// Types it wants; none means all.
     pub events: Vec<String>,
+    /// Told only of what policy names it for, and of what goes to people whom it reaches.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named_only: bool,
+    /// The least time between two messages to one person or conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Micros>,
     /// Tells nothing.
     pub disabled: bool,
+    /// Why, where Signoff did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switched_off: Option<SwitchedOff>,
     /// Taken away.
     pub removed: bool,
     /// Keyed digest of the stored address and secret.
@@ -530,4 +546,9 @@ pub struct CounterRow {
     pub agent: AgentId,
     /// Approvals that are not at their end.
     pub pending: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_webhook(kind: &ChannelKind) -> bool {
+    *kind == ChannelKind::Webhook
 }

@@ -473,9 +473,10 @@ fn governed(snapshot: &Snapshot, record: &Record, who: &str) -> String {
         }
         Event::KeySet(set) => format!("{who} made a key ending in {}", set.hint),
         Event::KeyRevoked(_) => format!("{who} revoked a key"),
-        Event::ChannelPut(put) if put.disabled => format!("{who} switched the webhook {} off", put.name),
-        Event::ChannelPut(put) => format!("{who} set the webhook {}", put.name),
-        Event::ChannelRemoved(_) => format!("{who} removed a webhook"),
+        Event::ContactSet(set) => format!("{who} changed how they are reached: {}", set.changed.join(", ")),
+        Event::ChannelPut(put) if put.disabled => format!("{who} switched the channel {} off", put.name),
+        Event::ChannelPut(put) => format!("{who} set the channel {}", put.name),
+        Event::ChannelRemoved(_) => format!("{who} removed a channel"),
         Event::GrantPut(put) if put.grant.disabled => {
             format!("{who} switched the grant {} off", put.grant.name)
         }

@@ -14,6 +14,7 @@ mod applications;
 mod approvals;
 mod audit;
 mod calls;
+pub mod contact;
 mod content;
 mod credential;
 mod decide;

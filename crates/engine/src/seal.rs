@@ -219,6 +219,24 @@ impl WorkspaceKey {
         unlock(&self.payloads, &aad, &stored.bytes)
     }
 
+    /// Locks how a person is reached.
+    pub(crate) fn seal_contact(&self, person: RawId, plain: &[u8]) -> Vec<u8> {
+        lock(
+            &self.channels,
+            &aad("signoff.contact.v1", self.workspace, person, ""),
+            plain,
+        )
+    }
+
+    /// Unlocks it.
+    pub(crate) fn open_contact(&self, person: RawId, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        unlock(
+            &self.channels,
+            &aad("signoff.contact.v1", self.workspace, person, ""),
+            sealed,
+        )
+    }
+
     /// Locks a channel's address and signing secret.
     pub(crate) fn seal_channel(&self, channel: RawId, plain: &[u8]) -> Vec<u8> {
         lock(

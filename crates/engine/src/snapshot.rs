@@ -22,7 +22,7 @@ use signoff_core::{
 };
 use signoff_store::{Authority, PersonRow, SecretKind, StoreError};
 
-use crate::{seal::WorkspaceKey, standing::Standing};
+use crate::{contact::Contact, seal::WorkspaceKey, standing::Standing};
 
 /// One workspace as of some epochs.
 pub(crate) struct Snapshot {
@@ -34,6 +34,7 @@ pub(crate) struct Snapshot {
     keys: HashMap<[u8; 32], KeyId>,
     passwords: HashMap<OperatorId, Vec<u8>>,
     channels: HashMap<ChannelId, Vec<u8>>,
+    contacts: HashMap<OperatorId, Contact>,
     /// Sealed values of grants.
     credentials: HashMap<GrantId, Vec<u8>>,
     grants: HashMap<GrantId, (u64, Arc<PreparedGrant>)>,
@@ -67,6 +68,7 @@ impl Snapshot {
             keys: HashMap::new(),
             passwords: HashMap::new(),
             channels: HashMap::new(),
+            contacts: HashMap::new(),
             credentials: HashMap::new(),
             grants: prepare_grants(&rows, previous)?,
             people: HashMap::new(),
@@ -98,6 +100,13 @@ impl Snapshot {
                 (SecretKind::Channel, true) => {
                     drop(snapshot.channels.insert(ChannelId(secret.id), secret.value));
                 }
+                (SecretKind::Contact, true) => {
+                    let id = OperatorId(secret.id);
+                    let opened = key.open_contact(secret.id, &secret.value);
+                    if let Some(contact) = opened.and_then(|opened| serde_json::from_slice(&opened).ok()) {
+                        snapshot.contacts.insert(id, contact);
+                    }
+                }
                 (SecretKind::Grant, true) => {
                     drop(snapshot.credentials.insert(GrantId(secret.id), secret.value));
                 }
@@ -122,6 +131,11 @@ impl Snapshot {
                 .operators
                 .get(&OperatorId(id))
                 .and_then(|row| row.password_digest),
+            SecretKind::Contact => self
+                .rows
+                .operators
+                .get(&OperatorId(id))
+                .and_then(|row| row.contact_digest),
             SecretKind::Channel => self.rows.channels.get(&ChannelId(id)).map(|row| row.digest),
             SecretKind::Grant => self.rows.grants.get(&GrantId(id)).map(|row| row.digest),
         }
@@ -166,6 +180,21 @@ impl Snapshot {
 
     pub(crate) fn password(&self, id: OperatorId) -> Option<&[u8]> {
         self.passwords.get(&id).map(Vec::as_slice)
+    }
+
+    /// How a person is reached.
+    pub(crate) fn contact(&self, id: OperatorId) -> Contact {
+        self.contacts.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Whoever is this user of this Slack workspace, as that channel's app vouched.
+    pub(crate) fn operator_at_slack(&self, channel: ChannelId, team: &str, user: &str) -> Option<OperatorId> {
+        let mut contacts = self.contacts.iter();
+        let found = contacts.find(|(_, contact)| {
+            let mut identities = contact.slack.iter();
+            identities.any(|one| one.channel == channel && one.team == team && one.user == user)
+        });
+        found.map(|(id, _)| *id)
     }
 
     pub(crate) fn channel_secret(&self, id: ChannelId) -> Option<&[u8]> {

@@ -405,6 +405,11 @@ fn compare_secrets(key: &WorkspaceKey, rows: &Rows, folded: &Folded, faults: &mu
             .filter_map(|row| Some(((SecretKind::Password, row.id.0), row.password_digest?))),
     );
     expected.extend(
+        rows.operators
+            .values()
+            .filter_map(|row| Some(((SecretKind::Contact, row.id.0), row.contact_digest?))),
+    );
+    expected.extend(
         rows.channels
             .values()
             .map(|row| ((SecretKind::Channel, row.id.0), row.digest)),
@@ -417,7 +422,7 @@ fn compare_secrets(key: &WorkspaceKey, rows: &Rows, folded: &Folded, faults: &mu
     let mut differs = |kind: SecretKind, id: RawId, why: &str| {
         let row = match kind {
             SecretKind::Key => KeyId(id).to_string(),
-            SecretKind::Password => OperatorId(id).to_string(),
+            SecretKind::Password | SecretKind::Contact => OperatorId(id).to_string(),
             SecretKind::Channel => ChannelId(id).to_string(),
             SecretKind::Grant => GrantId(id).to_string(),
         };

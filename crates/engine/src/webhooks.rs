@@ -4,6 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use signoff_core::{
     authority::Operation,
+    channel::ChannelKind,
     event::{ChannelPut, Event, Nothing},
     fold::RowKey,
     id::ChannelId,
@@ -12,7 +13,9 @@ use signoff_core::{
     record::Record,
     rows::ChannelRow,
 };
-use signoff_notify::{EVENT_TYPES, Endpoint, WebhookSecret, is_subscribed, is_subscription};
+use signoff_notify::{
+    EVENT_TYPES, Signing, Template, Transport, Webhook, WebhookSecret, is_subscribed, is_subscription,
+};
 use signoff_store::{SecretKind, Wants};
 use zeroize::Zeroizing;
 
@@ -34,22 +37,28 @@ const WEBHOOKS_MAX: usize = 100;
 /// How many event types one names.
 const EVENTS_MAX: usize = 50;
 
-/// What is kept encrypted of a channel.
+/// What was kept encrypted of a webhook before there were other kinds of channels.
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     url: String,
     secret: String,
 }
 
-/// Where a channel's messages go.
-pub(crate) fn endpoint(tenant: &Tenant, snapshot: &Snapshot, id: ChannelId) -> Option<Endpoint> {
+/// How a channel reaches somebody.
+pub(crate) fn transport(tenant: &Tenant, snapshot: &Snapshot, id: ChannelId) -> Option<Transport> {
     let opened = tenant.key.open_channel(id.0, snapshot.channel_secret(id)?)?;
+    if let Ok(transport) = serde_json::from_slice(&opened) {
+        return Some(transport);
+    }
     let sealed: Sealed = serde_json::from_slice(&opened).ok()?;
-    let secret = WebhookSecret::parse(&sealed.secret).ok()?;
-    Some(Endpoint {
+    Some(Transport::Webhook(Webhook {
         url: sealed.url,
-        secrets: vec![secret],
-    })
+        signing: Signing {
+            secrets: vec![sealed.secret],
+            ..Signing::default()
+        },
+        template: Template::Standard,
+    }))
 }
 
 /// The kinds that a channel wants, each by its full name.
@@ -66,8 +75,12 @@ pub(crate) fn channel_put(row: &ChannelRow, disabled: bool) -> ChannelPut {
     ChannelPut {
         name: row.name.clone(),
         origin: row.origin.clone(),
+        kind: row.kind,
         events: row.events.clone(),
+        named_only: row.named_only,
+        window: row.window,
         disabled,
+        switched_off: row.switched_off.filter(|_| disabled),
         digest: row.digest,
     }
 }
@@ -274,8 +287,12 @@ impl Engine {
                 let put = ChannelPut {
                     name: create.name.clone(),
                     origin: origin.clone(),
+                    kind: ChannelKind::Webhook,
                     events: create.events.clone(),
+                    named_only: false,
+                    window: None,
                     disabled: false,
+                    switched_off: None,
                     digest: seal(turn, id, &sealed)?,
                 };
                 turn.emit(Draft::new(Event::ChannelPut(put), actor, id))?;

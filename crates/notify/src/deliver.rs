@@ -6,28 +6,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use signoff_egress::{Egress, EgressError, OutboundRequest, OutboundResponse};
 
+use crate::message::{Destination, Message};
 use crate::retry::RETRY_AFTER_MAX;
-use crate::sign::{WebhookSecret, sign};
+use crate::transport::Transport;
+use crate::{email, pagerduty, push, slack, sms, teams, webhook};
 
 /// How long a receiver may take to answer.
 pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Where messages of a channel go and how they are signed. Its debug form shows neither.
-#[derive(Clone)]
-pub struct Endpoint {
-    /// The receiver's URL; may itself be a secret.
-    pub url: String,
-    /// The secrets to sign with, at least one; during a rotation two.
-    pub secrets: Vec<WebhookSecret>,
-}
-
-impl std::fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Endpoint")
-            .field("secrets", &self.secrets.len())
-            .finish_non_exhaustive()
-    }
-}
 
 /// What became of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +21,9 @@ pub enum DeliveryOutcome {
     Delivered {
         /// Its status.
         status: u16,
+        /// What it is called where it went, for messages that belong beside it (`conversation/ts` at Slack, the
+        /// `Message-ID` of a mail); none where nothing can be put beside it.
+        reference: Option<String>,
     },
     /// It did not arrive, or the receiver did not want it now; [`crate::retry_delay`] says when to try again.
     Retry {
@@ -46,8 +34,20 @@ pub enum DeliveryOutcome {
         /// What happened, in words without URL or secret.
         detail: String,
     },
-    /// 410: the receiver wants no more messages; the channel is to be disabled.
-    Gone,
+    /// The receiver wants no more messages of this channel (410, a revoked token): it is to be switched off.
+    Gone {
+        /// The status, where there was one.
+        status: Option<u16>,
+        /// What happened, in words without URL or secret.
+        detail: String,
+    },
+    /// This message is not wanted and never will be, such as a mail to an address that does not exist. Others may be.
+    Rejected {
+        /// The status, where there was one.
+        status: Option<u16>,
+        /// What happened, in words without URL or secret.
+        detail: String,
+    },
     /// The guard refused the address. Trying again helps only once configuration or the name changed.
     Refused {
         /// Why, in words without the URL.
@@ -55,31 +55,45 @@ pub enum DeliveryOutcome {
     },
 }
 
-/// Posts one message once. The body is sent as given, so that every attempt carries the same bytes.
-///
-/// `timestamp` is this attempt's time in whole seconds since 1970.
+/// Sends one message once. `now` is this attempt's time.
 pub async fn deliver(
     egress: &Egress,
-    endpoint: &Endpoint,
-    message_id: &str,
-    timestamp: i64,
-    body: Bytes,
+    transport: &Transport,
+    message: &Message,
+    now: Timestamp,
 ) -> DeliveryOutcome {
-    let signed = sign(&endpoint.secrets, message_id, timestamp, &body);
-    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    headers.extend(signed.headers());
-    let request = OutboundRequest {
-        url: endpoint.url.clone(),
-        headers,
-        body,
-        timeout: DELIVERY_TIMEOUT,
-    };
-    match egress.post(request).await {
-        Ok(response) => outcome_of(&response, timestamp),
-        Err(EgressError::Refused(refusal)) => DeliveryOutcome::Refused {
+    match transport {
+        Transport::Webhook(webhook) => {
+            let signing = (&webhook.signing, webhook.template);
+            webhook::send(egress, &webhook.url, signing, message, now).await
+        }
+        Transport::Callback(callback) => match &message.to {
+            Destination::Url(url) => {
+                let signing = (&callback.signing, callback.template);
+                webhook::send(egress, url, signing, message, now).await
+            }
+            _ => DeliveryOutcome::Rejected {
+                status: None,
+                detail: "the request names no URL to call back".into(),
+            },
+        },
+        Transport::Email(email) => email::send(egress, email, message, now).await,
+        Transport::Slack(app) => slack::send(egress, app, message).await,
+        Transport::SlackWebhook(hook) => slack::send_to_hook(egress, hook, message, now).await,
+        Transport::Teams(hook) => teams::send(egress, hook, message, now).await,
+        Transport::Pagerduty(pagerduty) => pagerduty::send(egress, pagerduty, message, now).await,
+        Transport::Sms(sms) => sms::send(egress, sms, message, now).await,
+        Transport::Push(push) => push::send(egress, push, message, now).await,
+    }
+}
+
+/// What a call that brought no answer means for the message.
+pub(crate) fn failed(error: &EgressError) -> DeliveryOutcome {
+    match error {
+        EgressError::Refused(refusal) => DeliveryOutcome::Refused {
             reason: refusal.to_string(),
         },
-        Err(error) => DeliveryOutcome::Retry {
+        error => DeliveryOutcome::Retry {
             after: None,
             status: None,
             detail: error.to_string(),
@@ -87,7 +101,26 @@ pub async fn deliver(
     }
 }
 
-fn outcome_of(response: &OutboundResponse, now: i64) -> DeliveryOutcome {
+/// Posts JSON with these headers besides, and says what the status means to plain HTTP.
+pub(crate) async fn post(
+    egress: &Egress,
+    url: &str,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+) -> Result<OutboundResponse, EgressError> {
+    let mut all = vec![("content-type".to_owned(), "application/json".to_owned())];
+    all.extend(headers);
+    let request = OutboundRequest {
+        url: url.to_owned(),
+        headers: all,
+        body,
+        timeout: DELIVERY_TIMEOUT,
+    };
+    egress.post(request).await
+}
+
+/// What an answer's status means, as Standard Webhooks has it.
+pub(crate) fn outcome_of(response: &OutboundResponse, now: i64) -> DeliveryOutcome {
     let status = response.status;
     let retry = |after, detail: String| DeliveryOutcome::Retry {
         after,
@@ -95,8 +128,14 @@ fn outcome_of(response: &OutboundResponse, now: i64) -> DeliveryOutcome {
         detail,
     };
     match status {
-        200..=299 => DeliveryOutcome::Delivered { status },
-        410 => DeliveryOutcome::Gone,
+        200..=299 => DeliveryOutcome::Delivered {
+            status,
+            reference: None,
+        },
+        410 => DeliveryOutcome::Gone {
+            status: Some(status),
+            detail: "the receiver is gone (410)".into(),
+        },
         300..=399 => retry(
             None,
             format!("the receiver answered {status}; redirects are not followed"),
@@ -112,7 +151,7 @@ fn outcome_of(response: &OutboundResponse, now: i64) -> DeliveryOutcome {
 }
 
 /// Reads `Retry-After`, whole seconds or a date; what cannot be read asks for nothing.
-fn retry_after(text: &str, now: i64) -> Option<Duration> {
+pub(crate) fn retry_after(text: &str, now: i64) -> Option<Duration> {
     let text = text.trim();
     let seconds = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than fit are surely more than a day.
@@ -161,8 +200,16 @@ mod tests {
             let saw = outcome_of(&response, NOW);
             let asked = matches!(status, 429 | 503).then_some(Duration::from_secs(7));
             match status {
-                200..=299 => assert_eq!(saw, DeliveryOutcome::Delivered { status }),
-                410 => assert_eq!(saw, DeliveryOutcome::Gone),
+                200..=299 => {
+                    assert!(matches!(saw, DeliveryOutcome::Delivered { status: saw, .. } if saw == status))
+                }
+                410 => assert!(matches!(
+                    saw,
+                    DeliveryOutcome::Gone {
+                        status: Some(410),
+                        ..
+                    }
+                )),
                 _ => assert!(
                     matches!(&saw, DeliveryOutcome::Retry { after, status: Some(code), .. } if *after == asked && *code == status),
                     "{saw:?}"

@@ -11,6 +11,13 @@ pub const EVENT_TYPES: &[&str] = &[
     "approval.expired",
     "approval.cancelled",
     "approval.superseded",
+    "execution.consumed",
+    "execution.reported",
+    "execution.finished",
+    "execution.settled",
+    "execution.lapsed",
+    "execution.revoked",
+    "channel.disabled",
 ];
 
 /// Whether this is something one can subscribe to: an event type, `*`, or a group such as `approval.*`.

@@ -4,13 +4,29 @@
 //! (what to tell, and when to try again, is the engine's), no HTTP client of its own.
 
 mod deliver;
+mod email;
 mod event_type;
+mod message;
+mod pagerduty;
+mod push;
 mod retry;
 mod sign;
+mod slack;
+mod sms;
+mod teams;
 mod told;
+mod transport;
+mod webhook;
 
-pub use deliver::{DELIVERY_TIMEOUT, DeliveryOutcome, Endpoint, deliver};
+pub use deliver::{DELIVERY_TIMEOUT, DeliveryOutcome, deliver};
 pub use event_type::{EVENT_TYPES, is_subscribed, is_subscription};
+pub use message::{Content, DIGEST_ITEMS_MAX, Destination, Digest, DigestItem, Message, Notice, Recipient};
 pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, retry_delay};
 pub use sign::{SecretError, Signed, WebhookSecret, sign};
-pub use told::{Told, ToldAgent, ToldApproval, ToldPerson, ToldWorkspace, render};
+pub use told::{
+    Fact, Shown, Told, ToldAgent, ToldApproval, ToldExecution, ToldPerson, ToldWorkspace, render,
+};
+pub use transport::{
+    Callback, Email, Hook, PagerDuty, Push, Signing, SlackApp, Sms, SmtpSecurity, Template, Transport,
+    Webhook, pagerduty_url, slack_api, twilio_api,
+};

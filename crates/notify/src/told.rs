@@ -22,8 +22,62 @@ pub struct Told {
     pub occurred_at: String,
     /// Where it happened.
     pub workspace: ToldWorkspace,
-    /// The approval as it stood after the event.
-    pub approval: ToldApproval,
+    /// The approval as it stood after the event. None for an execution that nobody was asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ToldApproval>,
+    /// The execution, where the event is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution: Option<ToldExecution>,
+    /// What only messages to people show; programs read it from the API, as somebody who may see it.
+    #[serde(skip)]
+    pub shown: Shown,
+}
+
+/// What an approver needs beside the sentence. All of it is other people's text: to be shown inert.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shown {
+    /// The amount, with its currency where it is known.
+    pub cost: Option<String>,
+    /// What Signoff knows of the action: names and values of inputs and context, each cut.
+    pub facts: Vec<Fact>,
+    /// How many facts there are beside these.
+    pub facts_hidden: usize,
+    /// Why, in the agent's words.
+    pub reason: Option<String>,
+    /// The page where this recipient decides without signing in; none where only the console will do.
+    pub decide_url: Option<String>,
+    /// Whether deciding from the message itself is offered (buttons).
+    pub may_decide: bool,
+    /// The digest that a decision must name.
+    pub digest: String,
+    /// The context as canonical JSON, where a template of a channel passes it on.
+    pub context: Option<String>,
+}
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// Such as `context.amount`.
+    pub label: String,
+    /// As text, cut with a mark.
+    pub value: String,
+}
+
+/// A carrying-out of an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ToldExecution {
+    /// `exe_…`.
+    pub id: String,
+    /// `act_…`.
+    pub action_id: String,
+    /// The state after the event.
+    pub state: String,
+    /// What the agent reported, for a report: success, failure, partial or blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// The status of the upstream's answer, where Signoff made the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
 }
 
 /// The workspace of an event.
@@ -129,7 +183,9 @@ pub fn render(told: &Told) -> Bytes {
 /// The same with every free text within its limit.
 fn bounded(told: &Told) -> Told {
     let mut told = told.clone();
-    let approval = &mut told.approval;
+    let Some(approval) = &mut told.approval else {
+        return told;
+    };
     cut(&mut approval.summary);
     for text in [&mut approval.decision_reason, &mut approval.question]
         .into_iter()
@@ -163,7 +219,7 @@ mod tests {
                 id: "ws_01".into(),
                 name: "default".into(),
             },
-            approval: ToldApproval {
+            approval: Some(ToldApproval {
                 id: "apr_01".into(),
                 action_id: "act_01".into(),
                 action: "stripe.refund".into(),
@@ -183,8 +239,14 @@ mod tests {
                 decision_reason: None,
                 code: None,
                 question: None,
-            },
+            }),
+            execution: None,
+            shown: Shown::default(),
         }
+    }
+
+    fn approval(told: &mut Told) -> &mut ToldApproval {
+        told.approval.as_mut().expect("an approval")
     }
 
     /// The wire form is a promise to receivers: field names and order, and absence instead of null.
@@ -209,12 +271,12 @@ mod tests {
     fn a_decision_names_who_and_why() {
         let mut told = told();
         told.event_type = "approval.decided".into();
-        told.approval.decided_by = Some(ToldPerson {
+        approval(&mut told).decided_by = Some(ToldPerson {
             kind: "operator".into(),
             id: Some("usr_01".into()),
             name: None,
         });
-        told.approval.decision_reason = Some("\u{202e}looks \"fine\"\n".into());
+        approval(&mut told).decision_reason = Some("\u{202e}looks \"fine\"\n".into());
         let value: serde_json::Value = serde_json::from_slice(&render(&told)).expect("JSON");
         assert_eq!(
             value["data"]["approval"]["decided_by"],
@@ -230,8 +292,8 @@ mod tests {
     #[test]
     fn long_texts_are_cut_with_a_mark() {
         let mut told = told();
-        told.approval.summary = "é".repeat(100_000);
-        told.approval.decision_reason = Some("x".repeat(TEXT_BYTES_MAX));
+        approval(&mut told).summary = "é".repeat(100_000);
+        approval(&mut told).decision_reason = Some("x".repeat(TEXT_BYTES_MAX));
         let bytes = render(&told);
         assert!(bytes.len() < 20_000, "{}", bytes.len());
         let value: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");

@@ -7,7 +7,7 @@ use crate::{
     actor::Actor,
     counted::Counted,
     http::CallFacts,
-    id::{AgentId, ApplicationId, ApprovalId, RunnerId, StandingId},
+    id::{AgentId, ApplicationId, ApprovalId, ChannelId, RunnerId, StandingId},
     judge::ReasonCode,
     payload::Hash32,
     policy::{Escalation, PolicyRef},
@@ -201,6 +201,25 @@ pub struct View {
     pub build: String,
     /// In which language.
     pub locale: String,
+    /// Where it was decided, if neither in the console nor with a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
+}
+
+/// Where a person decided without signing in to the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// On the page of a personal link.
+    Link {
+        /// The record that the message with the link told of.
+        told_seq: u64,
+    },
+    /// With a button of a message.
+    Channel {
+        /// Which channel brought it.
+        id: ChannelId,
+    },
 }
 
 /// One vote; the one that decides carries the end.

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    channel::{ChannelKind, SwitchedOff},
     grant::Grant,
     id::{AgentId, ApplicationId, KeyId, OperatorId, PolicyId},
     payload::Hash32,
     policy::{Orphaned, PolicyDoc, Settings},
     requirement::Role,
-    time::Timestamp,
+    time::{Micros, Timestamp},
 };
 
 /// The workspace's settings, whole.
@@ -192,19 +193,46 @@ pub struct GrantRefreshed {
     pub digest: Hash32,
 }
 
-/// A webhook channel, whole. Its address and secret may carry credentials and are kept beside the log, encrypted.
+/// How a person is reached changed: their channels, addresses, quiet hours. What it is from now on is kept beside the log,
+/// encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactSet {
+    /// Keyed digest of what is stored.
+    pub digest: Hash32,
+    /// What of it changed, in the words of the API, such as `quiet_hours` or `slack`.
+    pub changed: Vec<String>,
+}
+
+/// A channel, whole. Its address and secrets may carry credentials and are kept beside the log, encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelPut {
     /// Unique among channels, compared without case.
     pub name: String,
     /// Scheme, host and port of the address.
     pub origin: String,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "is_webhook")]
+    pub kind: ChannelKind,
     /// Types of messages it wants; none means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
+    /// Told only of what policy names it for, and of what goes to people whom it reaches.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named_only: bool,
+    /// The least time between two messages to one person or conversation; what comes in between is gathered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Micros>,
     /// Switched off.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
+    /// Why, where Signoff did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switched_off: Option<SwitchedOff>,
     /// Keyed digest of the stored address and secret.
     pub digest: Hash32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_webhook(kind: &ChannelKind) -> bool {
+    *kind == ChannelKind::Webhook
 }

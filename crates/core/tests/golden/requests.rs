@@ -121,6 +121,7 @@ impl Builder {
             digest: secret(0x77),
             build: "0.1.0".into(),
             locale: "en".into(),
+            via: None,
         };
         let event = Event::ApprovalVoted(ApprovalVoted {
             ballot,

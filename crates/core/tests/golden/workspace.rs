@@ -114,6 +114,10 @@ impl Builder {
             name: "pager".into(),
             origin: "https://hooks.example.com".into(),
             events: vec!["approval.requested".into(), "approval.ended".into()],
+            kind: signoff_core::channel::ChannelKind::Webhook,
+            named_only: false,
+            window: None,
+            switched_off: None,
             disabled: false,
             digest: secret(0x31),
         };

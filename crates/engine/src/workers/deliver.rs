@@ -9,7 +9,7 @@ use std::{
 };
 
 use signoff_core::{actor::Actor, event::Event, fold::RowKey, id::ChannelId, time::Micros};
-use signoff_notify::{DeliveryOutcome, deliver, render, retry_delay};
+use signoff_notify::{Content, DeliveryOutcome, Destination, Message, deliver, retry_delay};
 use signoff_store::{Claim, DeliveryRow, DeliveryState, FanOut, Lease, Wants};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use crate::{
     engine::jitter,
     tenant::Tenant,
     turn::Draft,
-    webhooks::{channel_put, endpoint, kinds},
+    webhooks::{channel_put, kinds, transport},
 };
 
 /// How many outbox rows become deliveries in one transaction.
@@ -212,19 +212,22 @@ impl Engine {
             .ok_or(EngineError::Internal)?;
         let snapshot = tenant.snapshot();
         let is_live = snapshot.live_channels().any(|row| row.id == delivery.channel);
-        let endpoint = endpoint(&tenant, &snapshot, delivery.channel).filter(|_| is_live);
-        let outcome = match endpoint {
-            None => DeliveryOutcome::Gone,
-            Some(endpoint) => {
+        let transport = transport(&tenant, &snapshot, delivery.channel).filter(|_| is_live);
+        let outcome = match transport {
+            None => DeliveryOutcome::Gone {
+                status: None,
+                detail: "the channel was switched off or removed".into(),
+            },
+            Some(transport) => {
                 let told = self.told(&tenant, &delivery).await?;
-                let seconds = self.now().0.div_euclid(1_000_000);
-                let sending = deliver(
-                    &self.inner.egress,
-                    &endpoint,
-                    &told.event_id,
-                    seconds,
-                    render(&told),
-                );
+                let message = Message {
+                    id: told.event_id.clone(),
+                    to: Destination::Channel,
+                    content: Content::Event(Box::new(told)),
+                    thread: None,
+                };
+                let now = jiff::Timestamp::from_microsecond(self.now().0).unwrap_or_default();
+                let sending = deliver(&self.inner.egress, &transport, &message, now);
                 match self.under_lease(served, sending).await? {
                     Some(outcome) => outcome,
                     None => return Ok(false),
@@ -233,9 +236,9 @@ impl Engine {
         };
         delivery.attempts += 1;
         let counters = &self.inner.aftermath.counters;
-        let gone = outcome == DeliveryOutcome::Gone && is_live;
+        let gone = matches!(outcome, DeliveryOutcome::Gone { .. }) && is_live;
         match outcome {
-            DeliveryOutcome::Delivered { status } => {
+            DeliveryOutcome::Delivered { status, .. } => {
                 counters.delivered.fetch_add(1, Relaxed);
                 self.end(&mut delivery, DeliveryState::Delivered, Some(status), None);
             }
@@ -256,13 +259,8 @@ impl Engine {
                     format!("refused by the address guard: {reason}"),
                 );
             }
-            DeliveryOutcome::Gone => {
-                let (status, why) = if gone {
-                    (Some(410), "the receiver is gone")
-                } else {
-                    (None, "the webhook was switched off or removed")
-                };
-                self.end(&mut delivery, DeliveryState::Failed, status, Some(why.into()));
+            DeliveryOutcome::Gone { status, detail } | DeliveryOutcome::Rejected { status, detail } => {
+                self.end(&mut delivery, DeliveryState::Failed, status, Some(detail));
             }
         }
         if !self.store().record_attempt(&delivery, &served.lease).await? {

@@ -1,7 +1,7 @@
 //! What a message says: rendered from the log up to its record, so that every attempt says the same.
 
 use signoff_core::{event::Event, fold::Rows, id::ApprovalId, record::Record, rows::ApprovalRow};
-use signoff_notify::{Told, ToldAgent, ToldApproval, ToldPerson, ToldWorkspace};
+use signoff_notify::{Shown, Told, ToldAgent, ToldApproval, ToldPerson, ToldWorkspace};
 use signoff_store::{DeliveryRow, RecordQuery};
 
 use crate::{
@@ -53,7 +53,7 @@ impl Engine {
                 id: tenant.id.to_string(),
                 name: snapshot.settings().name.clone(),
             },
-            approval: ToldApproval {
+            approval: Some(ToldApproval {
                 id: row.id.to_string(),
                 action_id: row.id.action().to_string(),
                 summary: compose(&agent, &row.action, &content, cost).text(),
@@ -73,7 +73,9 @@ impl Engine {
                 decision_reason: row.decided_seq.and_then(|seq| opened.text(seq)),
                 code: row.code.map(|code| code.to_string()),
                 question,
-            },
+            }),
+            execution: None,
+            shown: Shown::default(),
         })
     }
 

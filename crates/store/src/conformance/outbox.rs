@@ -344,6 +344,10 @@ pub async fn nothing_is_told_to_channels_of_another_epoch(subject: &dyn Subject)
         name: "second".into(),
         origin: "https://hooks.example".into(),
         events: vec!["approval.*".into()],
+        kind: signoff_core::channel::ChannelKind::Webhook,
+        named_only: false,
+        window: None,
+        switched_off: None,
         disabled: false,
         digest: signoff_core::payload::Hash32([9; 32]),
     });

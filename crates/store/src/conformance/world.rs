@@ -166,6 +166,10 @@ fn principals(scribe: &mut Scribe, mark: &str) {
         name: mark.to_owned(),
         origin: "https://hooks.example".into(),
         events: vec!["approval.*".into()],
+        kind: signoff_core::channel::ChannelKind::Webhook,
+        named_only: false,
+        window: None,
+        switched_off: None,
         disabled: false,
         digest: Hash32([8; 32]),
     };

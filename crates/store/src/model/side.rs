@@ -20,6 +20,8 @@ pub enum SecretKind {
     Channel,
     /// Encrypted value of a stored credential.
     Grant,
+    /// How a person is reached, encrypted.
+    Contact,
 }
 
 impl SecretKind {
@@ -30,14 +32,21 @@ impl SecretKind {
             Self::Password => "password",
             Self::Channel => "channel",
             Self::Grant => "grant",
+            Self::Contact => "contact",
         }
     }
 
     /// Reads it back.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Key, Self::Password, Self::Channel, Self::Grant]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        [
+            Self::Key,
+            Self::Password,
+            Self::Channel,
+            Self::Grant,
+            Self::Contact,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
     }
 }
 

@@ -92,6 +92,7 @@ fn view_of(faults: &mut Faults, given: wire::View) -> Option<View> {
         digest,
         build: given.build.unwrap_or_default(),
         locale: given.locale.unwrap_or_default(),
+        via: None,
     })
 }
 

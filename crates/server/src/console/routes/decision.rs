@@ -191,6 +191,7 @@ impl DecisionForm {
                         digest,
                         build: BUILD.to_owned(),
                         locale: LOCALE.to_owned(),
+                        via: None,
                     },
                 ));
             }

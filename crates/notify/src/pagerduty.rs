@@ -1,0 +1,24 @@
+//! PagerDuty Events API v2.
+
+use jiff::Timestamp;
+use signoff_egress::Egress;
+
+use crate::deliver::DeliveryOutcome;
+use crate::message::Message;
+use crate::transport::PagerDuty;
+
+pub(crate) async fn send(
+    _egress: &Egress,
+    _pagerduty: &PagerDuty,
+    _message: &Message,
+    _now: Timestamp,
+) -> DeliveryOutcome {
+    not_built()
+}
+
+fn not_built() -> DeliveryOutcome {
+    DeliveryOutcome::Rejected {
+        status: None,
+        detail: "this build can't send there".into(),
+    }
+}

@@ -1,0 +1,24 @@
+//! Microsoft Teams, by a workflow webhook.
+
+use jiff::Timestamp;
+use signoff_egress::Egress;
+
+use crate::deliver::DeliveryOutcome;
+use crate::message::Message;
+use crate::transport::Hook;
+
+pub(crate) async fn send(
+    _egress: &Egress,
+    _hook: &Hook,
+    _message: &Message,
+    _now: Timestamp,
+) -> DeliveryOutcome {
+    not_built()
+}
+
+fn not_built() -> DeliveryOutcome {
+    DeliveryOutcome::Rejected {
+        status: None,
+        detail: "this build can't send there".into(),
+    }
+}
