@@ -6,6 +6,8 @@
 mod deliver;
 mod email;
 mod event_type;
+#[expect(dead_code, reason = "its callers follow")]
+mod inert;
 mod message;
 mod pagerduty;
 mod push;
