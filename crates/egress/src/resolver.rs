@@ -65,7 +65,10 @@ impl Resolver {
         Ok(Self::Server(Box::new(resolver)))
     }
 
-    pub(crate) async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
+    pub(crate) async fn addresses(
+        &self,
+        name: &str,
+    ) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
         match self {
             // Port 0 stands for the URL's own, says the trait.
             Self::System => Ok(tokio::net::lookup_host((name, 0)).await?.collect()),

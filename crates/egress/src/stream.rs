@@ -38,7 +38,12 @@ impl Egress {
     ///
     /// # Errors
     /// That it was refused, or why there is no connection; never that something was perhaps sent.
-    pub async fn connect_tcp(&self, host: &str, port: u16, deadline: Instant) -> Result<TcpStream, EgressError> {
+    pub async fn connect_tcp(
+        &self,
+        host: &str,
+        port: u16,
+        deadline: Instant,
+    ) -> Result<TcpStream, EgressError> {
         if port == 0 {
             return Err(Refusal::Port.into());
         }
@@ -64,7 +69,12 @@ impl Egress {
     ///
     /// # Errors
     /// Why the other side is not trusted, or could not agree.
-    pub async fn secure<S>(&self, stream: S, host: &str, deadline: Instant) -> Result<TlsStream<S>, EgressError>
+    pub async fn secure<S>(
+        &self,
+        stream: S,
+        host: &str,
+        deadline: Instant,
+    ) -> Result<TlsStream<S>, EgressError>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     {
@@ -78,7 +88,12 @@ impl Egress {
                 detail: "this machine has no CA certificates".to_owned(),
             });
         };
-        match timeout_at(deadline, TlsConnector::from(Arc::clone(config)).connect(name, stream)).await {
+        match timeout_at(
+            deadline,
+            TlsConnector::from(Arc::clone(config)).connect(name, stream),
+        )
+        .await
+        {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => Err(not_sent(&error)),
             Err(_) => Err(EgressError::TimedOut { perhaps_sent: false }),

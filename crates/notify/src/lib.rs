@@ -6,15 +6,17 @@
 mod deliver;
 mod email;
 mod event_type;
-#[expect(dead_code, reason = "its callers follow")]
 mod inert;
 mod message;
 mod pagerduty;
 mod push;
 mod retry;
+#[cfg(test)]
+mod sample;
 mod sign;
 mod slack;
 mod sms;
+mod story;
 mod teams;
 mod told;
 mod transport;
