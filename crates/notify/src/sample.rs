@@ -146,7 +146,7 @@ pub(crate) fn notice() -> Message {
 
 /// One message of each kind with [`HOSTILE`] in every text, and 10,000 lines where there is room for more than one.
 pub(crate) fn hostile() -> Vec<Message> {
-    let long = format!("{HOSTILE}\n").repeat(10_000);
+    let long = format!("{HOSTILE}{}", "\nwww.evil.com".repeat(10_000));
     let mut asked = told();
     let mut approval = approval();
     for text in [
@@ -171,11 +171,12 @@ pub(crate) fn hostile() -> Vec<Message> {
     asked.approval = Some(approval);
     asked.shown.cost = Some(HOSTILE.into());
     asked.shown.reason = Some(long.clone());
-    let fact = Fact {
+    let fact = |value: &str| Fact {
         label: HOSTILE.into(),
-        value: long.clone(),
+        value: value.into(),
     };
-    asked.shown.facts = vec![fact; 200];
+    asked.shown.facts = vec![fact(HOSTILE); 200];
+    asked.shown.facts[0] = fact(&long);
     let mut over = asked.clone();
     over.event_type = "approval.decided".into();
     let mut listed = digest(500, 500);

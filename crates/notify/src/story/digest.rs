@@ -32,7 +32,7 @@ pub(super) fn story(message: &Message, digest: &Digest, now: Timestamp, limits: 
         .map(|told| item(told, now))
         .collect();
     let hidden = digest.count.saturating_sub(story.items.len());
-    if hidden > 0 {
+    if hidden > 0 && !story.items.is_empty() {
         story.paragraphs = vec![format!("And {hidden} more, in the inbox.")];
     }
     if digest.pending > 0 {
