@@ -3,6 +3,7 @@
 //! Absences that hold here: no clock and no randomness (times and jitter come in as arguments), no storage
 //! (what to tell, and when to try again, is the engine's), no HTTP client of its own.
 
+mod check;
 mod deliver;
 mod email;
 mod event_type;
@@ -22,6 +23,7 @@ mod told;
 mod transport;
 mod webhook;
 
+pub use check::{CHANNEL_ADDRESSES_MAX, Fault};
 pub use deliver::{DELIVERY_TIMEOUT, DeliveryOutcome, deliver};
 pub use event_type::{EVENT_TYPES, is_subscribed, is_subscription};
 pub use message::{Content, DIGEST_ITEMS_MAX, Destination, Digest, DigestItem, Message, Notice, Recipient};
