@@ -36,6 +36,9 @@ pub(crate) async fn fan_out_to(
 ) -> StoreResult<Option<u64>> {
     loop {
         let taken = store.outbox(workspace, limit).await?;
+        if taken.is_empty() {
+            return Ok(Some(0));
+        }
         let mut deliveries = Vec::new();
         for row in &taken {
             let wants = |to: &&FanOut| to.kinds.is_empty() || to.kinds.contains(&row.kind);

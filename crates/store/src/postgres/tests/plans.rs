@@ -258,11 +258,10 @@ async fn no_question_goes_through_a_whole_table() {
     check(connection, deliveries::TOLD, "deliveries_by_record", false).await;
     check(connection, deliveries::OUTBOX, "outbox_pkey", true).await;
     check(connection, deliveries::ATTEMPTS, "on deliveries", false).await;
-    check(connection, deliveries::DUE, "deliveries_by_request", false).await;
-    check(connection, deliveries::GATHERED, "deliveries_waiting", false).await;
+    check(connection, deliveries::GATHERED, "using deliveries_", false).await;
     check(connection, deliveries::LAST_TOLD, "deliveries_told", false).await;
     check(connection, deliveries::TOLD_OF, "deliveries_by_request", false).await;
-    check(connection, deliveries::HOLD, "deliveries_waiting", false).await;
+    check(connection, deliveries::HOLD, "using deliveries_", false).await;
     check(connection, deliveries::TAKE, "outbox_pkey", false).await;
     check(connection, leases::CLAIM, "leases_pkey", false).await;
     check(connection, side::SWEEP_IDEMPOTENCY, "idempotency_expiry", false).await;
