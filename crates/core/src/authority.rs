@@ -75,9 +75,7 @@ pub fn permit(principal: &Principal, operation: Operation) -> Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        id::{AgentId, ApplicationId, OperatorId, RawId},
-    };
+    use crate::id::{AgentId, ApplicationId, OperatorId, RawId};
 
     /// I6: asking is not deciding.
     #[test]

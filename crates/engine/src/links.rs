@@ -158,7 +158,8 @@ impl Engine {
             return Err(Refusal::SignInFirst.into());
         }
         let seen = decide.view.as_mut();
-        let seen = seen.ok_or_else(|| EngineError::invalid("/view", "a personal link decides on what was shown"))?;
+        let seen =
+            seen.ok_or_else(|| EngineError::invalid("/view", "a personal link decides on what was shown"))?;
         seen.via = Some(Via::Link {
             told_seq: link.told_seq,
         });
@@ -181,7 +182,11 @@ impl Engine {
         let link = Link::of(claim).ok_or_else(nothing)?;
         let tenant = self.inner.tenants.get(&link.workspace).ok_or_else(nothing)?;
         let genuine = bool::from(tenant.key.link_mac(claim).as_slice().ct_eq(mac));
-        if genuine { Ok((tenant, link)) } else { Err(nothing()) }
+        if genuine {
+            Ok((tenant, link))
+        } else {
+            Err(nothing())
+        }
     }
 
     fn link_view(&self, tenant: &Tenant, link: Link, caller: &Caller, approval: ApprovalView) -> LinkView {
@@ -191,7 +196,9 @@ impl Engine {
         let decides = if row.status.is_terminal() {
             Err(Refusal::Ended(row.status))
         } else if row.decides_elsewhere() {
-            may.approve.clone().or_else(|why| may.deny.clone().map_err(|_| why))
+            may.approve
+                .clone()
+                .or_else(|why| may.deny.clone().map_err(|_| why))
         } else {
             Err(Refusal::SignInFirst)
         };

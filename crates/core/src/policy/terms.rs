@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     action::{Action, Risk, TIMEOUT_MAX},
-    requirement::{Approver, LINK_RISK_MAX, LinkMode, QUORUM_MAX, Requirement, STAGES_MAX, Stage, Unresolved},
+    requirement::{
+        Approver, LINK_RISK_MAX, LinkMode, QUORUM_MAX, Requirement, STAGES_MAX, Stage, Unresolved,
+    },
 };
 
 /// One stage as a policy has it.
