@@ -30,6 +30,7 @@ mod groups;
 mod idempotency;
 mod identity;
 mod keys;
+mod links;
 mod operators;
 mod own;
 mod past;
@@ -58,7 +59,7 @@ mod writer;
 
 pub use agent_keys::AGENT_KEYS_MAX;
 pub use calls::{BrokenOff, CALL_WAIT_MAX, Head, Tap};
-pub use credential::{ADMIN_KEY_CHARS_MIN, KeyShape, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+pub use credential::{ADMIN_KEY_CHARS_MIN, KeyShape, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, mint_token};
 pub use delegations::Delegate;
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, EngineResult};
