@@ -6,13 +6,17 @@
 mod deliver;
 mod email;
 mod event_type;
+mod inert;
 mod message;
 mod pagerduty;
 mod push;
 mod retry;
+#[cfg(test)]
+mod sample;
 mod sign;
 mod slack;
 mod sms;
+mod story;
 mod teams;
 mod told;
 mod transport;
@@ -22,11 +26,12 @@ pub use deliver::{DELIVERY_TIMEOUT, DeliveryOutcome, deliver};
 pub use event_type::{EVENT_TYPES, is_subscribed, is_subscription};
 pub use message::{Content, DIGEST_ITEMS_MAX, Destination, Digest, DigestItem, Message, Notice, Recipient};
 pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, retry_delay};
-pub use sign::{SecretError, Signed, WebhookSecret, sign};
+pub use sign::{SecretError, Signed, SigningKey, WebhookSecret, new_private_key, sign};
 pub use told::{
     Fact, Shown, Told, ToldAgent, ToldApproval, ToldExecution, ToldPerson, ToldWorkspace, render,
 };
 pub use transport::{
     Callback, Email, Hook, PagerDuty, Push, Signing, SlackApp, Sms, SmtpSecurity, Template, Transport,
-    Webhook, pagerduty_url, slack_api, twilio_api,
+    Webhook, pagerduty_url, public_key, slack_api, twilio_api,
 };
+pub use webhook::tells;
