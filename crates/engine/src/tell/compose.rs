@@ -23,6 +23,7 @@ use crate::{
     Engine, EngineError, EngineResult,
     approvals::{PAGE_MAX, compose},
     content::Opened,
+    links::personal_link,
     snapshot::Snapshot,
     tenant::Tenant,
     view::Content,
@@ -248,7 +249,7 @@ impl Engine {
                 let opened = Opened::read(self.store(), tenant, &sequences).await?;
                 let content = opened.asked_content(row);
                 let (facts, facts_hidden) = facts(&content);
-                let may_decide = !row.status.is_terminal() && self.decides_elsewhere(row);
+                let may_decide = !row.status.is_terminal() && row.decides_elsewhere();
                 let shown = Shown {
                     cost: row.cost.as_ref().map(|cost| cost.as_str().to_owned()),
                     facts,
@@ -320,7 +321,7 @@ impl Engine {
             let content = opened.asked_content(row);
             let agent = snapshot.agent_name(row.agent);
             let cost = row.cost.as_ref().map(signoff_core::action::Cost::as_str);
-            let may_decide = open(row) && self.decides_elsewhere(row);
+            let may_decide = open(row) && row.decides_elsewhere();
             let link = self.link_for(tenant, row, delivery).filter(|_| may_decide);
             let decider = row.decided_by.as_ref().map(|actor| person(actor, &snapshot));
             DigestItem {
@@ -383,17 +384,10 @@ impl Engine {
         }
     }
 
-    /// The personal link of whom the delivery is for, if it is for one person who may decide.
-    fn link_for(&self, _tenant: &Tenant, _row: &ApprovalRow, delivery: &DeliveryRow) -> Option<String> {
-        delivery.recipient?;
-        None
-    }
-
-    /// Whether a link or a button of a message may decide on it.
-    #[expect(clippy::unused_self, reason = "asks policy's own limit once it is there")]
-    fn decides_elsewhere(&self, row: &ApprovalRow) -> bool {
-        row.risk < signoff_core::action::Risk::High
-            && row.requirement.link != signoff_core::requirement::LinkMode::None
+    /// The personal link of whom the delivery is for, if it is for one person.
+    fn link_for(&self, tenant: &Tenant, row: &ApprovalRow, delivery: &DeliveryRow) -> Option<String> {
+        let person = delivery.recipient?;
+        Some(personal_link(self, tenant, row.id, person, delivery.seq))
     }
 
     fn notice(&self, record: &Record, snapshot: &Snapshot, _by: ChannelId) -> Notice {

@@ -18,7 +18,7 @@ use signoff_core::{
     rows::ChannelRow,
     time::{Micros, Timestamp},
 };
-use signoff_notify::{DeliveryOutcome, Message, Template, Transport, deliver, retry_delay};
+use signoff_notify::{DeliveryOutcome, Message, Transport, deliver, retry_delay, tells};
 use signoff_store::{Addressee, Claim, DeliveryRow, DeliveryState, Lease, Wants};
 use tokio::{sync::Mutex, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -132,17 +132,12 @@ struct Way<'a> {
 }
 
 /// Whether a channel says anything of this kind of event.
-fn tells(transport: &Transport, kind: &str) -> bool {
-    let template = match transport {
-        Transport::Webhook(webhook) => webhook.template,
-        Transport::Callback(callback) => callback.template,
-        _ => return true,
-    };
-    template == Template::Standard
-        || matches!(
-            kind,
-            "approval.decided" | "approval.expired" | "approval.cancelled" | "approval.superseded"
-        )
+fn says(transport: &Transport, kind: &str) -> bool {
+    match transport {
+        Transport::Webhook(webhook) => tells(webhook.template, kind),
+        Transport::Callback(callback) => tells(callback.template, kind),
+        _ => true,
+    }
 }
 
 /// A channel's lease, while several messages go out under it.
@@ -310,7 +305,7 @@ impl Engine {
     async fn send_to_programs(&self, way: &Way<'_>, due: Vec<DeliveryRow>) -> EngineResult<()> {
         let done = futures_util::stream::iter(due)
             .map(|delivery| async move {
-                if !tells(way.transport, &delivery.kind) {
+                if !says(way.transport, &delivery.kind) {
                     let mut skipped = delivery;
                     self.end(&mut skipped, DeliveryState::Skipped, None, None);
                     return way.held.record(self, &[skipped]).await;
