@@ -8,7 +8,6 @@ mod follow;
 mod rejudge;
 pub(crate) mod retain;
 mod sweep;
-mod tell;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
