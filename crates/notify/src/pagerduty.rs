@@ -24,7 +24,7 @@ const LIMITS: Limits = Limits {
 const SUMMARY_BYTES_MAX: usize = 1024;
 
 /// How long to stay away after a 429 that does not say.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 
 /// The alert an event is about, and what becomes of it.
 struct Alert {

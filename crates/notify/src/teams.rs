@@ -87,43 +87,43 @@ fn body(story: &Story) -> Vec<Value> {
     )];
     if !story.summary.is_empty() {
         let run = json!({"type": "TextRun", "text": story.summary, "size": "Large", "weight": "Bolder"});
-        body.push(runs(vec![run], false));
+        body.push(runs(&[run], false));
     }
     body.extend(story.rows.iter().map(|(name, value)| pair(name, value)));
     for (whose, words) in &story.quotes {
-        body.push(runs(vec![subtle(&format!("{whose}:"))], true));
-        let lines = words.lines().map(|line| runs(vec![plain(line)], false));
+        body.push(runs(&[subtle(&format!("{whose}:"))], true));
+        let lines = words.lines().map(|line| runs(&[plain(line)], false));
         body.push(json!({"type": "Container", "style": "emphasis", "items": lines.collect::<Vec<_>>()}));
     }
     if !story.facts.is_empty() {
-        body.push(runs(vec![subtle("What the agent handed in:")], true));
+        body.push(runs(&[subtle("What the agent handed in:")], true));
     }
     body.extend(story.facts.iter().map(|(name, value)| pair(name, value)));
     if story.facts_hidden > 0 {
         let more = format!("and {} more, in the console", story.facts_hidden);
-        body.push(runs(vec![subtle(&more)], false));
+        body.push(runs(&[subtle(&more)], false));
     }
     for item in &story.items {
         body.push(json!({
             "type": "Container",
             "separator": true,
-            "items": [runs(vec![plain(&item.summary)], false), runs(vec![subtle(&item.state)], false)],
+            "items": [runs(&[plain(&item.summary)], false), runs(&[subtle(&item.state)], false)],
             "selectAction": {"type": "Action.OpenUrl", "title": "Open", "url": item.url},
         }));
     }
     for paragraph in story.paragraphs.iter().chain(&story.personal) {
-        body.push(runs(vec![plain(paragraph)], true));
+        body.push(runs(&[plain(paragraph)], true));
     }
     body
 }
 
-fn runs(inlines: Vec<Value>, is_apart: bool) -> Value {
+fn runs(inlines: &[Value], is_apart: bool) -> Value {
     let spacing = if is_apart { "Medium" } else { "Small" };
     json!({"type": "RichTextBlock", "inlines": inlines, "spacing": spacing})
 }
 
 fn pair(name: &str, value: &str) -> Value {
-    runs(vec![subtle(&format!("{name}: ")), plain(value)], false)
+    runs(&[subtle(&format!("{name}: ")), plain(value)], false)
 }
 
 fn plain(text: &str) -> Value {

@@ -57,7 +57,7 @@ fn headline(digest: &Digest) -> String {
     };
     match (digest.count, digest.pending) {
         (count, 0) => format!("News of {}; none waits for a decision", approvals(count)),
-        (count, 1) if count == 1 => "1 approval waits for a decision".to_owned(),
+        (1, 1) => "1 approval waits for a decision".to_owned(),
         (count, pending) if count == pending => format!("{} wait for a decision", approvals(count)),
         (count, pending) => {
             let wait = if pending == 1 {
