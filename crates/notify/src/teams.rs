@@ -81,10 +81,8 @@ fn written(story: &Story) -> Bytes {
 }
 
 fn body(story: &Story) -> Vec<Value> {
-    let mut body = vec![runs(
-        vec![json!({"type": "TextRun", "text": story.headline, "weight": "Bolder"})],
-        false,
-    )];
+    let headline = json!({"type": "TextRun", "text": story.headline, "weight": "Bolder"});
+    let mut body = vec![runs(&[headline], false)];
     if !story.summary.is_empty() {
         let run = json!({"type": "TextRun", "text": story.summary, "size": "Large", "weight": "Bolder"});
         body.push(runs(&[run], false));
