@@ -35,6 +35,8 @@ pub enum Operation {
     Govern,
     /// One's own personal tokens.
     OwnTokens,
+    /// How one is reached.
+    OwnContact,
     /// Learn who one is.
     WhoAmI,
 }
@@ -64,10 +66,11 @@ pub fn permit(principal: &Principal, operation: Operation) -> Permit {
         (_, Op::WhoAmI)
         | (Some(_), Op::SeeActions | Op::SeeWorkspace | Op::Explain)
         | (Some(Role::Member | Role::Admin), Op::Decide | Op::RevokeStanding | Op::Stop)
-        | (Some(Role::Admin), Op::Cancel | Op::Settle | Op::LiftStop | Op::Govern | Op::OwnTokens) => {
-            Permit::All
-        }
-        (Some(Role::Viewer | Role::Member), Op::OwnTokens) => Permit::Own,
+        | (
+            Some(Role::Admin),
+            Op::Cancel | Op::Settle | Op::LiftStop | Op::Govern | Op::OwnTokens | Op::OwnContact,
+        ) => Permit::All,
+        (Some(Role::Viewer | Role::Member), Op::OwnTokens | Op::OwnContact) => Permit::Own,
         _ => Permit::Never,
     }
 }
@@ -93,6 +96,7 @@ mod tests {
                 Operation::Govern,
                 Operation::SeeWorkspace,
                 Operation::OwnTokens,
+                Operation::OwnContact,
             ] {
                 assert_eq!(
                     permit(&principal, operation),
@@ -123,6 +127,7 @@ mod tests {
             Operation::LiftStop,
             Operation::Govern,
             Operation::OwnTokens,
+            Operation::OwnContact,
             Operation::WhoAmI,
         ] {
             assert_eq!(permit(&holder, operation), Permit::Never, "{operation:?}");

@@ -9,6 +9,7 @@ mod rejudge;
 pub(crate) mod retain;
 mod sweep;
 
+pub(crate) use deliver::WINDOW;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::Engine;
