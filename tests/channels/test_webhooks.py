@@ -54,13 +54,13 @@ def test_every_library_verifies_every_event(server, receivers):
 def test_two_secrets_sign_while_they_change(server, receivers):
     program = receivers.http(204)
     channel = server.channel("webhook", {"url": program.url})
-    changed = server.operator("POST", f"/v1/channels/{channel['id']}/secret", {"old_secret_lasts": "1h"})
+    changed = server.operator("POST", f"/v1/channels/{channel['id']}/rotate-secret", {"old_secret_lasts": "1h"})
     assert changed["secret"] != channel["secret"]
     server.ask()
     request = program.one()
     for secret in (channel["secret"], changed["secret"]):
         verified_by_each(secret, request)
-    changed_at_once = server.operator("POST", f"/v1/channels/{channel['id']}/secret", {"old_secret_lasts": "0s"})
+    changed_at_once = server.operator("POST", f"/v1/channels/{channel['id']}/rotate-secret", {"old_secret_lasts": "0s"})
     server.ask(inputs={"amount": "501.00"})
     request = program.wait(2)[1]
     verified_by_each(changed_at_once["secret"], request)
