@@ -6,6 +6,8 @@ mod applications;
 mod approvals;
 mod audit;
 pub(crate) mod body;
+mod channels;
+mod contacts;
 pub(crate) mod convert;
 mod cursor;
 mod document;
@@ -65,6 +67,8 @@ fn described() -> (Router<Doors>, OpenApi) {
         .merge(grants::router())
         .merge(operators::router())
         .merge(groups::router())
+        .merge(channels::router())
+        .merge(contacts::router())
         .merge(webhooks::router())
         .merge(audit::router())
         .merge(stream::router())

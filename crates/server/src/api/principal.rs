@@ -58,6 +58,7 @@ operations! {
     LiftStop => "lift_stop",
     Govern => "govern",
     OwnTokens => "own_tokens",
+    OwnContact => "own_contact",
     WhoAmI => "who_am_i",
 }
 
