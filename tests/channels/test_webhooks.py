@@ -18,10 +18,11 @@ def verified_by_each(secret, request):
     """What the libraries read out of a message; each raises if it is not genuine."""
     own = standardwebhooks.Webhook(secret).verify(request.body, request.headers)
     named = {f"svix-{name.removeprefix('webhook-')}": value for name, value in request.headers.items()}
-    of_svix = svix.Webhook(secret).verify(request.body, named)
+    # It hands nothing back.
+    svix.Webhook(secret).verify(request.body, named)
     asked = {"secret": secret, "headers": request.headers, "body": request.body.decode()}
     node = subprocess.run(["node", JAVASCRIPT], input=json.dumps(asked), capture_output=True, text=True, check=True)
-    assert own == of_svix == json.loads(node.stdout)
+    assert own == json.loads(node.stdout)
     return own
 
 
