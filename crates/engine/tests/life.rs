@@ -442,6 +442,7 @@ async fn an_amended_request_takes_the_place_of_the_old_one() {
     let old = house.ask(&agent, "stripe.refund").await;
     let amended = Submit {
         replaces: Some(old),
+        callback_url: None,
         ..submit("stripe.refund", json!({"amount": 1}))
     };
     let new = house
