@@ -69,7 +69,9 @@ impl<'a> Browser<'a> {
 
     /// Keeps the cookie that comes with a page, as browsers do.
     pub(crate) async fn open(&mut self, path: &str) -> Reply {
-        let reply = self.send("GET", path).await;
+        let mut reply = self.send("GET", path).await;
+        // Names stand isolated from the text around them; what is read is the same.
+        reply.text = reply.text.replace("<bdi dir=\"ltr\">", "").replace("</bdi>", "");
         if let Some(cookie) = reply.headers.get("set-cookie") {
             self.cookie = cookie.to_str().unwrap().split(';').next().map(str::to_owned);
         }
