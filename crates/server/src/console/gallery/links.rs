@@ -41,7 +41,6 @@ fn page(link: &LinkView, show: Show, form: LinkForm, kept: Option<Kept>) -> Stri
         whose: whose(link),
         approval: open(link, show, kept).expect("renders"),
         form: LinkForm {
-            action: "/d/TOKEN".to_owned(),
             bound: "00".repeat(32),
             ..form
         },
