@@ -331,7 +331,7 @@ mod tests {
         ] {
             match saw(status, code) {
                 DeliveryOutcome::Retry { after, .. } => {
-                    assert_eq!(after.map(|after| after.as_secs()), asked, "{code}")
+                    assert_eq!(after.map(|after| after.as_secs()), asked, "{code}");
                 }
                 other => panic!("{code}: {other:?}"),
             }
