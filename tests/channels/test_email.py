@@ -121,3 +121,16 @@ def test_a_private_mail_server_is_refused_unless_opened(fresh_server, receivers)
     came_of_it = server.try_out(channel)
     assert not came_of_it["delivered"] and "is not called" in came_of_it["detail"], came_of_it
     assert mailbox.items == []
+
+
+def test_many_at_once_are_one_mail(server, receivers):
+    mailbox = receivers.mail()
+    server.channel("email", settings(mailbox), window="3s")
+    for amount in range(40):
+        server.ask(inputs={"amount": str(amount)})
+    first, digest = mailbox.wait(2)
+    told = len(re.findall(r"^- ", digest.text, re.MULTILINE))
+    assert told == 20 and re.search(r"And \d+ more, in the inbox", digest.text), digest.text
+    assert "wait for a decision" in digest["subject"] and "The links in this message are for Ada Lovelace" in digest.text
+    assert digest.message.defects == []
+    mailbox.stays(2, seconds=4)

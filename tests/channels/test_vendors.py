@@ -127,3 +127,22 @@ def test_what_a_vendor_answers_is_told_in_words_without_secrets(server, receiver
     gone = receivers.http(410)
     came_of_it = server.try_out(server.channel("teams", {"url": f"{gone.url}/canary"}))
     assert (came_of_it["delivered"], came_of_it["status"]) == (False, 410) and "canary" not in str(came_of_it)
+
+
+def test_people_get_their_own_link_at_their_own_address(server, receivers):
+    twilio, ntfy = receivers.http(201, body=b"{}"), receivers.http(200, body=b"{}")
+    server.channel("sms", {"account_sid": "AC01", "auth_token": "canary-token", "from": "MG01", "api_url": twilio.url})
+    server.channel("push", {"url": ntfy.url})
+    contact = {"phone": "+15551234567", "push_topic": "canary-of-ada-0123456789", "channels": ["sms", "push"]}
+    server.operator("PATCH", "/v1/operators/me/contact", contact)
+    approval = server.ask(priority="low", risk="low")
+    text, push = twilio.one().form, ntfy.one().json
+    assert (text["To"], push["topic"]) == ("+15551234567", "canary-of-ada-0123456789")
+    links = {text["Body"].split()[-1], push["click"]}
+    # Each message has a link of its own, and neither is the page where one signs in.
+    assert len(links) == 2 and not any(link.endswith(f"/approvals/{approval}") for link in links)
+    assert "This link is for Ada Lovelace" in push["message"] and len(text["Body"]) <= 320
+    server.deny(approval, "no")
+    # What is over only costs, or disturbs.
+    twilio.stays(1)
+    ntfy.stays(1, seconds=0)

@@ -11,6 +11,8 @@ import svix
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from harness import Refused
+
 JAVASCRIPT = Path(__file__).parent / "js/verify.js"
 
 
@@ -94,3 +96,18 @@ def test_a_message_keeps_its_id_until_it_is_taken(server, receivers):
         verified_by_each(channel["secret"], request)
     assert first.headers["webhook-id"] == second.headers["webhook-id"] and first.body == second.body
     assert int(second.headers["webhook-timestamp"]) >= int(first.headers["webhook-timestamp"])
+
+
+def test_a_request_is_told_of_where_it_says(server, receivers):
+    program = receivers.http(204)
+    channel = server.channel("callback", {"allow": [f"{program.url}/hooks"], "asymmetric": True})
+    approval = server.ask(callback_url=f"{program.url}/hooks/run-7")
+    server.deny(approval, "no")
+    for request in program.wait(2):
+        assert request.path == "/hooks/run-7"
+        assert verified_by_each(channel["secret"], request)["data"]["approval"]["id"] == approval
+        verify_v1a(channel["public_key"], request)
+    for elsewhere in ("/other", "/hooks/../other", "/hookss"):
+        with pytest.raises(Refused, match="no channel of the kind callback allows this URL"):
+            server.ask(callback_url=program.url + elsewhere, inputs={"amount": elsewhere})
+    program.stays(2)
