@@ -145,7 +145,7 @@ fn details(story: &Story) -> Value {
         details.insert(whose.clone(), words.clone().into());
     }
     if !story.facts.is_empty() {
-        let facts = story.facts.iter().map(|(name, value)| format!("{name}: {value}"));
+        let facts = story.fact_lines().map(|(name, value)| format!("{name}: {value}"));
         details.insert("What the agent handed in".to_owned(), facts.collect());
     }
     if story.facts_hidden > 0 {
