@@ -62,6 +62,31 @@ def test_pagerduty_has_one_alert_from_question_to_end(server, receivers):
     assert pagerduty.wait(2)[1].json == {"routing_key": key, "event_action": "resolve", "dedup_key": approval}
 
 
+def test_every_alert_is_closed_however_its_end_is_told(server, receivers):
+    pagerduty = receivers.http(202)
+    settings = {"routing_key": "canary0123456789", "url": pagerduty.url}
+    server.channel("pagerduty", settings, window="2s")
+    first = server.ask(inputs={"amount": "0"})
+    pagerduty.one()
+    others = [server.ask(inputs={"amount": str(amount)}) for amount in (1, 2, 3)]
+
+    def triggered(key):
+        return lambda request: request.json["event_action"] == "trigger" and key in request.json["dedup_key"]
+
+    pagerduty.one(triggered(first))
+    pagerduty.one(triggered("signoff-digest-"))
+    # The ends of all but one come in a message of their own; the last one closes what they share.
+    for approval in [first, *others[:2]]:
+        server.deny(approval, "no")
+    pagerduty.one(lambda request: request.json["event_action"] == "resolve" and request.json["dedup_key"] == first)
+    shared = [request.json for request in pagerduty.items if request.json["dedup_key"].startswith("signoff-digest-")]
+    assert [event["event_action"] for event in shared] == ["trigger"]
+    server.deny(others[2], "no")
+    pagerduty.one(
+        lambda request: request.json["event_action"] == "resolve" and "signoff-digest-" in request.json["dedup_key"]
+    )
+
+
 def test_twilio_gets_a_short_text_with_the_whole_link(server, receivers):
     twilio = receivers.http(201, body=b'{"sid": "SM01"}')
     server.channel(
