@@ -194,7 +194,7 @@ impl<'a> Opening<'a> {
             Ok(link) => link,
             Err(EngineError::NotFound { .. }) if !wants_document(self.headers) => {
                 let closed = shown::link::nothing(shell("This link opens nothing"), back.kept());
-                return Ok(self.closed(StatusCode::NOT_FOUND, &closed));
+                return Ok(closed_page(StatusCode::NOT_FOUND, &closed));
             }
             Err(error) => return Err(Trouble::new(self.headers, error)),
         };
@@ -202,14 +202,14 @@ impl<'a> Opening<'a> {
         if let Some(name) = other.map_err(|error| self.trouble(error))? {
             let shell = shell("This link is somebody else’s");
             let closed = shown::link::somebody_elses(&link, &name, shell, back.kept());
-            return Ok(self.closed(StatusCode::FORBIDDEN, &closed));
+            return Ok(closed_page(StatusCode::FORBIDDEN, &closed));
         }
         let title = format!("For {}", signoff_core::sentence::tame(&link.operator.name));
         if let Err(why) = &link.decides {
             let gone = matches!(why, Refusal::Ended(_) | Refusal::DeadlinePassed);
             let status = if gone { StatusCode::GONE } else { status };
             let closed = shown::link::closed(&link, why, shell(&title), back.kept());
-            return Ok(self.closed(status, &closed));
+            return Ok(closed_page(status, &closed));
         }
         let approval = shown::link::open(&link, place.show(), back.kept()).map_err(|error| {
             tracing::error!(%error, "a page could not be rendered");
@@ -238,10 +238,6 @@ impl<'a> Opening<'a> {
         Ok(kept_to_itself(response))
     }
 
-    fn closed(&self, status: StatusCode, closed: &LinkClosed) -> Response {
-        kept_to_itself(page(status, closed))
-    }
-
     async fn carry_out(&self, form: &SentForm) -> Result<(), Stopped> {
         let link = match self.engine.open_link(self.token).await {
             Ok(link) => link,
@@ -259,7 +255,7 @@ impl<'a> Opening<'a> {
         self.by_a_person(form, &link)?;
         let wish = form.decision().wish(&link.approval, link.grant.as_ref());
         let decide = match wish.map_err(objected)? {
-            Wish::Decide(decide) => decide,
+            Wish::Decide(decide) => *decide,
             Wish::Cancel(_) => return Err(Stopped::Field(CHOOSE.to_owned())),
         };
         match self.engine.decide_by_link(self.token, decide).await {
@@ -399,6 +395,10 @@ impl SentForm {
             late: None,
         }
     }
+}
+
+fn closed_page(status: StatusCode, closed: &LinkClosed) -> Response {
+    kept_to_itself(page(status, closed))
 }
 
 fn kept_to_itself(mut response: Response) -> Response {
