@@ -1,7 +1,7 @@
 //! Channels: what people and programs are told, in which form, and whether it arrived.
 //!
-//! Absences that hold here: no clock and no randomness (times and jitter come in as arguments), no storage
-//! (what to tell, and when to try again, is the engine's), no HTTP client of its own.
+//! Absences that hold here: no clock but for how long an attempt may take, and no randomness (times and jitter come in as
+//! arguments), no storage (what to tell, and when to try again, is the engine's), no HTTP client of its own.
 
 mod check;
 mod deliver;
