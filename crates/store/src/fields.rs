@@ -12,8 +12,8 @@ use signoff_core::{
 use sqlx::{Row as _, postgres::PgRow, sqlite::SqliteRow};
 
 use crate::{
-    ApprovalFact, DeliveryRow, DeliveryState, Due, IdempotencyName, IdempotencyRow, PersonRow, SecretKind,
-    SecretRow, SessionRow, StoreError, StoreResult, StoredPayload, StoredRecord, StoredRequest,
+    ApprovalFact, DeliveryRow, DeliveryState, Due, IdempotencyName, IdempotencyRow, InboxRow, PersonRow,
+    SecretKind, SecretRow, SessionRow, StoreError, StoreResult, StoredPayload, StoredRecord, StoredRequest,
     cells::{hash32, raw, unsigned},
 };
 
@@ -199,6 +199,20 @@ pub(crate) fn delivery(row: &impl Fields) -> StoreResult<DeliveryRow> {
         ended_at: row.time("ended_at")?,
         last_status: last_status.transpose().map_err(|_| number())?,
         last_error: row.text("last_error")?,
+    })
+}
+
+pub(crate) fn received(row: &impl Fields) -> StoreResult<InboxRow> {
+    let operator = row.bytes("operator")?.map(|id| raw(&id).map(OperatorId));
+    Ok(InboxRow {
+        workspace: row.workspace()?,
+        channel: ChannelId(row.id("channel")?),
+        key: row.hash("key")?,
+        operator: operator.transpose()?,
+        body: row.blob("body")?,
+        received_at: Timestamp(row.int("received_at")?),
+        expires_at: Timestamp(row.int("expires_at")?),
+        handled_at: row.time("handled_at")?,
     })
 }
 
