@@ -193,12 +193,27 @@ pub struct Vote {
     pub decision: VoteDecision,
     /// Whether it counts: the voter still has authority, and it is for the present digest.
     pub counted: bool,
+    /// Where it was cast, if neither in the console nor with a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<VoteVia>,
     /// The approver's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// When, RFC 3339.
     pub at: String,
 }
+
+/// Where a vote was cast by somebody who had not signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VoteVia {
+    /// On the page of a personal link.
+    Link,
+    /// With a button of a message.
+    Channel,
+}
+
+crate::common::level_text!(VoteVia { Link => "link", Channel => "channel" });
 
 /// A question to the agent, and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -41,6 +41,8 @@ pub enum Auth {
     AdminKey,
     /// The one-time link of the first run.
     SetupLink,
+    /// A personal link of a message: good for one approval, and nothing else.
+    Link,
 }
 
 /// Who did it.
@@ -64,6 +66,11 @@ impl Actor {
             id: Some(part.to_owned()),
             auth: None,
         }
+    }
+
+    /// The feature level whose nodes can read it.
+    pub fn feature_level(&self) -> u32 {
+        if self.auth == Some(Auth::Link) { 5 } else { 1 }
     }
 
     /// Whether it is the same somebody, by whatever way in.

@@ -126,6 +126,9 @@ pub enum Refusal {
     /// The requirement does not name the voter.
     #[error("the requirement names other people")]
     NotNamed,
+    /// No link and no button of a message decides at this risk.
+    #[error("this is not decided by a link or a message; sign in to the console")]
+    SignInFirst,
     /// A later stage names the voter; it opens after this one.
     #[error("the turn of this voter comes after stage {0}")]
     NotYet(u32),
@@ -281,6 +284,9 @@ fn vote(
     around: &Surroundings<'_>,
 ) -> Result<Event, Refusal> {
     let voice = may_vote(row, around.actor, ballot, around.roster, around.selves)?;
+    if view.as_ref().is_some_and(|view| view.via.is_some()) && !row.decides_elsewhere() {
+        return Err(Refusal::SignInFirst);
+    }
     // I2: an approval carries the digest of what was shown. A denial may come blind, but never of something else.
     if digest.map_or(ballot == Ballot::Approve, |seen| seen != row.digest) {
         return Err(Refusal::DigestMismatch);

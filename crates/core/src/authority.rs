@@ -1,7 +1,10 @@
 //! Who may do what: the table of the design brief, section 8, in one place. Doors name the operation, the engine asks
 //! here, a test walks the API description against it.
 
-use crate::{actor::Principal, requirement::Role};
+use crate::{
+    actor::{Auth, Principal},
+    requirement::Role,
+};
 
 /// Something a door can ask for, as far as authority tells it apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +53,11 @@ pub enum Permit {
 /// The table.
 pub fn permit(principal: &Principal, operation: Operation) -> Permit {
     use Operation as Op;
+    // A personal link opens its one approval, whoever it was made for.
+    let by_link = matches!(principal, Principal::Operator { auth: Auth::Link, .. });
+    if by_link && !matches!(operation, Op::SeeActions | Op::Decide) {
+        return Permit::Never;
+    }
     let asks = matches!(principal, Principal::Agent(_) | Principal::Application(_));
     match (principal.role(), operation) {
         (None, Op::Ask | Op::AnswerInfo | Op::SeeActions | Op::Cancel | Op::Explain) if asks => Permit::Own,
@@ -67,10 +75,7 @@ pub fn permit(principal: &Principal, operation: Operation) -> Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        actor::Auth,
-        id::{AgentId, ApplicationId, OperatorId, RawId},
-    };
+    use crate::id::{AgentId, ApplicationId, OperatorId, RawId};
 
     /// I6: asking is not deciding.
     #[test]
@@ -96,6 +101,34 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// I6: whoever holds an admin's link can see and decide what it was made for, and govern nothing.
+    #[test]
+    fn i6_a_link_decides_and_does_nothing_else() {
+        let holder = Principal::Operator {
+            id: OperatorId(RawId([3; 16])),
+            role: Role::Admin,
+            auth: Auth::Link,
+        };
+        for operation in [
+            Operation::Ask,
+            Operation::AnswerInfo,
+            Operation::SeeWorkspace,
+            Operation::Explain,
+            Operation::Cancel,
+            Operation::RevokeStanding,
+            Operation::Settle,
+            Operation::Stop,
+            Operation::LiftStop,
+            Operation::Govern,
+            Operation::OwnTokens,
+            Operation::WhoAmI,
+        ] {
+            assert_eq!(permit(&holder, operation), Permit::Never, "{operation:?}");
+        }
+        assert_eq!(permit(&holder, Operation::Decide), Permit::All);
+        assert_eq!(permit(&holder, Operation::SeeActions), Permit::All);
     }
 
     #[test]

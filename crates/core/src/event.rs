@@ -219,7 +219,8 @@ impl Event {
             }
             Self::ApprovalRequested(requested) if requested.action.call.is_some() => 5,
             Self::StopPulled(_) | Self::StopLifted(_) => 3,
-            Self::ApprovalEdited(_) | Self::StandingGranted(_) | Self::StandingRevoked(_) => 4,
+            Self::ApprovalEdited(edited) => edited.requirement.feature_level().max(4),
+            Self::StandingGranted(_) | Self::StandingRevoked(_) => 4,
             Self::ActionAllowed(allowed) if allowed.standing.is_some() => 4,
             Self::PolicyPut(put) => put.policy.feature_level(),
             // An older node would let through what this one asks about.
@@ -237,10 +238,12 @@ impl Event {
             Self::ApprovalRequested(requested)
                 if requested.action.claimed.is_some() || !requested.action.counted.is_empty() =>
             {
-                4
+                requested.requirement.feature_level().max(4)
             }
             Self::ApprovalRequested(requested) => requested.requirement.feature_level(),
             Self::ApprovalRejudged(rejudged) => rejudged.requirement.feature_level(),
+            // An older node would keep the vote without where it was cast.
+            Self::ApprovalVoted(voted) if voted.via().is_some() => 5,
             Self::ApprovalVoted(voted) if voted.stage.is_some() => 3,
             _ => 1,
         }

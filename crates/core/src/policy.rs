@@ -356,18 +356,19 @@ impl PolicyDoc {
                 if source.contains("count_last") || source.contains("sum_last"))
         };
         if self.conditions.iter().any(looks_back) {
-            return 4;
+            return self.approval.feature_level().max(4);
         }
         let expression = |condition: &Condition| matches!(condition, Condition::Expression(_));
         let raises = self.cost.is_some() || self.floor.is_some();
         if raises || self.context_schema.is_some() || self.http.is_some() || !self.grant.is_empty() {
-            return 4;
+            return self.approval.feature_level().max(4);
         }
         let new = !self.labels.is_empty()
             || self.risk.is_some()
             || self.cost_over.is_some()
             || self.conditions.iter().any(expression);
-        if new { 3 } else { self.approval.feature_level() }
+        let terms = self.approval.feature_level();
+        if new { terms.max(3) } else { terms }
     }
 
     /// The normal form of the effect: what it says where its conditions hold, do not hold, or fail.

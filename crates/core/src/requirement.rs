@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::{action::text_enum, id::OperatorId};
+use crate::{
+    action::{Risk, text_enum},
+    id::OperatorId,
+};
 
 /// What an operator may do at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -180,6 +183,8 @@ pub struct Requirement {
     pub require_decision_reason: bool,
     /// Whose link may decide.
     pub link: LinkMode,
+    /// Up to which risk a link, or a button of a message, may decide; above it people sign in.
+    pub link_risk_max: Risk,
     /// Approvers that the context should have named.
     pub unresolved: Vec<Unresolved>,
     /// Whether an approver may change the request and approve it so, within what the policy says.
@@ -201,6 +206,7 @@ impl Requirement {
             self_approval: false,
             require_decision_reason: false,
             link: LinkMode::Operator,
+            link_risk_max: LINK_RISK_MAX,
             unresolved: Vec::new(),
             allow_edit: false,
             allow_standing: true,
@@ -221,6 +227,8 @@ impl Requirement {
     pub fn feature_level(&self) -> u32 {
         let plain = self.as_flat().is_some() && self.link == LinkMode::Operator && self.unresolved.is_empty();
         match (self.allow_edit || !self.allow_standing, plain) {
+            // An older node would forget the limit, and with it change the row.
+            _ if self.link_risk_max != LINK_RISK_MAX => 5,
             (true, _) => 4,
             (false, false) => 3,
             (false, true) => 1,
@@ -254,6 +262,8 @@ struct Written {
     require_decision_reason: bool,
     #[serde(default, skip_serializing_if = "is_default_link")]
     link: LinkMode,
+    #[serde(default = "default_link_risk", skip_serializing_if = "is_default_link_risk")]
+    link_risk_max: Risk,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unresolved: Vec<Unresolved>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -264,6 +274,15 @@ struct Written {
 
 fn yes() -> bool {
     true
+}
+
+fn default_link_risk() -> Risk {
+    LINK_RISK_MAX
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_default_link_risk(risk: &Risk) -> bool {
+    *risk == LINK_RISK_MAX
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -287,6 +306,7 @@ impl From<Requirement> for Written {
             self_approval: requirement.self_approval,
             require_decision_reason: requirement.require_decision_reason,
             link: requirement.link,
+            link_risk_max: requirement.link_risk_max,
             unresolved: requirement.unresolved,
             allow_edit: requirement.allow_edit,
             allow_standing: requirement.allow_standing,
@@ -313,6 +333,7 @@ impl TryFrom<Written> for Requirement {
             self_approval: written.self_approval,
             require_decision_reason: written.require_decision_reason,
             link: written.link,
+            link_risk_max: written.link_risk_max,
             unresolved: written.unresolved,
             allow_edit: written.allow_edit,
             allow_standing: written.allow_standing,
@@ -320,6 +341,8 @@ impl TryFrom<Written> for Requirement {
     }
 }
 
+/// Up to which risk a link or a button of a message decides, where the policy does not say.
+pub const LINK_RISK_MAX: Risk = Risk::Medium;
 /// The largest quorum, over all stages together.
 pub const QUORUM_MAX: u32 = 100;
 /// How many stages a requirement may have.
@@ -394,6 +417,11 @@ mod tests {
         );
         assert_eq!(serde_json::from_value::<Requirement>(value).unwrap(), staged);
         assert_eq!(staged.feature_level(), 3);
+        staged.link_risk_max = Risk::Critical;
+        let value = serde_json::to_value(&staged).unwrap();
+        assert_eq!(value["link_risk_max"], "critical");
+        assert_eq!(serde_json::from_value::<Requirement>(value).unwrap(), staged);
+        assert_eq!(staged.feature_level(), 5);
 
         for both_or_neither in [
             r#"{"self_approval":false,"require_decision_reason":false}"#,

@@ -11,7 +11,7 @@ use crate::{
     counted::{CountedRow, Entries},
     event::{
         ApprovalStatus, Ballot, CallFault, Claimed, Delegation, ExecutionSource, ExecutionState, KeyOwner,
-        LogCut, ReportOutcome, RevokedBecause,
+        LogCut, ReportOutcome, RevokedBecause, Via,
     },
     http::CallFacts,
     id::{
@@ -21,7 +21,7 @@ use crate::{
     judge::ReasonCode,
     payload::Hash32,
     policy::{Escalation, Orphaned, PolicyDoc, PolicyRef, Settings},
-    requirement::{Requirement, Role},
+    requirement::{LinkMode, Requirement, Role},
     stop::Stop,
     time::{Micros, Timestamp},
 };
@@ -216,6 +216,9 @@ pub struct Vote {
     pub seq: u64,
     /// Whether it counted when the end came, or counts so far.
     pub counted: bool,
+    /// Where it was cast, if neither in the console nor with a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
 }
 
 /// A stage that has its approvals. It stays done, whatever becomes of those who gave them.
@@ -349,6 +352,11 @@ impl ApprovalRow {
             risk: self.risk,
             cost: self.cost.clone(),
         })
+    }
+
+    /// Whether it may be decided where its people are: by a personal link, or a button of a message. Else they sign in.
+    pub fn decides_elsewhere(&self) -> bool {
+        self.requirement.link != LinkMode::None && self.risk <= self.requirement.link_risk_max
     }
 
     /// When the clock has something to do here.

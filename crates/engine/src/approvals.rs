@@ -394,6 +394,7 @@ fn view(snapshot: &Snapshot, row: ApprovalRow, opened: &Opened, now: Timestamp) 
             actor: snapshot.named(&vote.actor),
             ballot: vote.ballot,
             counted: is_counted(&row, vote, snapshot, selves),
+            via: vote.via,
             comment: opened.text(vote.seq),
             at: vote.at,
         })

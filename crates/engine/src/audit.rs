@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use signoff_core::{
-    actor::ActorKind,
+    actor::{ActorKind, Auth},
     authority::{Operation, Permit},
     event::{
         ApprovalEnd, ApprovalStatus, Ballot, CallFault, Event, ExecutionFinished, ExecutionState, KeySet,
-        RevokedBecause,
+        RevokedBecause, Via,
     },
     id::{AgentId, ApprovalId, RawId},
     record::Record,
@@ -319,11 +319,19 @@ fn summary(snapshot: &Snapshot, record: &Record, action: Option<&str>) -> String
                 Some(stage) => format!(" (stage {} needs more votes)", stage.number),
                 None => " (more votes are needed)".into(),
             };
-            format!("{who} {word} {action}{rest}")
+            let by = match voted.via() {
+                Some(Via::Link { .. }) => " by a personal link",
+                Some(Via::Channel { .. }) => " in a message",
+                None => "",
+            };
+            format!("{who} {word} {action}{by}{rest}")
         }
         Event::ApprovalEnded(end) => ended(&who, action, end),
         Event::ApprovalEdited(_) => {
             format!("{who} changed what is asked for {action}: votes before it are void")
+        }
+        Event::InfoRequested(_) if record.actor.auth == Some(Auth::Link) => {
+            format!("{who} asked the agent about {action} by a personal link")
         }
         Event::InfoRequested(_) => format!("{who} asked the agent about {action}"),
         Event::InfoAnswered(_) => format!("{who} answered a question about {action}"),

@@ -29,6 +29,7 @@ mod groups;
 mod idempotency;
 mod identity;
 mod keys;
+mod links;
 mod operators;
 mod own;
 mod past;

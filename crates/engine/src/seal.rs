@@ -26,6 +26,9 @@ const NONCE_BYTES: usize = 24;
 /// A locked key: version, nonce, key, tag.
 const LOCKED_KEY_BYTES: usize = 1 + NONCE_BYTES + 32 + 16;
 
+/// How long the proof in a personal link is.
+pub(crate) const LINK_MAC_BYTES: usize = 16;
+
 /// Random bytes from the operating system.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -173,6 +176,7 @@ pub(crate) struct WorkspaceKey {
     fingerprints: Zeroizing<[u8; 32]>,
     digests: Zeroizing<[u8; 32]>,
     setup: Zeroizing<[u8; 32]>,
+    links: Zeroizing<[u8; 32]>,
 }
 
 impl WorkspaceKey {
@@ -186,12 +190,20 @@ impl WorkspaceKey {
             fingerprints: derive("signoff.fingerprint_key.v1"),
             digests: derive("signoff.secret_digest_key.v1"),
             setup: derive("signoff.setup_token.v1"),
+            links: derive("signoff.link_key.v1"),
         }
     }
 
     /// The token of the first-run link: 64 hexadecimal digits.
     pub(crate) fn setup_token(&self) -> SecretString {
         SecretString::from(hex::encode(self.setup.as_ref()))
+    }
+
+    /// Proves that a personal link was made here.
+    pub(crate) fn link_mac(&self, claim: &[u8]) -> [u8; LINK_MAC_BYTES] {
+        let mut mac = [0; LINK_MAC_BYTES];
+        mac.copy_from_slice(&hmac(&self.links, &[claim])[..LINK_MAC_BYTES]);
+        mac
     }
 
     /// Salts, commits to and encrypts a payload.

@@ -236,8 +236,9 @@ impl Turn<'_> {
     /// [`EngineError::Internal`] for a record that is too large or does not follow: the batch is then rolled back.
     pub(crate) fn emit(&mut self, draft: Draft) -> EngineResult<u64> {
         let ledger = &mut *self.ledger;
-        if draft.event.feature_level() > ledger.feature_level {
-            return Err(EngineError::FeatureLevel(draft.event.feature_level()));
+        let level = draft.event.feature_level().max(draft.actor.feature_level());
+        if level > ledger.feature_level {
+            return Err(EngineError::FeatureLevel(level));
         }
         stops::check(ledger, &draft)?;
         let seq = ledger.head.seq + 1;

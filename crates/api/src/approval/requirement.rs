@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Voter;
+use crate::common::Risk;
 
 /// Who must decide: one stage, or several in order. `approvers`, `quorum` and `deny_quorum` are those of the stage whose turn
 /// it is.
@@ -29,6 +30,9 @@ pub struct Requirement {
     /// Whose link may decide.
     #[serde(default)]
     pub link: LinkMode,
+    /// Up to which risk a personal link, or a button of a message, may decide; above it people sign in.
+    #[serde(default)]
+    pub link_risk_max: Risk,
     /// Whether an approver may change the request and approve it so (`edit`); the policy says what of it.
     #[serde(default)]
     pub allow_edit: bool,

@@ -39,6 +39,10 @@ pub struct ApprovalRule {
     /// `operator` for an action of high risk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkMode>,
+    /// Up to which risk a personal link, or a button of a message, may decide (default `medium`); above it people sign in.
+    /// Refused with `link: none`, where none decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_risk_max: Option<Risk>,
     /// Whom to tell when nobody has decided for a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalate: Option<Escalation>,

@@ -243,6 +243,13 @@ pub struct ApprovalVoted {
     pub end: Option<ApprovalEnd>,
 }
 
+impl ApprovalVoted {
+    /// Where it was cast, if neither in the console nor with a token.
+    pub fn via(&self) -> Option<Via> {
+        self.view.as_ref()?.via
+    }
+}
+
 /// What a vote did to the stage that was open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VotedStage {

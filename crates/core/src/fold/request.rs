@@ -226,6 +226,7 @@ fn take_vote(row: &mut ApprovalRow, voted: &ApprovalVoted, record: &Record) {
         at: record.time,
         seq: record.seq,
         counted: voted.stage.as_ref().is_none_or(|stage| !stage.for_nothing),
+        via: voted.via(),
     });
     if !completed_by.is_empty() {
         row.stages_done.push(StageDone {

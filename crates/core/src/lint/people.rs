@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The terms that this file understands; with others, such as stages, nothing is said about who can decide.
-const TERMS: [&str; 10] = [
+const TERMS: [&str; 11] = [
     "approvers",
     "quorum",
     "deny_quorum",
@@ -20,6 +20,7 @@ const TERMS: [&str; 10] = [
     "notify",
     "allow_edit",
     "link",
+    "link_risk_max",
     "valid_for",
 ];
 /// Everything of a policy that leaves its agents to `agents`.

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     action::{Action, Risk, TIMEOUT_MAX},
-    requirement::{Approver, LinkMode, QUORUM_MAX, Requirement, STAGES_MAX, Stage, Unresolved},
+    requirement::{
+        Approver, LINK_RISK_MAX, LinkMode, QUORUM_MAX, Requirement, STAGES_MAX, Stage, Unresolved,
+    },
 };
 
 /// One stage as a policy has it.
@@ -56,6 +58,9 @@ pub struct ApprovalTerms {
     /// Whose link may decide; an operator's unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkMode>,
+    /// Up to which risk a link, or a button of a message, may decide; [`LINK_RISK_MAX`] unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_risk_max: Option<Risk>,
     /// Whom to tell when nobody has decided in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalate: Option<EscalationTerms>,
@@ -129,6 +134,7 @@ impl ApprovalTerms {
             || chooses(&self.notify)
             || escalates;
         match (self.allow_edit.is_some() || self.allow_standing.is_some(), new) {
+            _ if self.link_risk_max.is_some() => 5,
             (true, _) => 4,
             (false, true) => 3,
             (false, false) => 1,
@@ -218,6 +224,12 @@ impl ApprovalTerms {
                 "a link that decides for anyone is one unknown person: not with a quorum above 1, nor with several stages",
             ));
         }
+        if self.link == Some(LinkMode::None) && self.link_risk_max.is_some() {
+            return Err(problem(
+                "/approval/link_risk_max",
+                "with `link: none` no link and no button of a message decides, whatever the risk; leave out one of the two",
+            ));
+        }
         Ok(())
     }
 
@@ -245,6 +257,7 @@ impl ApprovalTerms {
             self_approval: self.self_approval,
             require_decision_reason,
             link: self.link_for(action.risk),
+            link_risk_max: self.link_risk_max.unwrap_or(LINK_RISK_MAX),
             unresolved,
             allow_edit: self.allow_edit.as_ref().is_some_and(EditTerms::allows_any),
             allow_standing: self.allow_standing.unwrap_or(true),

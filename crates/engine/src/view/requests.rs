@@ -1,8 +1,8 @@
 //! Actions, approvals and executions.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{ActorView, Named};
+use super::{ActorView, GrantView, Named};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use signoff_core::{
@@ -12,7 +12,7 @@ use signoff_core::{
     condition,
     event::{ExecutionState, ReportOutcome},
     http::Call,
-    id::{ActionId, AgentId, ApprovalId, ChannelId, ExecutionId, StandingId},
+    id::{ActionId, AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, StandingId},
     judge::{ReasonCode, Verdict},
     policy::{Effect, PolicyDoc, PolicyRef},
     requirement::Stage,
@@ -128,6 +128,8 @@ pub struct VoteView {
     pub ballot: signoff_core::event::Ballot,
     /// Whether it counts.
     pub counted: bool,
+    /// Where it was cast, if neither in the console nor with a token.
+    pub via: Option<signoff_core::event::Via>,
     /// Comment or reason.
     pub comment: Option<String>,
     /// When.
@@ -270,6 +272,23 @@ pub struct Covered {
     pub expired: u64,
     /// Any other end, or none yet.
     pub other: u64,
+}
+
+/// What a personal link opens.
+#[derive(Debug, Clone)]
+pub struct LinkView {
+    /// Whose it is.
+    pub operator: Named<OperatorId>,
+    /// What it is about.
+    pub approval: ApprovalView,
+    /// Whether it decides; else why not.
+    pub decides: Result<(), signoff_core::approval::Refusal>,
+    /// What its holder may do.
+    pub may: May,
+    /// The grant that its call names.
+    pub grant: Option<GrantView>,
+    /// Names of those whom the requirement names by their id.
+    pub approvers: BTreeMap<OperatorId, String>,
 }
 
 /// What a caller may do with an approval right now.

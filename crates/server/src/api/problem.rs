@@ -188,7 +188,9 @@ fn decision(refusal: &approval::Refusal) -> Refused {
         R::ReasonRequired => return Refused::invalid("/comment", refusal.to_string()),
         R::DeadlinePassed => Code::ApprovalExpired,
         R::DigestMismatch => Code::DigestMismatch,
-        R::NotNamed | R::NotYet(_) | R::SelfApproval | R::NotAPerson => Code::RequirementNotMet,
+        R::NotNamed | R::SignInFirst | R::NotYet(_) | R::SelfApproval | R::NotAPerson => {
+            Code::RequirementNotMet
+        }
         R::AlreadyVoted => Code::AlreadyVoted,
         R::NotAskable => Code::NotAskable,
         R::NotEditable | R::EditForbidden => Code::NotEditable,

@@ -214,6 +214,7 @@ pub(super) fn requirement_of(needs: &requirement::Requirement, stages: Vec<Stage
         self_approval: needs.self_approval,
         require_decision_reason: needs.require_decision_reason,
         link: needs.link.to_wire(),
+        link_risk_max: needs.link_risk_max.to_wire(),
         allow_edit: needs.allow_edit,
         allow_standing: needs.allow_standing,
         unresolved: needs.unresolved.to_wire(),

@@ -3,7 +3,7 @@
 use signoff_api::Code;
 use signoff_api::approval::{self as wire, Approval, DecisionKind};
 use signoff_core::actor::ActorKind;
-use signoff_core::event::{ApprovalStatus, View};
+use signoff_core::event::{ApprovalStatus, Via, View};
 use signoff_core::rows::Edit;
 use signoff_core::time::Timestamp;
 use signoff_engine::request::{Decide, Decision};
@@ -204,6 +204,10 @@ impl ToWire for VoteView {
             operator: voter(&self.actor),
             decision: self.ballot.to_wire(),
             counted: self.counted,
+            via: self.via.map(|via| match via {
+                Via::Link { .. } => wire::VoteVia::Link,
+                Via::Channel { .. } => wire::VoteVia::Channel,
+            }),
             comment: self.comment.clone(),
             at: self.at.to_wire(),
         }

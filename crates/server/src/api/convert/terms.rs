@@ -46,6 +46,7 @@ pub(super) fn terms(faults: &mut Faults, at: &str, given: wire::ApprovalRule) ->
         }),
         self_approval: given.self_approval.unwrap_or_default(),
         link: given.link.map(ToCore::to_core),
+        link_risk_max: given.link_risk_max.map(ToCore::to_core),
         escalate,
         notify: given
             .notify
@@ -145,6 +146,7 @@ impl ToWire for ApprovalTerms {
             }),
             self_approval: unless_default(self.self_approval),
             link: self.link.to_wire(),
+            link_risk_max: self.link_risk_max.to_wire(),
             escalate: self.escalate.as_ref().map(|escalate| wire::Escalation {
                 after: escalate.after.to_wire(),
                 to: escalate.to.to_wire(),

@@ -155,6 +155,9 @@ pub fn refused(refusal: &Refusal) -> String {
         Refusal::NotNamed => {
             "You are not among those who decide this; they stand under “Who decides”.".to_owned()
         }
+        Refusal::SignInFirst => {
+            "This is not decided by a link or a message. Sign in to the console to decide it.".to_owned()
+        }
         Refusal::NotYet(stage) => format!("Your turn comes after stage {stage}."),
         Refusal::SelfApproval => {
             "You own this agent, or it asks on your behalf, so you can’t approve it.".to_owned()

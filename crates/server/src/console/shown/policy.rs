@@ -239,12 +239,13 @@ pub fn terms(body: &PolicyBody) -> Vec<Pair> {
 
 /// When people are asked: how long they have, who is told, and whatever else is said beside who decides.
 pub fn asking(body: &PolicyBody) -> Vec<Pair> {
-    const KNOWN: [(&str, &str); 5] = [
+    const KNOWN: [(&str, &str); 6] = [
         ("timeout", "Time to decide"),
         ("escalate", "Escalates"),
         ("notify", "Tells"),
         ("self_approval", "Self-approval"),
         ("link", "Links"),
+        ("link_risk_max", "Links decide up to risk"),
     ];
     let fields = fields(body);
     let mut fields = fields
