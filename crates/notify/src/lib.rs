@@ -6,14 +6,13 @@
 mod deliver;
 mod email;
 mod event_type;
-#[expect(dead_code, reason = "its callers follow")]
 mod inert;
 mod message;
 mod pagerduty;
 mod push;
 mod retry;
 mod sign;
-mod slack;
+pub mod slack;
 mod sms;
 mod teams;
 mod told;
