@@ -87,7 +87,9 @@ fn of_approval(told: &Told, approval: &ToldApproval, takes_buttons: bool) -> Ren
     if let Some(reason) = &told.shown.reason {
         let quoted = quoted(reason);
         hides |= quoted.contains(CUT_MARK);
-        blocks.push(section(&format!("In the agent's words:\n{quoted}")));
+        if !quoted.is_empty() {
+            blocks.push(section(&format!("In the agent's words:\n{quoted}")));
+        }
     }
     let open = is_open(&approval.status);
     let text = if open {
