@@ -12,6 +12,7 @@ use crate::failure::{told_apart, words};
 use crate::message::{header_map, method};
 use crate::progress::{Progress, ReportProgress};
 use crate::resolver::{Resolver, VettingResolver};
+use crate::stream::LazyTls;
 use crate::tokens::Tokens;
 use crate::{
     Answer, BODY_KEPT_MAX, EgressError, EgressSetupError, Guard, Injection, OutboundCall, OutboundRequest,
@@ -49,6 +50,8 @@ pub struct Egress {
     guard: Arc<Guard>,
     client: Client,
     tls_roots: bool,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) tls: LazyTls,
     pub(crate) tokens: Arc<Tokens>,
 }
 
@@ -76,6 +79,8 @@ impl Egress {
             guard,
             client,
             tls_roots,
+            resolver,
+            tls: LazyTls::default(),
             tokens: Arc::default(),
         })
     }

@@ -4,6 +4,8 @@
 //! A call may carry the credential of a grant ([`Credential`], [`Egress::bearer`]). It is put in behind all checks, and
 //! taken out of everything that comes back ([`Answer`]), so that nobody above this room ever sees it in an answer.
 //!
+//! What is no HTTP (mail) connects through here as well ([`Egress::connect_tcp`]): same resolver, same guard, same trust.
+//!
 //! Absences that hold here: no redirect is followed, no proxy variable is read, no connection is kept for
 //! a second call (each call resolves, vets and connects anew), no error carries a URL, a header or a body.
 
@@ -19,6 +21,7 @@ mod message;
 mod oauth;
 mod progress;
 mod resolver;
+mod stream;
 mod tokens;
 
 pub use address::AddressClass;

@@ -27,6 +27,15 @@ pub(crate) enum Resolver {
     Server(Box<TokioResolver>),
 }
 
+impl std::fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::System => "System",
+            Self::Server(_) => "Server(…)",
+        })
+    }
+}
+
 impl Resolver {
     /// The system's, or one that asks this server over UDP, and over TCP where an answer is too long for that.
     pub(crate) fn new(server: Option<SocketAddr>) -> Result<Self, EgressSetupError> {
@@ -56,7 +65,10 @@ impl Resolver {
         Ok(Self::Server(Box::new(resolver)))
     }
 
-    async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
+    pub(crate) async fn addresses(
+        &self,
+        name: &str,
+    ) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
         match self {
             // Port 0 stands for the URL's own, says the trait.
             Self::System => Ok(tokio::net::lookup_host((name, 0)).await?.collect()),

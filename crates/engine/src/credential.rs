@@ -88,7 +88,7 @@ pub(crate) fn hint(key: &SecretString) -> String {
 }
 
 /// A random text for cookies and one-time links: 64 hexadecimal digits.
-pub(crate) fn mint_token() -> SecretString {
+pub fn mint_token() -> SecretString {
     SecretString::from(hex::encode(random::<32>()))
 }
 

@@ -150,6 +150,24 @@ pub(crate) fn outcome_of(response: &OutboundResponse, now: i64) -> DeliveryOutco
     }
 }
 
+/// What a vendor's answer means: as [`outcome_of`], but a message it calls malformed is not sent again, and a secret it does
+/// not know is an admin's to mend. `secret` names that as the channel's settings do.
+pub(crate) fn outcome_of_vendor(response: &OutboundResponse, now: i64, secret: &str) -> DeliveryOutcome {
+    let status = response.status;
+    match status {
+        400 | 413 | 415 | 422 => DeliveryOutcome::Rejected {
+            status: Some(status),
+            detail: format!("the receiver refused the message as malformed ({status})"),
+        },
+        401 | 403 => DeliveryOutcome::Retry {
+            after: None,
+            status: Some(status),
+            detail: format!("the receiver refused the channel's {secret} ({status}); set it anew"),
+        },
+        _ => outcome_of(response, now),
+    }
+}
+
 /// Reads `Retry-After`, whole seconds or a date; what cannot be read asks for nothing.
 pub(crate) fn retry_after(text: &str, now: i64) -> Option<Duration> {
     let text = text.trim();

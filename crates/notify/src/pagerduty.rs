@@ -1,24 +1,225 @@
-//! PagerDuty Events API v2.
+//! PagerDuty Events API v2: an alert for each approval, resolved when it ends.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 use signoff_egress::Egress;
 
-use crate::deliver::DeliveryOutcome;
-use crate::message::Message;
+use crate::deliver::{DeliveryOutcome, failed, outcome_of_vendor, post};
+use crate::message::{Content, Message};
+use crate::story::{Limits, Standing, Story};
 use crate::transport::PagerDuty;
 
-pub(crate) async fn send(
-    _egress: &Egress,
-    _pagerduty: &PagerDuty,
-    _message: &Message,
-    _now: Timestamp,
-) -> DeliveryOutcome {
-    not_built()
+const LIMITS: Limits = Limits {
+    facts: 30,
+    value_bytes: 600,
+    quote_bytes: 4000,
+    quote_lines: 60,
+    items: 20,
+};
+
+/// What PagerDuty takes of a summary.
+const SUMMARY_BYTES_MAX: usize = 1024;
+
+/// How long to stay away after a 429 that does not say.
+const PAUSE: Duration = Duration::from_mins(1);
+
+/// The alert an event is about, and what becomes of it.
+struct Alert {
+    key: String,
+    action: &'static str,
 }
 
-fn not_built() -> DeliveryOutcome {
-    DeliveryOutcome::Rejected {
-        status: None,
-        detail: "this build can't send there".into(),
+pub(crate) async fn send(
+    egress: &Egress,
+    pagerduty: &PagerDuty,
+    message: &Message,
+    now: Timestamp,
+) -> DeliveryOutcome {
+    let Some(alert) = alert(message) else {
+        return DeliveryOutcome::Rejected {
+            status: None,
+            detail: "a pager is told of approvals alone".into(),
+        };
+    };
+    let body = render(&pagerduty.routing_key, &alert, message, now);
+    let outcome = enqueue(egress, pagerduty, body, now).await;
+    let is_test = matches!(&message.content, Content::Notice(notice) if notice.event_type == "channel.test");
+    if let (true, DeliveryOutcome::Delivered { .. }) = (is_test, &outcome) {
+        // It has shown what it had to, and must wake nobody. Should this fail, the alert stands until somebody closes it.
+        let end = Alert {
+            action: "resolve",
+            ..alert
+        };
+        let body = render(&pagerduty.routing_key, &end, message, now);
+        let _ = enqueue(egress, pagerduty, body, now).await;
+    }
+    outcome
+}
+
+async fn enqueue(egress: &Egress, pagerduty: &PagerDuty, body: Bytes, now: Timestamp) -> DeliveryOutcome {
+    let response = match post(egress, &pagerduty.url, Vec::new(), body).await {
+        Ok(response) => response,
+        Err(error) => return failed(&error),
+    };
+    match outcome_of_vendor(&response, now.as_second(), "routing key") {
+        // A routing key that it does not know is malformed to PagerDuty.
+        DeliveryOutcome::Rejected { status, .. } => DeliveryOutcome::Rejected {
+            status,
+            detail: format!(
+                "PagerDuty refused the event ({}); the routing key may be none of an Events API v2 integration",
+                response.status
+            ),
+        },
+        DeliveryOutcome::Retry {
+            after: None,
+            status: Some(429),
+            detail,
+        } => DeliveryOutcome::Retry {
+            after: Some(PAUSE),
+            status: Some(429),
+            detail,
+        },
+        outcome => outcome,
+    }
+}
+
+/// Every message about the same approval is about the same alert, so that asking twice pages once.
+fn alert(message: &Message) -> Option<Alert> {
+    let (key, is_over) = match &message.content {
+        Content::Event(told) if told.event_type.starts_with("approval.") => {
+            let is_over = crate::story::standing(told) == Standing::Over;
+            (told.approval.as_ref()?.id.clone(), is_over)
+        }
+        Content::Event(_) => return None,
+        Content::Digest(digest) => (
+            format!("signoff-digest-{}", digest.workspace.id),
+            digest.pending == 0,
+        ),
+        Content::Notice(_) => (format!("signoff-notice-{}", message.id), false),
+    };
+    let action = if is_over { "resolve" } else { "trigger" };
+    Some(Alert { key, action })
+}
+
+fn render(routing_key: &str, alert: &Alert, message: &Message, now: Timestamp) -> Bytes {
+    let mut event = json!({
+        "routing_key": routing_key,
+        "event_action": alert.action,
+        "dedup_key": alert.key,
+    });
+    if alert.action == "trigger" {
+        let story = Story::of(message, now, LIMITS);
+        event["client"] = "Signoff".into();
+        event["client_url"] = story.link.url.clone().into();
+        event["links"] = json!([{"href": story.link.url, "text": story.link.label}]);
+        event["payload"] = json!({
+            "summary": story.title(SUMMARY_BYTES_MAX),
+            "source": if story.workspace.is_empty() { "Signoff" } else { &story.workspace },
+            "severity": severity(&story),
+            "custom_details": details(&story),
+        });
+    }
+    Bytes::from(event.to_string())
+}
+
+/// The higher of risk and priority; what asks for nothing is information.
+fn severity(story: &Story) -> &'static str {
+    let is = |word: &str| story.risk == word || story.priority == word;
+    match story.standing {
+        Standing::Asks if is("critical") => "critical",
+        Standing::Asks if is("high") => "error",
+        Standing::Asks if is("medium") => "warning",
+        _ => "info",
+    }
+}
+
+fn details(story: &Story) -> Value {
+    let mut details = Map::new();
+    for (name, value) in &story.rows {
+        details.insert((*name).to_owned(), value.clone().into());
+    }
+    for (whose, words) in &story.quotes {
+        details.insert(whose.clone(), words.clone().into());
+    }
+    if !story.facts.is_empty() {
+        let facts = story.facts.iter().map(|(name, value)| format!("{name}: {value}"));
+        details.insert("What the agent handed in".to_owned(), facts.collect());
+    }
+    if story.facts_hidden > 0 {
+        details.insert("More, in the console".to_owned(), story.facts_hidden.into());
+    }
+    if !story.items.is_empty() {
+        let items = story
+            .items
+            .iter()
+            .map(|item| format!("{} ({})", item.summary, item.state));
+        details.insert("Approvals".to_owned(), items.collect());
+    }
+    if !story.paragraphs.is_empty() {
+        details.insert("Note".to_owned(), story.paragraphs.join("\n").into());
+    }
+    Value::Object(details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn event(message: &Message) -> Value {
+        let now = "2026-11-21T01:02:03Z".parse().expect("a time");
+        let alert = alert(message).expect("an alert");
+        serde_json::from_slice(&render("R0UTING", &alert, message, now)).expect("JSON")
+    }
+
+    #[test]
+    fn one_approval_is_one_alert_from_question_to_end() {
+        let asked = event(&sample::pending());
+        assert_eq!(asked["event_action"], "trigger");
+        assert_eq!(asked["payload"]["severity"], "error");
+        assert_eq!(asked["client_url"], sample::CONSOLE_URL);
+        assert_eq!(asked["payload"]["custom_details"]["Risk"], "high");
+        let ended = event(&sample::ended("denied", "no"));
+        assert_eq!(
+            ended,
+            json!({"routing_key": "R0UTING", "event_action": "resolve", "dedup_key": asked["dedup_key"]})
+        );
+    }
+
+    #[test]
+    fn a_digest_is_one_alert_of_the_workspace() {
+        let waiting = event(&sample::digest(40, 30));
+        assert_eq!(waiting["dedup_key"], "signoff-digest-ws_01");
+        let done = event(&sample::digest(3, 0));
+        assert_eq!(
+            (&done["event_action"], &done["dedup_key"]),
+            (&json!("resolve"), &waiting["dedup_key"])
+        );
+    }
+
+    #[test]
+    fn hostile_text_is_inert_and_bounded() {
+        for message in sample::hostile() {
+            let event = event(&message);
+            assert!(event.to_string().len() < 100_000);
+            if event["event_action"] == "trigger" {
+                let summary = event["payload"]["summary"].as_str().expect("text");
+                assert!(summary.len() <= SUMMARY_BYTES_MAX && !summary.contains('\n'));
+            }
+            assert!(!event.to_string().contains("https://evil"));
+        }
+    }
+
+    /// Whoever subscribes a pager to executions would be woken by what nobody has to decide.
+    #[test]
+    fn executions_wake_nobody() {
+        let mut message = sample::pending();
+        if let Content::Event(told) = &mut message.content {
+            told.event_type = "execution.finished".into();
+        }
+        assert!(alert(&message).is_none());
     }
 }

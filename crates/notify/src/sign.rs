@@ -1,14 +1,19 @@
-//! The signature of the Standard Webhooks specification, version 1 (HMAC-SHA256).
+//! The signatures of the Standard Webhooks specification: `v1` (HMAC-SHA256) with a secret that both sides have, and `v1a`
+//! (Ed25519) with a key that the receiver only verifies with.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 const PREFIX: &str = "whsec_";
+const KEY_PREFIX: &str = "whsk_";
+const PUBLIC_PREFIX: &str = "whpk_";
+const SEED_BYTES: usize = 32;
 const BYTES_MIN: usize = 24;
 const BYTES_MAX: usize = 64;
 
@@ -25,6 +30,14 @@ pub enum SecretError {
     /// Too short to be safe or longer than the specification allows.
     #[error("a webhook secret has 24 to 64 bytes")]
     Length,
+    /// The prefix of a key is missing.
+    #[error("a webhook's private key starts with `whsk_`")]
+    KeyPrefix,
+    /// No Ed25519 key.
+    #[error(
+        "a webhook's private key is an Ed25519 key: a seed of 32 bytes, its public half behind it or not"
+    )]
+    KeyLength,
 }
 
 /// A signing secret; wiped when dropped, and not shown by its debug form.
@@ -71,6 +84,64 @@ impl fmt::Debug for WebhookSecret {
     }
 }
 
+/// The key of `v1a`; wiped when dropped, and not shown by its debug form. Whoever verifies needs its public half alone.
+#[derive(Clone)]
+pub struct SigningKey(Zeroizing<[u8; SEED_BYTES]>);
+
+impl SigningKey {
+    /// The key of this seed, which the caller drew at random.
+    pub fn from_seed(seed: [u8; SEED_BYTES]) -> Self {
+        Self(Zeroizing::new(seed))
+    }
+
+    /// Reads the written form, `whsk_` and base64 of the seed, with or without the public half behind it.
+    pub fn parse(text: &str) -> Result<Self, SecretError> {
+        let encoded = text.strip_prefix(KEY_PREFIX).ok_or(SecretError::KeyPrefix)?;
+        let bytes = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| SecretError::Encoding)?);
+        let (seed, public) = bytes.split_first_chunk().ok_or(SecretError::KeyLength)?;
+        let key = Self::from_seed(*seed);
+        // A public half of another key would make signatures that say nothing about this one.
+        if !public.is_empty() && public != key.pair().public_key().as_ref() {
+            return Err(SecretError::KeyLength);
+        }
+        Ok(key)
+    }
+
+    /// The written form: `whsk_` and base64 of seed and public half.
+    pub fn to_text(&self) -> Zeroizing<String> {
+        let pair = self.pair();
+        let mut bytes = Zeroizing::new(self.0.to_vec());
+        bytes.extend_from_slice(pair.public_key().as_ref());
+        Zeroizing::new(format!("{KEY_PREFIX}{}", STANDARD.encode(bytes.as_slice())))
+    }
+
+    /// The public half, `whpk_` and base64, for whoever verifies. No secret.
+    pub fn public_text(&self) -> String {
+        format!("{PUBLIC_PREFIX}{}", STANDARD.encode(self.pair().public_key()))
+    }
+
+    fn pair(&self) -> Ed25519KeyPair {
+        Ed25519KeyPair::from_seed_unchecked(self.0.as_slice()).expect("every 32 bytes are a seed")
+    }
+
+    fn signature(&self, message_id: &str, timestamp: i64, body: &[u8]) -> String {
+        let mut content = format!("{message_id}.{timestamp}.").into_bytes();
+        content.extend_from_slice(body);
+        format!("v1a,{}", STANDARD.encode(self.pair().sign(&content)))
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(…)")
+    }
+}
+
+/// A new `v1a` key in its written form, of a seed that the caller drew at random.
+pub fn new_private_key(seed: [u8; SEED_BYTES]) -> String {
+    SigningKey::from_seed(seed).to_text().to_string()
+}
+
 /// The three headers that make a message verifiable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
@@ -78,7 +149,7 @@ pub struct Signed {
     pub id: String,
     /// `webhook-timestamp`: whole seconds, of this attempt.
     pub timestamp: String,
-    /// `webhook-signature`: one signature per secret, separated by spaces.
+    /// `webhook-signature`: one signature per secret and key, separated by spaces.
     pub signature: String,
 }
 
@@ -93,19 +164,26 @@ impl Signed {
     }
 }
 
-/// Signs a message with every secret given; during a rotation the old and the new one.
+/// Signs a message with every secret given, during a rotation the old and the new one, and with the key where there is one.
 ///
 /// `timestamp` is in whole seconds since 1970. The id must not contain a full stop, which separates the signed
 /// parts; Signoff's ids never do.
-pub fn sign(secrets: &[WebhookSecret], message_id: &str, timestamp: i64, body: &[u8]) -> Signed {
+pub fn sign(
+    secrets: &[WebhookSecret],
+    key: Option<&SigningKey>,
+    message_id: &str,
+    timestamp: i64,
+    body: &[u8],
+) -> Signed {
     debug_assert!(
         !message_id.contains('.'),
         "a full stop separates the signed parts"
     );
-    let signatures: Vec<String> = secrets
+    let mut signatures: Vec<String> = secrets
         .iter()
         .map(|secret| secret.signature(message_id, timestamp, body))
         .collect();
+    signatures.extend(key.map(|key| key.signature(message_id, timestamp, body)));
     Signed {
         id: message_id.to_owned(),
         timestamp: timestamp.to_string(),
@@ -122,7 +200,13 @@ mod tests {
     fn the_published_example_is_reproduced() {
         let secret = WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
         let body = br#"{"test": 2432232314}"#;
-        let signed = sign(&[secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body);
+        let signed = sign(
+            &[secret],
+            None,
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_614_265_330,
+            body,
+        );
         assert_eq!(
             signed.signature,
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
@@ -151,5 +235,59 @@ mod tests {
         assert_eq!(parse("whsec_not base64!"), Err(SecretError::Encoding));
         let secret = WebhookSecret::from_bytes(&[7; 32]).expect("a secret");
         assert_eq!(format!("{secret:?}"), "WebhookSecret(…)");
+    }
+
+    /// Whoever has the public half alone can tell a genuine message, and no more.
+    #[test]
+    fn keys_of_v1a_sign_what_their_public_half_verifies() {
+        let key = SigningKey::from_seed([9; 32]);
+        let signed = sign(&[], Some(&key), "evt_01", 1_614_265_330, b"{}");
+        let signature = signed.signature.strip_prefix("v1a,").expect("v1a");
+        let public = key.public_text();
+        let public = STANDARD
+            .decode(public.strip_prefix("whpk_").expect("whpk"))
+            .expect("base64");
+        let verifier = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, public);
+        let signature = STANDARD.decode(signature).expect("base64");
+        verifier
+            .verify(b"evt_01.1614265330.{}", &signature)
+            .expect("genuine");
+        verifier
+            .verify(b"evt_01.1614265331.{}", &signature)
+            .expect_err("another time");
+
+        let written = key.to_text();
+        let read = SigningKey::parse(&written).expect("a key");
+        assert_eq!(read.public_text(), key.public_text());
+        let seed = format!("whsk_{}", STANDARD.encode([9; 32]));
+        assert_eq!(
+            SigningKey::parse(&seed).expect("a key").public_text(),
+            key.public_text()
+        );
+        assert_eq!(format!("{key:?}"), "SigningKey(…)");
+        let fault = |text: &str| SigningKey::parse(text).expect_err("no key");
+        assert_eq!(fault(&written.replace("whsk_", "whsec_")), SecretError::KeyPrefix);
+        assert_eq!(fault("whsk_AAAA"), SecretError::KeyLength);
+        assert_eq!(fault("whsk_!"), SecretError::Encoding);
+        let other = format!("whsk_{}", STANDARD.encode([9; 64]));
+        assert_eq!(fault(&other), SecretError::KeyLength);
+    }
+
+    #[test]
+    fn secrets_and_key_sign_side_by_side() {
+        let secrets = [1, 2].map(|fill| WebhookSecret::from_bytes(&[fill; 32]).expect("a secret"));
+        let signed = sign(
+            &secrets,
+            Some(&SigningKey::from_seed([3; 32])),
+            "evt_01",
+            7,
+            b"{}",
+        );
+        let versions: Vec<&str> = signed
+            .signature
+            .split(' ')
+            .filter_map(|one| Some(one.split_once(',')?.0))
+            .collect();
+        assert_eq!(versions, ["v1", "v1", "v1a"]);
     }
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use signoff_core::channel::ChannelKind;
 
-use crate::sign::WebhookSecret;
+use crate::sign::{SigningKey, WebhookSecret};
 
 /// A channel's way out.
 #[derive(Clone, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub struct Signing {
     /// Until when (microseconds since 1970) every secret but the first signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_until: Option<i64>,
-    /// The seed of the `v1a` key (`whsk_…`), for receivers that must not be able to sign.
+    /// The `v1a` key (`whsk_…`), for receivers that must not be able to sign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_key: Option<String>,
 }
@@ -85,6 +85,18 @@ impl Signing {
         let live = self.secrets.iter().take(count);
         live.filter_map(|text| WebhookSecret::parse(text).ok()).collect()
     }
+
+    /// The key of `v1a`, where there is one.
+    pub fn key(&self) -> Option<SigningKey> {
+        self.private_key
+            .as_deref()
+            .and_then(|text| SigningKey::parse(text).ok())
+    }
+}
+
+/// The public half (`whpk_…`) of the `v1a` key, for whoever verifies. No secret.
+pub fn public_key(signing: &Signing) -> Option<String> {
+    signing.key().map(|key| key.public_text())
 }
 
 /// A signed message to a program.

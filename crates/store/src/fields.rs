@@ -191,7 +191,10 @@ pub(crate) fn delivery(row: &impl Fields) -> StoreResult<DeliveryRow> {
         workspace: row.workspace()?,
         channel: ChannelId(row.id("channel")?),
         seq: row.count("seq")?,
+        recipient: recipient(row.id("recipient")?),
         kind: row.string("kind")?,
+        request: maybe_id(row, "request")?.map(ActionId),
+        urgent: row.int("urgent")? != 0,
         state: DeliveryState::parse(&state).ok_or_else(|| unknown("state", &state))?,
         attempts: u32::try_from(row.int("attempts")?).map_err(|_| number())?,
         created_at: Timestamp(row.int("created_at")?),
@@ -199,21 +202,36 @@ pub(crate) fn delivery(row: &impl Fields) -> StoreResult<DeliveryRow> {
         ended_at: row.time("ended_at")?,
         last_status: last_status.transpose().map_err(|_| number())?,
         last_error: row.text("last_error")?,
+        gathered_in: row.integer("gathered_in")?.map(unsigned).transpose()?,
+        reference: row.text("reference")?,
     })
 }
 
 pub(crate) fn received(row: &impl Fields) -> StoreResult<InboxRow> {
-    let operator = row.bytes("operator")?.map(|id| raw(&id).map(OperatorId));
     Ok(InboxRow {
         workspace: row.workspace()?,
         channel: ChannelId(row.id("channel")?),
         key: row.hash("key")?,
-        operator: operator.transpose()?,
+        operator: maybe_id(row, "operator")?.map(OperatorId),
         body: row.blob("body")?,
         received_at: Timestamp(row.int("received_at")?),
         expires_at: Timestamp(row.int("expires_at")?),
         handled_at: row.time("handled_at")?,
     })
+}
+
+fn maybe_id(row: &impl Fields, column: &str) -> StoreResult<Option<RawId>> {
+    row.bytes(column)?.as_deref().map(raw).transpose()
+}
+
+/// Sixteen zero bytes are nobody: the channel itself.
+fn recipient(id: RawId) -> Option<OperatorId> {
+    (id != RawId([0; 16])).then_some(OperatorId(id))
+}
+
+/// As it is stored.
+pub(crate) fn recipient_bytes(recipient: Option<OperatorId>) -> Vec<u8> {
+    recipient.map_or([0; 16], |id| id.0.0).to_vec()
 }
 
 pub(crate) fn secret(row: &impl Fields) -> StoreResult<SecretRow> {

@@ -28,7 +28,7 @@ pub use model::*;
 use signoff_core::{
     counted::{CounterKey, Figure},
     event::ExecutionState,
-    id::{AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, StandingId, WorkspaceId},
+    id::{ActionId, AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, StandingId, WorkspaceId},
     record::{Epochs, Head},
     rows::{ApprovalRow, ExecutionRow},
     standing::StandingRow,
@@ -100,6 +100,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// One approval.
     async fn approval(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<ApprovalRow>>;
+    /// These approvals, those that exist.
+    async fn approvals_named(
+        &self,
+        workspace: WorkspaceId,
+        ids: &[ApprovalId],
+    ) -> StoreResult<Vec<ApprovalRow>>;
     /// One approval with its execution and all payloads that still exist of the request, in one statement.
     async fn request(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<StoredRequest>>;
     /// A page of approvals by submission.
@@ -176,24 +182,48 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets sessions, idempotency keys and other side rows whose time has passed.
     async fn sweep(&self, now: Timestamp) -> StoreResult<u64>;
 
-    /// Turns outbox rows into deliveries to these channels, oldest first, at most `limit` rows; answers how many rows
-    /// it took. What no channel wants is dropped. None, and nothing is taken, where `authority` is not the epoch of the
-    /// head by now: the channels may be others.
+    /// What waits in the outbox, oldest first.
+    async fn outbox(&self, workspace: WorkspaceId, limit: u32) -> StoreResult<Vec<OutboxRow>>;
+    /// Puts these deliveries in the place of these outbox rows, in one transaction: nothing told twice, nothing lost.
+    /// `authority` is the epoch by which it was decided who is told. What is delivered already under the same name stays
+    /// as it is.
     async fn fan_out(
         &self,
         workspace: WorkspaceId,
-        channels: &[FanOut],
+        taken: &[OutboxRow],
+        deliveries: &[DeliveryRow],
         authority: u64,
+    ) -> StoreResult<FannedOut>;
+    /// Deliveries whose next attempt is due, over all workspaces, soonest first; not those by `busy` channels, and not
+    /// those before which another one about the same request waits for the same recipient.
+    async fn due_deliveries(
+        &self,
         now: Timestamp,
+        busy: &[ChannelId],
         limit: u32,
-    ) -> StoreResult<Option<u64>>;
-    /// Deliveries whose next attempt is due, over all workspaces, soonest first.
-    async fn due_deliveries(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DeliveryRow>>;
-    /// When the next attempt is due, over all workspaces.
-    async fn next_delivery(&self) -> StoreResult<Option<Timestamp>>;
-    /// Keeps what became of an attempt; nothing of a delivery that is not there. False, and nothing is kept, where the
-    /// lease is not the one in force any more.
-    async fn record_attempt(&self, delivery: &DeliveryRow, lease: &Lease) -> StoreResult<bool>;
+    ) -> StoreResult<Vec<DeliveryRow>>;
+    /// When the next attempt after `now` is due, over all workspaces.
+    async fn next_delivery(&self, now: Timestamp) -> StoreResult<Option<Timestamp>>;
+    /// What is due for one addressee and may be told together, oldest first.
+    async fn gathered(&self, to: Addressee, now: Timestamp, limit: u32) -> StoreResult<Vec<DeliveryRow>>;
+    /// When the addressee was last told something that was not urgent.
+    async fn last_told(&self, to: Addressee) -> StoreResult<Option<Timestamp>>;
+    /// Holds what waits for an addressee, and is not urgent, until a time. False, and nothing is held, where the lease is
+    /// not the one in force any more.
+    async fn hold(&self, to: Addressee, until: Timestamp, lease: &Lease) -> StoreResult<bool>;
+    /// Keeps what became of these attempts; nothing of a delivery that is not there. False, and nothing is kept, where
+    /// the lease is not the one in force any more.
+    async fn record_attempts(&self, deliveries: &[DeliveryRow], lease: &Lease) -> StoreResult<bool>;
+    /// Sends again what was delivered or given up: all of one record by one channel. Answers how many.
+    async fn redeliver(
+        &self,
+        workspace: WorkspaceId,
+        channel: ChannelId,
+        seq: u64,
+        now: Timestamp,
+    ) -> StoreResult<u64>;
+    /// Deliveries about these requests, in the order of their records.
+    async fn told_of(&self, workspace: WorkspaceId, requests: &[ActionId]) -> StoreResult<Vec<DeliveryRow>>;
     /// Takes a piece of work for a while: none where another holder has it. Whoever takes it gets a fencing number that
     /// is higher than all before, and what was done under an earlier one is not kept any more.
     async fn claim(&self, claim: &Claim) -> StoreResult<Option<Lease>>;

@@ -9,7 +9,6 @@ mod rejudge;
 pub(crate) mod retain;
 mod slack_inbox;
 mod sweep;
-mod tell;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 

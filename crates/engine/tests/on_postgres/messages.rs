@@ -69,7 +69,7 @@ async fn i10_messages_are_sent_by_one_node_at_a_time_and_taken_over_from_a_dead_
         !nodes[0]
             .kept
             .store
-            .record_attempt(&delivery, &lease)
+            .record_attempts(std::slice::from_ref(&delivery), &lease)
             .await
             .unwrap()
     );

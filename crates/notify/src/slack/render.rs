@@ -10,7 +10,8 @@ use super::blocks::{
 use super::inbound::button_value;
 use super::{Choice, OPEN_ID};
 use crate::inert;
-use crate::message::{Content, Digest, DigestItem, Notice};
+use crate::message::{Content, Destination, Digest, DigestItem, Message, Notice};
+use crate::story::{Standing, headline, standing};
 use crate::told::{Fact, Shown, Told, ToldApproval};
 
 /// The longest sentence at the head, name of a fact and value of one.
@@ -51,11 +52,16 @@ impl Rendered {
 }
 
 /// The whole message; buttons that decide only where the channel can take them, and the message is told they may be.
-pub(super) fn whole(content: &Content, takes_buttons: bool) -> Rendered {
-    match content {
+pub(super) fn whole(message: &Message, takes_buttons: bool) -> Rendered {
+    match &message.content {
         Content::Event(told) => match &told.approval {
-            Some(approval) => of_approval(told, approval, takes_buttons),
-            None => brief(content),
+            Some(approval) => {
+                // A personal link goes to its person alone.
+                let is_personal = matches!(message.to, Destination::Person(_));
+                let personal = told.shown.decide_url.as_deref().filter(|_| is_personal);
+                of_approval(told, approval, takes_buttons, personal)
+            }
+            None => brief(message),
         },
         Content::Digest(digest) => of_digest(digest),
         Content::Notice(notice) => of_notice(notice),
@@ -63,9 +69,9 @@ pub(super) fn whole(content: &Content, takes_buttons: bool) -> Rendered {
 }
 
 /// A few words for beside the message that is there already.
-pub(super) fn brief(content: &Content) -> Rendered {
-    let Content::Event(told) = content else {
-        return whole(content, false);
+pub(super) fn brief(message: &Message) -> Rendered {
+    let Content::Event(told) = &message.content else {
+        return whole(message, false);
     };
     let text = news(told);
     let mut blocks = vec![section(&text)];
@@ -75,7 +81,12 @@ pub(super) fn brief(content: &Content) -> Rendered {
     Rendered::new(&text, blocks)
 }
 
-fn of_approval(told: &Told, approval: &ToldApproval, takes_buttons: bool) -> Rendered {
+fn of_approval(
+    told: &Told,
+    approval: &ToldApproval,
+    takes_buttons: bool,
+    personal: Option<&str>,
+) -> Rendered {
     let sentence = inert::line(&approval.summary, SENTENCE_BYTES_MAX);
     let (facts, mut hides) = of_facts(&told.shown.facts);
     hides |= told.shown.facts_hidden > 0 || sentence.contains(CUT_MARK);
@@ -93,13 +104,16 @@ fn of_approval(told: &Told, approval: &ToldApproval, takes_buttons: bool) -> Ren
     }
     let open = is_open(&approval.status);
     let text = if open {
-        format!("{} · {sentence}", heading(told))
+        format!("{} · {sentence}", headline(told))
     } else {
-        let outcome = outcome(approval);
+        let outcome = outcome(told, approval);
         blocks.push(section(&outcome));
         format!("{outcome} · {sentence}")
     };
-    blocks.push(actions(buttons(told, approval, open && takes_buttons, hides)));
+    let mut all = deciding(told, approval, open && takes_buttons, hides);
+    let url = personal.filter(|_| open).unwrap_or(&approval.url);
+    all.push(link(OPEN_ID, "Open", url));
+    blocks.push(actions(all));
     blocks.push(context(&format!(
         "Signoff · {} · {}",
         inert::line(&told.workspace.name, LABEL_BYTES_MAX),
@@ -112,7 +126,7 @@ fn is_open(status: &str) -> bool {
     matches!(status, "pending" | "info_requested")
 }
 
-fn buttons(told: &Told, approval: &ToldApproval, may: bool, hides: bool) -> Vec<Value> {
+fn deciding(told: &Told, approval: &ToldApproval, may: bool, hides: bool) -> Vec<Value> {
     let mut buttons = Vec::new();
     if may && told.shown.may_decide {
         let value = button_value(&approval.id, &told.shown.digest);
@@ -123,12 +137,6 @@ fn buttons(told: &Told, approval: &ToldApproval, may: bool, hides: bool) -> Vec<
         buttons.push(button(Choice::Deny.id(), "Deny", &value, Some("danger")));
         buttons.push(button(Choice::Ask.id(), "Ask a question", &value, None));
     }
-    let url = told
-        .shown
-        .decide_url
-        .as_deref()
-        .filter(|_| is_open(&approval.status));
-    buttons.push(link(OPEN_ID, "Open", url.unwrap_or(&approval.url)));
     buttons
 }
 
@@ -203,71 +211,37 @@ fn quoted(words: &str) -> String {
     lines.join("\n")
 }
 
-fn by(approval: &ToldApproval) -> String {
-    let person = approval.decided_by.as_ref();
-    let name = person.and_then(|person| person.name.as_deref());
-    name.map_or_else(|| "Signoff".to_owned(), |name| inert::line(name, LABEL_BYTES_MAX))
-}
-
 /// How it ended: who did what, and why.
-fn outcome(approval: &ToldApproval) -> String {
-    let done = match approval.status.as_str() {
-        "approved" => format!("✅ {} approved it", by(approval)),
-        "answered" => format!("✅ {} answered it", by(approval)),
-        "denied" => format!("⛔ {} denied it", by(approval)),
-        "expired" => "⌛ Nobody decided in time".to_owned(),
-        "cancelled" => "It was withdrawn".to_owned(),
-        "superseded" => "An amended request took its place".to_owned(),
-        other => format!("It is {}", inert::line(other, LABEL_BYTES_MAX)),
+fn outcome(told: &Told, approval: &ToldApproval) -> String {
+    let mark = match approval.status.as_str() {
+        "approved" | "answered" => "✅ ",
+        "denied" => "⛔ ",
+        "expired" => "⌛ ",
+        _ => "",
     };
-    match &approval.decision_reason {
-        Some(reason) => format!("{done} · {}", inert::line(reason, VALUE_BYTES_MAX)),
-        None => done,
-    }
-}
-
-/// What a message is about, before its sentence.
-fn heading(told: &Told) -> &'static str {
-    match told.event_type.as_str() {
-        "approval.escalated" => "Nobody has decided yet",
-        "approval.edited" => "Changed; please look again",
-        "approval.info_requested" => "A question to the agent",
-        "approval.info_answered" => "The agent has answered",
-        _ => "Your approval is needed",
+    let reason = approval.decision_reason.as_deref().unwrap_or_default();
+    let reason = inert::line(reason, VALUE_BYTES_MAX);
+    let done = headline(told);
+    if reason.is_empty() {
+        format!("{mark}{done}")
+    } else {
+        format!("{mark}{done} · {reason}")
     }
 }
 
 /// What happened, in a line or two.
 fn news(told: &Told) -> String {
-    let words = |text: &Option<String>| text.as_ref().map(|text| format!("\n{}", quoted(text)));
-    let Some(approval) = &told.approval else {
-        return of_execution(told);
-    };
-    match told.event_type.as_str() {
-        "approval.info_requested" => {
-            let question = words(&approval.question).unwrap_or_default();
-            format!("The agent was asked a question.{question}")
-        }
-        "approval.info_answered" => "The agent has answered the question.".to_owned(),
-        "approval.escalated" => "Nobody has decided yet; this goes to further people now.".to_owned(),
-        kind if kind.starts_with("execution.") => of_execution(told),
-        _ if !is_open(&approval.status) => outcome(approval),
-        _ => heading(told).to_owned(),
+    let approval = told.approval.as_ref();
+    if let Some(approval) = approval.filter(|approval| !is_open(&approval.status))
+        && standing(told) == Standing::Over
+    {
+        return outcome(told, approval);
     }
-}
-
-fn of_execution(told: &Told) -> String {
-    let Some(execution) = &told.execution else {
-        return inert::line(&told.event_type, LABEL_BYTES_MAX);
-    };
-    let mut text = format!("The action is {}", inert::line(&execution.state, LABEL_BYTES_MAX));
-    if let Some(outcome) = &execution.outcome {
-        text.push_str(&format!(": {}", inert::line(outcome, LABEL_BYTES_MAX)));
+    let question = approval.and_then(|approval| approval.question.as_deref());
+    match question.map(quoted) {
+        Some(question) if !question.is_empty() => format!("{}\n{question}", headline(told)),
+        _ => headline(told),
     }
-    if let Some(status) = execution.http_status {
-        text.push_str(&format!(" (HTTP {status})"));
-    }
-    text
 }
 
 fn of_digest(digest: &Digest) -> Rendered {

@@ -85,7 +85,7 @@ async fn go_with(
     match manner(message) {
         Manner::Anew => anew(egress, app, message).await,
         Manner::Replace => {
-            let mut body = whole(&message.content, true).body();
+            let mut body = whole(message, true).body();
             set(&mut body, "channel", earlier.conversation);
             set(&mut body, "ts", earlier.ts);
             match call(egress, app, "chat.update", &body).await {
@@ -96,7 +96,7 @@ async fn go_with(
             }
         }
         Manner::Beside => {
-            let mut body = brief(&message.content).body();
+            let mut body = brief(message).body();
             set(&mut body, "channel", earlier.conversation);
             set(&mut body, "thread_ts", earlier.ts);
             call(egress, app, "chat.postMessage", &body).await?;
@@ -108,7 +108,7 @@ async fn go_with(
 
 async fn anew(egress: &Egress, app: &SlackApp, message: &Message) -> Result<Option<String>, Refused> {
     let conversation = conversation(egress, app, &message.to).await?;
-    let answer = post_message(egress, app, &conversation, &whole(&message.content, true)).await?;
+    let answer = post_message(egress, app, &conversation, &whole(message, true)).await?;
     let there = answer.channel.as_str().filter(|id| is_slack_id(id));
     let ts = answer.ts.as_deref().filter(|ts| is_message_id(ts));
     Ok(ts.map(|ts| format!("{}/{ts}", there.unwrap_or(&conversation))))
@@ -171,7 +171,7 @@ pub(crate) async fn send_to_hook(
     message: &Message,
     now: Timestamp,
 ) -> DeliveryOutcome {
-    let body = whole(&message.content, false).body();
+    let body = whole(message, false).body();
     let response = match post(egress, &hook.url, Vec::new(), Bytes::from(body.to_string())).await {
         Ok(response) => response,
         Err(error) => return failed(&error),

@@ -1,5 +1,6 @@
 //! Promises of [`Batch`](crate::Batch): what it reads, writes and leaves behind.
 
+use super::outbox::fan_out_to;
 use std::time::Duration;
 
 use signoff_core::{
@@ -120,8 +121,7 @@ pub async fn a_batch_that_is_dropped_leaves_nothing(subject: &dyn Subject) {
         []
     );
     assert_eq!(
-        store
-            .fan_out(workspace, &[], 0, store.clock().now(), 10)
+        fan_out_to(store, workspace, &[], 0, store.clock().now(), 10)
             .await
             .unwrap(),
         Some(0)

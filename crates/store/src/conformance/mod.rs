@@ -147,6 +147,8 @@ macro_rules! conformance {
                 fanning_out_at_once_tells_nothing_twice,
                 what_nobody_wants_is_dropped,
                 due_deliveries_come_soonest_first,
+                messages_about_one_request_keep_their_order,
+                what_waits_for_one_addressee_is_gathered,
                 an_attempt_is_kept,
                 deliveries_of_a_channel_come_newest_first,
                 who_was_told_is_found_by_record,

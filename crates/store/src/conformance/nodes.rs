@@ -1,5 +1,6 @@
 //! Promises to several nodes on one store: leases and their fences, where logs stand, who wrote last.
 
+use super::outbox::{FanOut, fan_out_to};
 use std::time::Duration;
 
 use signoff_core::{
@@ -13,7 +14,7 @@ use super::{
     scribe::{START, Scribe, facts, operator, raw},
     world::{AGENT, ALLOWED, APPROVED, CHANNEL, DANA, OPEN, build},
 };
-use crate::{Claim, FanOut, StoreError, Wants};
+use crate::{Claim, StoreError, Wants};
 
 /// Somebody who wants a piece of work for so many seconds.
 pub fn claim_of(workspace: WorkspaceId, subject: RawId, holder: u128, seconds: i64) -> Claim {
@@ -109,7 +110,7 @@ pub async fn an_attempt_needs_the_lease_in_force(subject: &dyn Subject) {
             kinds: Vec::new(),
         },
     );
-    assert_eq!(store.fan_out(at, &[to], 0, START, 10).await.unwrap(), Some(1));
+    assert_eq!(fan_out_to(store, at, &[to], 0, START, 10).await.unwrap(), Some(1));
     let before = store.deliveries(at, CHANNEL, None, 10).await.unwrap();
     let mut row = before[0].clone();
     row.attempts = 1;
@@ -119,27 +120,52 @@ pub async fn an_attempt_needs_the_lease_in_force(subject: &dyn Subject) {
     };
     let expired = store.claim(&short).await.unwrap().unwrap();
     tokio::time::sleep(Duration::from_millis(60)).await;
-    assert!(!store.record_attempt(&row, &expired).await.unwrap());
+    assert!(
+        !store
+            .record_attempts(std::slice::from_ref(&row), &expired)
+            .await
+            .unwrap()
+    );
     let taken = store
         .claim(&claim_of(at, CHANNEL.0, 2, 60))
         .await
         .unwrap()
         .unwrap();
-    assert!(!store.record_attempt(&row, &expired).await.unwrap());
+    assert!(
+        !store
+            .record_attempts(std::slice::from_ref(&row), &expired)
+            .await
+            .unwrap()
+    );
     let forged = crate::Lease {
         fence: taken.fence + 1,
         ..taken.clone()
     };
-    assert!(!store.record_attempt(&row, &forged).await.unwrap());
+    assert!(
+        !store
+            .record_attempts(std::slice::from_ref(&row), &forged)
+            .await
+            .unwrap()
+    );
     assert_eq!(store.deliveries(at, CHANNEL, None, 10).await.unwrap(), before);
-    assert!(store.record_attempt(&row, &taken).await.unwrap());
+    assert!(
+        store
+            .record_attempts(std::slice::from_ref(&row), &taken)
+            .await
+            .unwrap()
+    );
     assert_eq!(
         store.deliveries(at, CHANNEL, None, 10).await.unwrap(),
         [row.clone()]
     );
     store.release(&taken).await.unwrap();
     row.attempts = 2;
-    assert!(!store.record_attempt(&row, &taken).await.unwrap());
+    assert!(
+        !store
+            .record_attempts(std::slice::from_ref(&row), &taken)
+            .await
+            .unwrap()
+    );
 }
 
 /// Where all logs stand, in one look.

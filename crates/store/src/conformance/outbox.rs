@@ -2,7 +2,7 @@
 
 use signoff_core::{
     event::{Event, Nothing},
-    id::ChannelId,
+    id::{ActionId, ChannelId, OperatorId, WorkspaceId},
     time::{Micros, Timestamp},
 };
 
@@ -12,10 +12,48 @@ use super::{
     scribe::{START, Scribe, operator, raw},
     world::{CHANNEL, DANA, build},
 };
-use crate::{DeliveryRow, DeliveryState, FanOut, Lease, Store};
+use crate::{Addressee, DeliveryRow, DeliveryState, FannedOut, Lease, Store, StoreResult};
 
 const OTHER: ChannelId = ChannelId(raw(0xf2));
 const NEVER: Timestamp = Timestamp(i64::MAX);
+
+/// A channel that is told these kinds; none means all.
+#[derive(Debug, Clone)]
+pub(crate) struct FanOut {
+    pub(crate) channel: ChannelId,
+    pub(crate) kinds: Vec<String>,
+}
+
+/// Makes deliveries to these channels out of what is in the outbox; answers how many rows it took, none where the head's
+/// authority is another by now.
+pub(crate) async fn fan_out_to(
+    store: &dyn Store,
+    workspace: WorkspaceId,
+    channels: &[FanOut],
+    authority: u64,
+    now: Timestamp,
+    limit: u32,
+) -> StoreResult<Option<u64>> {
+    loop {
+        let taken = store.outbox(workspace, limit).await?;
+        if taken.is_empty() {
+            return Ok(Some(0));
+        }
+        let mut deliveries = Vec::new();
+        for row in &taken {
+            let wants = |to: &&FanOut| to.kinds.is_empty() || to.kinds.contains(&row.kind);
+            for to in channels.iter().filter(wants) {
+                let new = DeliveryRow::new((workspace, to.channel), (row.seq, &row.kind), now, now);
+                deliveries.push(new);
+            }
+        }
+        match store.fan_out(workspace, &taken, &deliveries, authority).await? {
+            FannedOut::Done => return Ok(Some(taken.len() as u64)),
+            FannedOut::Moved => return Ok(None),
+            FannedOut::Elsewhere => {}
+        }
+    }
+}
 
 fn to(channel: ChannelId, kinds: &[&str]) -> FanOut {
     FanOut {
@@ -39,7 +77,7 @@ async fn happen(store: &dyn Store, scribe: &mut Scribe, kinds: &[&str]) -> Vec<u
 /// Fans out to channels as they are by now.
 async fn fan_out(store: &dyn Store, scribe: &Scribe, channels: &[FanOut], limit: u32) -> u64 {
     let authority = scribe.head.epochs.authority;
-    let taken = store.fan_out(scribe.workspace, channels, authority, START, limit);
+    let taken = fan_out_to(store, scribe.workspace, channels, authority, START, limit);
     taken.await.unwrap().expect("the channels are as they are")
 }
 
@@ -50,7 +88,7 @@ async fn lease(store: &dyn Store, scribe: &Scribe) -> Lease {
 }
 
 async fn due(store: &dyn Store) -> Vec<(ChannelId, u64, String)> {
-    let rows = store.due_deliveries(NEVER, 1_000).await.unwrap();
+    let rows = store.due_deliveries(NEVER, &[], 1_000).await.unwrap();
     let mut due: Vec<_> = rows
         .into_iter()
         .map(|row| (row.channel, row.seq, row.kind))
@@ -75,7 +113,7 @@ pub async fn what_is_in_the_outbox_is_told_once(subject: &dyn Subject) {
         row(OTHER, seqs[1], "approval.decided"),
     ];
     assert_eq!(due(store).await, expected);
-    let first = &store.due_deliveries(START, 1).await.unwrap()[0];
+    let first = &store.due_deliveries(START, &[], 1).await.unwrap()[0];
     assert_eq!(
         (first.state, first.attempts, first.created_at),
         (DeliveryState::Waiting, 0, START)
@@ -179,25 +217,30 @@ pub async fn what_nobody_wants_is_dropped(subject: &dyn Subject) {
 pub async fn due_deliveries_come_soonest_first(subject: &dyn Subject) {
     let store = subject.store();
     let mut scribe = Scribe::new(1);
-    assert_eq!(store.next_delivery().await.unwrap(), None);
+    assert_eq!(store.next_delivery(Timestamp(0)).await.unwrap(), None);
     happen(store, &mut scribe, &["approval.pending"; 4]).await;
     fan_out(store, &scribe, &[to(CHANNEL, &[])], 100).await;
-    assert_eq!(store.next_delivery().await.unwrap(), Some(START));
+    assert_eq!(store.next_delivery(Timestamp(0)).await.unwrap(), Some(START));
     let lease = lease(store, &scribe).await;
     let delays = [Some(30), Some(10), None, Some(20)];
     for (mut row, delay) in store
-        .due_deliveries(START, 10)
+        .due_deliveries(START, &[], 10)
         .await
         .unwrap()
         .into_iter()
         .zip(delays)
     {
         row.next_at = delay.map(|seconds| START.plus(Micros::seconds(seconds)));
-        assert!(store.record_attempt(&row, &lease).await.unwrap());
+        assert!(
+            store
+                .record_attempts(std::slice::from_ref(&row), &lease)
+                .await
+                .unwrap()
+        );
     }
     let seconds = async |now: i64, limit| {
         let rows = store
-            .due_deliveries(START.plus(Micros::seconds(now)), limit)
+            .due_deliveries(START.plus(Micros::seconds(now)), &[], limit)
             .await
             .unwrap();
         rows.iter()
@@ -205,7 +248,7 @@ pub async fn due_deliveries_come_soonest_first(subject: &dyn Subject) {
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        store.next_delivery().await.unwrap(),
+        store.next_delivery(Timestamp(0)).await.unwrap(),
         Some(START.plus(Micros::seconds(10)))
     );
     assert_eq!(seconds(9, 10).await, Vec::<i64>::new());
@@ -232,7 +275,12 @@ pub async fn an_attempt_is_kept(subject: &dyn Subject) {
         last_error: Some("the receiver answered 503".into()),
         ..rows[0].clone()
     };
-    assert!(store.record_attempt(&rows[0], &lease).await.unwrap());
+    assert!(
+        store
+            .record_attempts(std::slice::from_ref(&rows[0]), &lease)
+            .await
+            .unwrap()
+    );
     assert_eq!(
         store
             .deliveries(scribe.workspace, CHANNEL, None, 10)
@@ -250,7 +298,12 @@ pub async fn an_attempt_is_kept(subject: &dyn Subject) {
             last_status: Some(200),
             ..rows[0].clone()
         };
-        assert!(store.record_attempt(&rows[0], &lease).await.unwrap());
+        assert!(
+            store
+                .record_attempts(std::slice::from_ref(&rows[0]), &lease)
+                .await
+                .unwrap()
+        );
         assert_eq!(
             store
                 .deliveries(scribe.workspace, CHANNEL, None, 10)
@@ -263,13 +316,21 @@ pub async fn an_attempt_is_kept(subject: &dyn Subject) {
         last_error: Some("\0".into()),
         ..rows[0].clone()
     };
-    assert!(store.record_attempt(&bad, &lease).await.is_err());
+    assert!(
+        store
+            .record_attempts(std::slice::from_ref(&bad), &lease)
+            .await
+            .is_err()
+    );
     // Of a delivery that is not there nothing is kept.
     let absent = DeliveryRow {
         seq: 999,
         ..rows[0].clone()
     };
-    store.record_attempt(&absent, &lease).await.unwrap();
+    store
+        .record_attempts(std::slice::from_ref(&absent), &lease)
+        .await
+        .unwrap();
     assert_eq!(
         store
             .deliveries(scribe.workspace, CHANNEL, None, 10)
@@ -356,7 +417,7 @@ pub async fn nothing_is_told_to_channels_of_another_epoch(subject: &dyn Subject)
     assert_ne!(scribe.head.epochs.authority, before);
     for epoch in [before, scribe.head.epochs.authority + 1] {
         assert_eq!(
-            store.fan_out(at, &channels, epoch, START, 100).await.unwrap(),
+            fan_out_to(store, at, &channels, epoch, START, 100).await.unwrap(),
             None
         );
         assert_eq!(due(store).await, []);
@@ -365,7 +426,139 @@ pub async fn nothing_is_told_to_channels_of_another_epoch(subject: &dyn Subject)
     assert_eq!(due(store).await.len(), 3);
     // Where nothing waits there is nothing to be old for.
     assert_eq!(
-        store.fan_out(at, &channels, before, START, 100).await.unwrap(),
+        fan_out_to(store, at, &channels, before, START, 100)
+            .await
+            .unwrap(),
         Some(0)
     );
+}
+
+const ANA: OperatorId = OperatorId(raw(0xa1));
+
+fn delivery(scribe: &Scribe, seq: u64, recipient: Option<OperatorId>, request: u8) -> DeliveryRow {
+    DeliveryRow {
+        recipient,
+        request: Some(ActionId(raw(request.into()))),
+        ..DeliveryRow::new(
+            (scribe.workspace, CHANNEL),
+            (seq, "approval.pending"),
+            START,
+            START,
+        )
+    }
+}
+
+async fn put(store: &dyn Store, scribe: &mut Scribe, of: &[(Option<OperatorId>, u8)]) -> Vec<DeliveryRow> {
+    let seqs = happen(store, scribe, &vec!["approval.pending"; of.len()]).await;
+    let rows: Vec<_> = seqs
+        .iter()
+        .zip(of)
+        .map(|(seq, (recipient, request))| delivery(scribe, *seq, *recipient, *request))
+        .collect();
+    let taken = store.outbox(scribe.workspace, 100).await.unwrap();
+    let authority = scribe.head.epochs.authority;
+    let done = store.fan_out(scribe.workspace, &taken, &rows, authority).await;
+    assert_eq!(done.unwrap(), FannedOut::Done);
+    rows
+}
+
+/// Messages about one request reach one recipient in their order: a later one waits until the earlier one arrived or was
+/// given up. What goes to others, or is about others, does not wait for it.
+pub async fn messages_about_one_request_keep_their_order(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = build(store, 1, "a").await;
+    let of = [(None, 1), (None, 1), (None, 2), (Some(ANA), 1)];
+    let rows = put(store, &mut scribe, &of).await;
+    let due = || async {
+        let rows = store.due_deliveries(NEVER, &[], 100).await.unwrap();
+        rows.into_iter().map(|row| row.seq).collect::<Vec<_>>()
+    };
+    let seqs: Vec<_> = rows.iter().map(|row| row.seq).collect();
+    assert_eq!(due().await, [seqs[0], seqs[2], seqs[3]]);
+    // However long the first one is put off.
+    let lease = lease(store, &scribe).await;
+    let mut first = rows[0].clone();
+    first.next_at = Some(START.plus(Micros::seconds(90_000)));
+    first.attempts = 1;
+    assert!(store.record_attempts(&[first.clone()], &lease).await.unwrap());
+    let at = START.plus(Micros::seconds(80_000));
+    let due_then = store.due_deliveries(at, &[], 100).await.unwrap();
+    assert_eq!(
+        due_then.iter().map(|row| row.seq).collect::<Vec<_>>(),
+        [seqs[2], seqs[3]]
+    );
+    assert_eq!(store.next_delivery(START).await.unwrap(), first.next_at);
+    assert_eq!(store.due_deliveries(NEVER, &[CHANNEL], 100).await.unwrap(), []);
+    first.state = DeliveryState::Failed;
+    first.next_at = None;
+    assert!(store.record_attempts(&[first], &lease).await.unwrap());
+    assert_eq!(due().await, [seqs[1], seqs[2], seqs[3]]);
+    // Sent again, it is in front again.
+    let again = store.redeliver(scribe.workspace, CHANNEL, seqs[0], START);
+    assert_eq!(again.await.unwrap(), 1);
+    assert_eq!(due().await, [seqs[0], seqs[2], seqs[3]]);
+    let requests = [ActionId(raw(2)), ActionId(raw(1))];
+    let told = store.told_of(scribe.workspace, &requests).await.unwrap();
+    assert_eq!(told.iter().map(|row| row.seq).collect::<Vec<_>>(), seqs);
+    assert_eq!(store.told_of(scribe.workspace, &[]).await.unwrap(), []);
+}
+
+/// What waits for one addressee is held and gathered; what is urgent never is.
+pub async fn what_waits_for_one_addressee_is_gathered(subject: &dyn Subject) {
+    let store = subject.store();
+    let mut scribe = build(store, 1, "a").await;
+    let of = [(Some(ANA), 1), (Some(ANA), 2), (None, 3)];
+    let mut rows = put(store, &mut scribe, &of).await;
+    let ana = Addressee {
+        workspace: scribe.workspace,
+        channel: CHANNEL,
+        recipient: Some(ANA),
+    };
+    let seqs = happen(store, &mut scribe, &["approval.pending"]).await;
+    let urgent = DeliveryRow {
+        urgent: true,
+        ..delivery(&scribe, seqs[0], Some(ANA), 4)
+    };
+    let taken = store.outbox(scribe.workspace, 100).await.unwrap();
+    let authority = scribe.head.epochs.authority;
+    let done = store
+        .fan_out(scribe.workspace, &taken, &[urgent.clone()], authority)
+        .await;
+    assert_eq!(done.unwrap(), FannedOut::Done);
+    // Another node that looked at the same outbox changes nothing.
+    let twice = store
+        .fan_out(scribe.workspace, &taken, &[urgent.clone()], authority)
+        .await;
+    assert_eq!(twice.unwrap(), FannedOut::Elsewhere);
+
+    assert_eq!(store.gathered(ana, START, 100).await.unwrap(), rows[..2]);
+    assert_eq!(store.gathered(ana, START, 1).await.unwrap(), rows[..1]);
+    let lease = lease(store, &scribe).await;
+    let until = START.plus(Micros::seconds(60));
+    assert!(store.hold(ana, until, &lease).await.unwrap());
+    assert_eq!(store.gathered(ana, START, 100).await.unwrap(), []);
+    let due = store.due_deliveries(START, &[], 100).await.unwrap();
+    let mut due: Vec<_> = due.into_iter().map(|row| row.seq).collect();
+    due.sort_unstable();
+    assert_eq!(due, [rows[2].seq, urgent.seq]);
+    assert_eq!(store.last_told(ana).await.unwrap(), None);
+    for row in &mut rows[..2] {
+        row.state = DeliveryState::Delivered;
+        row.next_at = None;
+        row.ended_at = Some(until);
+        row.gathered_in = Some(row.seq);
+        row.reference = Some("C1/17.5".into());
+    }
+    assert!(store.record_attempts(&rows[..2], &lease).await.unwrap());
+    assert_eq!(store.last_told(ana).await.unwrap(), Some(until));
+    let told = store
+        .told_of(scribe.workspace, &[ActionId(raw(1))])
+        .await
+        .unwrap();
+    assert_eq!(told, rows[..1]);
+    let stale = Lease {
+        fence: lease.fence + 1,
+        ..lease
+    };
+    assert!(!store.hold(ana, NEVER, &stale).await.unwrap());
 }

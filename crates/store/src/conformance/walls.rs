@@ -1,6 +1,7 @@
 //! I11: workspaces are walls. Two workspaces with the same ids and other content, and one that is empty: whatever is
 //! asked of one answers from it alone.
 
+use super::outbox::{FanOut, fan_out_to};
 use signoff_core::{
     event::{Event, ExecutionState},
     record::Record,
@@ -12,7 +13,7 @@ use super::{
     scribe::{START, Scribe, operator},
     world::{AGENT, ALLOWED, APPROVED, CHANNEL, DANA, OPEN, build, idempotency_name, session_hash},
 };
-use crate::{ApprovalQuery, Due, ExecutionQuery, FanOut, RecordQuery, Store, Wants};
+use crate::{ApprovalQuery, Due, ExecutionQuery, RecordQuery, Store, Wants};
 
 /// What may still be taken.
 const READY: ExecutionQuery = ExecutionQuery {
@@ -273,8 +274,7 @@ pub async fn deliveries_stay_inside(subject: &dyn Subject) {
         kinds: Vec::new(),
     }];
     assert_eq!(
-        store
-            .fan_out(empty.workspace, &channels, 0, START, 100)
+        fan_out_to(store, empty.workspace, &channels, 0, START, 100)
             .await
             .unwrap(),
         Some(0)
@@ -283,8 +283,7 @@ pub async fn deliveries_stay_inside(subject: &dyn Subject) {
     let (here, there) = (scribes[0].workspace, scribes[1].workspace);
     let authority = scribes[0].head.epochs.authority;
     assert_eq!(
-        store
-            .fan_out(here, &channels, authority, START, 100)
+        fan_out_to(store, here, &channels, authority, START, 100)
             .await
             .unwrap(),
         Some(2)
@@ -293,8 +292,7 @@ pub async fn deliveries_stay_inside(subject: &dyn Subject) {
     assert_eq!(store.deliveries(there, CHANNEL, None, 10).await.unwrap(), []);
     let authority = scribes[1].head.epochs.authority;
     assert_eq!(
-        store
-            .fan_out(there, &channels, authority, START, 100)
+        fan_out_to(store, there, &channels, authority, START, 100)
             .await
             .unwrap(),
         Some(2)
@@ -308,7 +306,12 @@ pub async fn deliveries_stay_inside(subject: &dyn Subject) {
     );
     for mut row in store.deliveries(here, CHANNEL, None, 10).await.unwrap() {
         row.attempts = 7;
-        assert!(store.record_attempt(&row, &lease).await.unwrap());
+        assert!(
+            store
+                .record_attempts(std::slice::from_ref(&row), &lease)
+                .await
+                .unwrap()
+        );
     }
     for (at, attempts) in [(here, 7), (there, 0)] {
         for rows in [

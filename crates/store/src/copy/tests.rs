@@ -1,12 +1,13 @@
 //! Two workspaces with something in every table, carried over.
 
+use crate::conformance::outbox::{FanOut, fan_out_to};
 use std::{collections::BTreeSet, sync::Arc};
 
 use signoff_core::time::{Micros, Timestamp};
 
 use super::*;
 use crate::{
-    Claim, FanOut, InboxRow, Lease, LinkCodeRow, Store,
+    Claim, InboxRow, Lease, LinkCodeRow, Store,
     conformance::{
         postgres::Database,
         scribe::{START, Scribe, raw},
@@ -46,9 +47,7 @@ impl Source {
         let authority = scribe.head.epochs.authority;
         let now = store.clock().now();
         // One of two becomes a delivery, the other one waits on.
-        let taken = store
-            .fan_out(scribe.workspace, &[channel], authority, now, 1)
-            .await;
+        let taken = fan_out_to(&store, scribe.workspace, &[channel], authority, now, 1).await;
         assert_eq!(taken.unwrap(), Some(1));
         store
             .keep_checkpoint(scribe.workspace, 2, b"state")

@@ -102,7 +102,7 @@ impl DeliveryRow {
     /// # Errors
     /// [`StoreError::Refused`] for what can't be kept.
     pub(crate) fn check(&self) -> StoreResult<()> {
-        check_all(self.last_error.iter().chain([&self.kind]))
+        check_all(self.last_error.iter().chain(&self.reference).chain([&self.kind]))
     }
 }
 

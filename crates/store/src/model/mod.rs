@@ -11,7 +11,7 @@ mod row;
 mod side;
 
 pub use batch::{BatchState, Changes, IdempotencyName, IdempotencyRow, OutboxRow, StoredPayload, Wants};
-pub use delivery::{DeliveryRow, DeliveryState, FanOut};
+pub use delivery::{Addressee, DeliveryRow, DeliveryState, FannedOut};
 pub use inbox::{InboxRow, LinkCodeRow};
 pub use index::{RecordIndex, subject_digits};
 pub use node::{Claim, Health, Heard, Lease};

@@ -22,6 +22,7 @@ use crate::{
 const OPEN: &str = " AND status IN ('pending', 'info_requested')";
 const APPROVAL: &str = "SELECT row FROM approvals WHERE workspace = $1 AND id = $2";
 const EXECUTION: &str = "SELECT row FROM executions WHERE workspace = $1 AND id = $2";
+const NAMED: &str = "SELECT row FROM approvals WHERE workspace = $1 AND id = ANY($2)";
 /// An approval, its execution, which shares its id's digits, and the payloads of all records about them.
 pub(super) const REQUEST: &str = "SELECT 'approval' AS part, row AS bytes, NULL::bigint AS seq, NULL::text AS name, \
      NULL::bytea AS subject, NULL::bytea AS salt FROM approvals WHERE workspace = $1 AND id = $2 \
@@ -55,6 +56,20 @@ impl PostgresStore {
         let query = sqlx::query(APPROVAL).bind(blob(workspace));
         let row = self.one(query.bind(id.0.0.to_vec())).await?;
         row.as_ref().map(whole).transpose()
+    }
+
+    pub(super) async fn read_approvals_named(
+        &self,
+        workspace: WorkspaceId,
+        wanted: &[ApprovalId],
+    ) -> StoreResult<Vec<ApprovalRow>> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = sqlx::query(NAMED)
+            .bind(blob(workspace))
+            .bind(ids(wanted.iter().map(|id| id.0)));
+        all(&self.all(query).await?, whole)
     }
 
     pub(super) async fn read_request(

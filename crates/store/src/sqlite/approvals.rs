@@ -10,6 +10,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::{
     SqliteStore,
+    batch::ROWS_PER_STATEMENT,
     cells::{push_glob, push_ids, push_page},
 };
 use crate::{
@@ -55,6 +56,25 @@ impl SqliteStore {
             .fetch_optional(&self.read)
             .await?;
         row.as_ref().map(whole).transpose()
+    }
+
+    pub(super) async fn read_approvals_named(
+        &self,
+        workspace: WorkspaceId,
+        ids: &[ApprovalId],
+    ) -> StoreResult<Vec<ApprovalRow>> {
+        let mut found = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(ROWS_PER_STATEMENT) {
+            let mut query = QueryBuilder::<Sqlite>::new("SELECT row FROM approvals WHERE workspace = ");
+            query.push_bind(blob(workspace)).push(" AND id IN (");
+            let mut list = query.separated(", ");
+            for id in ids {
+                list.push_bind(id.0.0.to_vec());
+            }
+            query.push(")");
+            found.extend(all(&query.build().fetch_all(&self.read).await?, whole)?);
+        }
+        Ok(found)
     }
 
     pub(super) async fn read_request(

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use signoff_core::{
     counted::{CounterKey, Figure},
     event::ExecutionState,
-    id::{AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, StandingId, WorkspaceId},
+    id::{ActionId, AgentId, ApprovalId, ChannelId, ExecutionId, OperatorId, RawId, StandingId, WorkspaceId},
     record::{Epochs, Head},
     rows::{ApprovalRow, ExecutionRow},
     standing::StandingRow,
@@ -15,9 +15,10 @@ use signoff_core::{
 
 use super::SqliteStore;
 use crate::{
-    ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, ExecutionQuery, FanOut,
-    Folded, Health, IdempotencyRow, InboxRow, Lease, LinkCodeRow, Listener, RecordQuery, Rewrapping,
-    SessionRow, Store, StoreResult, StoredPayload, StoredRecord, StoredRequest, cells::blob, fields::head,
+    Addressee, ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, ExecutionQuery,
+    FannedOut, Folded, Health, IdempotencyRow, InboxRow, Lease, LinkCodeRow, Listener, OutboxRow,
+    RecordQuery, Rewrapping, SessionRow, Store, StoreResult, StoredPayload, StoredRecord, StoredRequest,
+    cells::blob, fields::head,
 };
 
 #[async_trait]
@@ -88,6 +89,14 @@ impl Store for SqliteStore {
 
     async fn approval(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<ApprovalRow>> {
         self.read_approval(workspace, id).await
+    }
+
+    async fn approvals_named(
+        &self,
+        workspace: WorkspaceId,
+        ids: &[ApprovalId],
+    ) -> StoreResult<Vec<ApprovalRow>> {
+        self.read_approvals_named(workspace, ids).await
     }
 
     async fn request(&self, workspace: WorkspaceId, id: ApprovalId) -> StoreResult<Option<StoredRequest>> {
@@ -213,28 +222,61 @@ impl Store for SqliteStore {
         self.sweep_expired(now).await
     }
 
+    async fn outbox(&self, workspace: WorkspaceId, limit: u32) -> StoreResult<Vec<OutboxRow>> {
+        self.read_outbox(workspace, limit).await
+    }
+
     async fn fan_out(
         &self,
         workspace: WorkspaceId,
-        channels: &[FanOut],
+        taken: &[OutboxRow],
+        deliveries: &[DeliveryRow],
         authority: u64,
+    ) -> StoreResult<FannedOut> {
+        self.fan_out_rows(workspace, taken, deliveries, authority).await
+    }
+
+    async fn due_deliveries(
+        &self,
         now: Timestamp,
+        busy: &[ChannelId],
         limit: u32,
-    ) -> StoreResult<Option<u64>> {
-        self.fan_out_rows(workspace, channels, authority, now, limit)
-            .await
+    ) -> StoreResult<Vec<DeliveryRow>> {
+        self.read_due_deliveries(now, busy, limit).await
     }
 
-    async fn due_deliveries(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DeliveryRow>> {
-        self.read_due_deliveries(now, limit).await
+    async fn next_delivery(&self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
+        self.read_next_delivery(now).await
     }
 
-    async fn next_delivery(&self) -> StoreResult<Option<Timestamp>> {
-        self.read_next_delivery().await
+    async fn gathered(&self, to: Addressee, now: Timestamp, limit: u32) -> StoreResult<Vec<DeliveryRow>> {
+        self.read_gathered(to, now, limit).await
     }
 
-    async fn record_attempt(&self, delivery: &DeliveryRow, lease: &Lease) -> StoreResult<bool> {
-        self.write_attempt(delivery, lease).await
+    async fn last_told(&self, to: Addressee) -> StoreResult<Option<Timestamp>> {
+        self.read_last_told(to).await
+    }
+
+    async fn hold(&self, to: Addressee, until: Timestamp, lease: &Lease) -> StoreResult<bool> {
+        self.hold_rows(to, until, lease).await
+    }
+
+    async fn record_attempts(&self, deliveries: &[DeliveryRow], lease: &Lease) -> StoreResult<bool> {
+        self.write_attempts(deliveries, lease).await
+    }
+
+    async fn redeliver(
+        &self,
+        workspace: WorkspaceId,
+        channel: ChannelId,
+        seq: u64,
+        now: Timestamp,
+    ) -> StoreResult<u64> {
+        self.revive(workspace, channel, seq, now).await
+    }
+
+    async fn told_of(&self, workspace: WorkspaceId, requests: &[ActionId]) -> StoreResult<Vec<DeliveryRow>> {
+        self.read_told_of(workspace, requests).await
     }
 
     async fn claim(&self, claim: &Claim) -> StoreResult<Option<Lease>> {

@@ -53,8 +53,17 @@ fn fact(label: &str, value: &str) -> Fact {
     }
 }
 
+fn message(content: Content) -> Message {
+    Message {
+        id: "evt_01".into(),
+        to: Destination::Channel,
+        content,
+        thread: None,
+    }
+}
+
 fn rendered(told: Told) -> Value {
-    whole(&Content::Event(Box::new(told)), true).body()
+    whole(&message(Content::Event(Box::new(told))), true).body()
 }
 
 /// Every text object with its type, wherever it stands.
@@ -180,33 +189,70 @@ fn buttons_are_there_only_where_they_may_be() {
     ] {
         assert_eq!(buttons(change), ["signoff_deny", "signoff_ask", "signoff_open"]);
     }
-    let message = Content::Event(Box::new(told("approval.pending", "pending")));
+    let asked = message(Content::Event(Box::new(told("approval.pending", "pending"))));
     assert_eq!(
-        buttons_of(&whole(&message, false).body()),
+        buttons_of(&whole(&asked, false).body()),
         ["signoff_open"],
         "an incoming webhook"
     );
-    let mut personal = told("approval.pending", "pending");
-    personal.shown.decide_url = Some("https://signoff.example/d/secret".into());
-    assert!(rendered(personal).to_string().contains("/d/secret"));
+}
+
+/// Whoever has a personal link decides as that person: it stands in their own messages alone.
+#[test]
+fn a_personal_link_is_for_its_person_alone() {
+    let mut asked = told("approval.pending", "pending");
+    asked.shown.decide_url = Some("https://signoff.example/d/secret".into());
+    let mut asked = message(Content::Event(Box::new(asked)));
+    assert!(!whole(&asked, true).body().to_string().contains("/d/secret"));
+    asked.to = Destination::Person(crate::message::Recipient {
+        name: "Dana".into(),
+        address: "U01".into(),
+    });
+    assert!(whole(&asked, true).body().to_string().contains("/d/secret"));
+    assert!(!brief(&asked).body().to_string().contains("/d/secret"));
 }
 
 #[test]
 fn an_end_takes_the_place_of_the_buttons() {
-    for (status, person, expected) in [
-        ("denied", Some("Dana"), "⛔ Dana denied it · too expensive"),
-        ("approved", Some("Dana"), "✅ Dana approved it · too expensive"),
-        ("answered", Some("Dana"), "✅ Dana answered it · too expensive"),
-        ("approved", None, "✅ Signoff approved it · too expensive"),
-        ("expired", None, "⌛ Nobody decided in time · too expensive"),
-        ("cancelled", None, "It was withdrawn · too expensive"),
+    for (kind, status, person, expected) in [
         (
+            "approval.decided",
+            "denied",
+            Some("Dana"),
+            "⛔ Dana denied it · too expensive",
+        ),
+        (
+            "approval.decided",
+            "approved",
+            Some("Dana"),
+            "✅ Dana approved it · too expensive",
+        ),
+        (
+            "approval.decided",
+            "answered",
+            Some("Dana"),
+            "✅ Dana answered it · too expensive",
+        ),
+        (
+            "approval.decided",
+            "approved",
+            None,
+            "✅ An approver approved it · too expensive",
+        ),
+        (
+            "approval.expired",
+            "expired",
+            None,
+            "⌛ Nobody decided in time, so it is refused · too expensive",
+        ),
+        (
+            "approval.superseded",
             "superseded",
             None,
-            "An amended request took its place · too expensive",
+            "The agent replaced it by a changed request · too expensive",
         ),
     ] {
-        let mut told = told("approval.decided", status);
+        let mut told = told(kind, status);
         let approval = told.approval.as_mut().unwrap();
         approval.decided_by = Some(ToldPerson {
             kind: "operator".into(),
@@ -270,7 +316,7 @@ fn hostile_text_is_inert_everywhere() {
             told.shown.cost = Some(hostile.into());
             told.shown.reason = Some(hostile.into());
             told.shown.facts = vec![fact(hostile, hostile); 40];
-            let content = Content::Event(Box::new(told));
+            let content = message(Content::Event(Box::new(told)));
             for body in [whole(&content, true).body(), brief(&content).body()] {
                 for (_, text) in check(&body) {
                     let forged = text
@@ -307,7 +353,7 @@ fn digests_and_notices_are_bounded_and_inert() {
             count: 1_000,
             pending: 990,
         };
-        let body = whole(&Content::Digest(digest), true).body();
+        let body = whole(&message(Content::Digest(digest)), true).body();
         let found = check(&body);
         assert!(
             found[0].1.starts_with("1000 requests in ") && found[0].1.ends_with("; 990 wait for a decision")
@@ -320,6 +366,6 @@ fn digests_and_notices_are_bounded_and_inert() {
             event_type: "channel.disabled".into(),
             occurred_at: "2026-11-21T01:02:03.000000Z".into(),
         };
-        check(&whole(&Content::Notice(notice), true).body());
+        check(&whole(&message(Content::Notice(notice)), true).body());
     }
 }

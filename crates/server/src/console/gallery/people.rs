@@ -27,6 +27,7 @@ pub(super) fn quorum() -> ApprovalView {
         actor: person(name),
         ballot,
         counted,
+        via: None,
         comment: comment.map(str::to_owned),
         at: ago(seconds),
     };
@@ -98,6 +99,7 @@ pub(super) fn stages() -> ApprovalView {
         actor: person(name),
         ballot: Ballot::Approve,
         counted: true,
+        via: None,
         comment: None,
         at: ago(seconds),
     };

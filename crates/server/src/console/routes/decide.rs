@@ -145,16 +145,17 @@ async fn carry_out(visitor: &Visitor, view: &ApprovalView, form: &DecisionForm) 
     }
 }
 
-const CHANGED: &str = "What is shown has changed since you looked, or a newer version of Signoff shows it otherwise. \
+/// Said where the rendering is not the one that was looked at.
+pub(super) const CHANGED: &str = "What is shown has changed since you looked, or a newer version of Signoff shows it otherwise. \
     Nothing was decided. Look again.";
+/// Said where something was cut.
+pub(super) const HIDDEN: &str = "Not everything was shown, so nothing was approved. Show everything first.";
 
 fn objected(visitor: &Visitor, objection: Objection) -> Stopped {
     match objection {
         Objection::Field(why) => Stopped::Field(why),
         Objection::Changed => Stopped::Late(CHANGED.to_owned()),
-        Objection::Hidden => Stopped::Late(
-            "Not everything was shown, so nothing was approved. Show everything first.".to_owned(),
-        ),
+        Objection::Hidden => Stopped::Late(HIDDEN.to_owned()),
         Objection::Unknown => Stopped::Other(visitor.trouble(Refused::parameter(
             "the form says neither approve, deny, ask nor cancel",
         ))),

@@ -61,6 +61,18 @@ pub(super) enum Objection {
 }
 
 impl DecisionForm {
+    /// A form that decides on the request as it is.
+    pub(super) fn plain(decision: &str, digest: &str, view: &str, confirm: &str, text: &str) -> Self {
+        Self {
+            decision: decision.to_owned(),
+            digest: digest.to_owned(),
+            view: view.to_owned(),
+            confirm: confirm.to_owned(),
+            text: text.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// The step that the form belongs to.
     pub(super) fn kind(&self) -> Option<&'static str> {
         STEPS.into_iter().find(|kind| *kind == self.decision)

@@ -21,6 +21,7 @@ mod grant_edit;
 mod grants;
 mod inbox;
 mod keys;
+mod link;
 mod origin;
 mod page;
 mod policies;
@@ -72,6 +73,7 @@ pub fn router() -> Router<Doors> {
         .route("/stop", get(stop::show).post(stop::pull))
         .route("/stop/lift", get(stop::back).post(stop::lift))
         .route("/keys", get(keys::show))
+        .route("/d/{token}", get(link::show).post(link::decide))
         .route("/setup", get(session::setup_form).post(session::set_up))
         .route("/sign-in", get(session::sign_in_form).post(session::sign_in))
         .route("/sign-out", post(session::sign_out))

@@ -24,7 +24,7 @@ use crate::console::view::Shell;
 use crate::console::view::session::{EnterPage, SetupPage, SignInPage};
 
 /// What surrounds a page before one is signed in.
-fn shell(title: &str) -> Shell {
+pub(super) fn shell(title: &str) -> Shell {
     Shell {
         title: title.to_owned(),
         part: "",

@@ -130,7 +130,7 @@ pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// I6: the key of one who asks decides nothing, here as anywhere. Other keys have `/v1`.
-async fn key_refused(engine: &Engine, key: &str) -> Refused {
+pub(super) async fn key_refused(engine: &Engine, key: &str) -> Refused {
     match engine.authenticate(key).await.map(|caller| caller.principal) {
         Ok(Principal::Agent(_) | Principal::Application(_)) => EngineError::AskersNeverDecide.into(),
         Ok(Principal::Operator { .. } | Principal::Automation(_)) => Refused::new(

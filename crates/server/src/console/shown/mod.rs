@@ -13,6 +13,7 @@ pub mod difference;
 pub mod execution;
 pub mod grant;
 pub mod inbox;
+pub mod link;
 pub mod people;
 pub mod policy;
 pub mod record;

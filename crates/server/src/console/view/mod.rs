@@ -12,6 +12,7 @@ pub mod audit;
 pub mod call;
 pub mod grant;
 pub mod inbox;
+pub mod link;
 pub mod matter;
 pub mod policy;
 pub mod problem;

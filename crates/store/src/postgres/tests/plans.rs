@@ -43,8 +43,10 @@ INSERT INTO idempotency SELECT decode(lpad('1', 32, '0'), 'hex'), 'agt_' || n % 
 INSERT INTO sessions SELECT decode(md5(n::text), 'hex'), decode(lpad('1', 32, '0'), 'hex'), '', 0, n
     FROM generate_series(1, 20000) AS n;
 INSERT INTO outbox SELECT decode(lpad('1', 32, '0'), 'hex'), n, 'approval.pending' FROM generate_series(1, 20000) AS n;
-INSERT INTO deliveries SELECT decode(lpad('1', 32, '0'), 'hex'), decode(md5((n % 5)::text), 'hex'), n, 'approval.pending',
-    'delivered', 1, 0, CASE WHEN n % 200 = 0 THEN n END, 0, 200, NULL FROM generate_series(1, 30000) AS n;
+INSERT INTO deliveries (workspace, channel, seq, kind, state, attempts, created_at, next_at, ended_at, last_status, recipient,
+    request) SELECT decode(lpad('1', 32, '0'), 'hex'), decode(md5((n % 5)::text), 'hex'), n, 'approval.pending',
+    'delivered', 1, 0, CASE WHEN n % 200 = 0 THEN n END, n, 200, decode(md5((n % 50)::text), 'hex'),
+    decode(md5((n / 4)::text), 'hex') FROM generate_series(1, 30000) AS n;
 INSERT INTO leases SELECT decode(lpad('1', 32, '0'), 'hex'), decode(md5(n::text), 'hex'), '', n, n
     FROM generate_series(1, 20000) AS n;
 INSERT INTO slack_inbox SELECT decode(lpad('1', 32, '0'), 'hex'), decode(md5((n % 5)::text), 'hex'),
@@ -257,7 +259,12 @@ async fn no_question_goes_through_a_whole_table() {
     check(connection, deliveries::OF_CHANNEL, "deliveries_pkey", true).await;
     check(connection, deliveries::TOLD, "deliveries_by_record", false).await;
     check(connection, deliveries::OUTBOX, "outbox_pkey", true).await;
-    check(connection, deliveries::ATTEMPT, "on deliveries", false).await;
+    check(connection, deliveries::ATTEMPTS, "on deliveries", false).await;
+    check(connection, deliveries::GATHERED, "using deliveries_", false).await;
+    check(connection, deliveries::LAST_TOLD, "deliveries_told", false).await;
+    check(connection, deliveries::TOLD_OF, "deliveries_by_request", false).await;
+    check(connection, deliveries::HOLD, "using deliveries_", false).await;
+    check(connection, deliveries::TAKE, "outbox_pkey", false).await;
     check(connection, leases::CLAIM, "leases_pkey", false).await;
     check(connection, side::SWEEP_IDEMPOTENCY, "idempotency_expiry", false).await;
     check(connection, side::SWEEP_SESSIONS, "sessions_expiry", false).await;

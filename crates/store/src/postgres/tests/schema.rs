@@ -1,5 +1,6 @@
 //! The schema, what the server must be like, and the months of the log.
 
+use crate::conformance::outbox::{FanOut, fan_out_to};
 use std::{collections::BTreeMap, sync::Arc};
 
 use signoff_core::time::{Micros, Timestamp};
@@ -7,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
 use super::open;
 use crate::{
-    Clock, FanOut, RecordQuery, Store as _, StoreError, SystemClock, Wants,
+    Clock, RecordQuery, Store as _, StoreError, SystemClock, Wants,
     conformance::{
         nodes::claim_of,
         postgres::Database,
@@ -210,8 +211,7 @@ async fn use_everything(store: &PostgresStore, scribe: &mut Scribe) {
             kinds: Vec::new(),
         }];
         assert!(
-            store
-                .fan_out(at, &to, authority, START, 100)
+            fan_out_to(store, at, &to, authority, START, 100)
                 .await
                 .unwrap()
                 .is_some()
@@ -222,7 +222,12 @@ async fn use_everything(store: &PostgresStore, scribe: &mut Scribe) {
             .unwrap()
             .unwrap();
         for row in store.deliveries(at, CHANNEL, None, 10).await.unwrap() {
-            assert!(store.record_attempt(&row, &lease).await.unwrap());
+            assert!(
+                store
+                    .record_attempts(std::slice::from_ref(&row), &lease)
+                    .await
+                    .unwrap()
+            );
         }
         store.release(&lease).await.unwrap();
         store.due(Timestamp(i64::MAX), 10).await.unwrap();

@@ -286,7 +286,27 @@ async fn the_clock_and_the_messenger_look_at_what_is_due_alone() {
         check(&mut connection, approvals::DUE, index, true).await;
         check(&mut connection, approvals::NEXT_DUE, index, true).await;
     }
-    check(&mut connection, deliveries::DUE, "deliveries_due", true).await;
+    for index in ["deliveries_due", "deliveries_by_request"] {
+        let due = deliveries::due_query(
+            START,
+            &[signoff_core::id::ChannelId(signoff_core::id::RawId([1; 16]))],
+            10,
+        );
+        check(&mut connection, due.sql().as_str(), index, false).await;
+    }
+    check(&mut connection, deliveries::GATHERED, "deliveries_waiting", false).await;
+    check(&mut connection, deliveries::LAST_TOLD, "deliveries_told", true).await;
+    let told = deliveries::told_of_query(
+        Scribe::new(1).workspace,
+        &[ActionId(signoff_core::id::RawId([1; 16]))],
+    );
+    check(
+        &mut connection,
+        told.sql().as_str(),
+        "deliveries_by_request",
+        true,
+    )
+    .await;
     check(&mut connection, deliveries::NEXT, "deliveries_due", true).await;
     check(&mut connection, deliveries::OUTBOX, "PRIMARY KEY", true).await;
     check(&mut connection, deliveries::OF_CHANNEL, "PRIMARY KEY", true).await;
