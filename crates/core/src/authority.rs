@@ -35,6 +35,8 @@ pub enum Operation {
     Govern,
     /// One's own personal tokens.
     OwnTokens,
+    /// How one is reached.
+    OwnContact,
     /// Prove to be somebody at a channel: for oneself alone, and only people.
     LinkSelf,
     /// Learn who one is.
@@ -72,10 +74,11 @@ pub fn permit(principal: &Principal, operation: Operation) -> Permit {
         (_, Op::WhoAmI)
         | (Some(_), Op::SeeActions | Op::SeeWorkspace | Op::Explain)
         | (Some(Role::Member | Role::Admin), Op::Decide | Op::RevokeStanding | Op::Stop)
-        | (Some(Role::Admin), Op::Cancel | Op::Settle | Op::LiftStop | Op::Govern | Op::OwnTokens) => {
-            Permit::All
-        }
-        (Some(Role::Viewer | Role::Member), Op::OwnTokens) => Permit::Own,
+        | (
+            Some(Role::Admin),
+            Op::Cancel | Op::Settle | Op::LiftStop | Op::Govern | Op::OwnTokens | Op::OwnContact,
+        ) => Permit::All,
+        (Some(Role::Viewer | Role::Member), Op::OwnTokens | Op::OwnContact) => Permit::Own,
         (Some(_), Op::LinkSelf) if matches!(principal, Principal::Operator { .. }) => Permit::Own,
         _ => Permit::Never,
     }
@@ -102,6 +105,7 @@ mod tests {
                 Operation::Govern,
                 Operation::SeeWorkspace,
                 Operation::OwnTokens,
+                Operation::OwnContact,
             ] {
                 assert_eq!(
                     permit(&principal, operation),
@@ -134,6 +138,7 @@ mod tests {
                 Operation::LiftStop,
                 Operation::Govern,
                 Operation::OwnTokens,
+                Operation::OwnContact,
                 Operation::LinkSelf,
                 Operation::WhoAmI,
             ] {

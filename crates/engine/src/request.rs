@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use signoff_core::{
     action::{Action, Priority, Risk},
+    channel::ChannelKind,
     event::{ApprovalStatus, ExecutionState, ReportOutcome, View},
     grant::{CredentialKind, Grant, IdempotentProvider, Redaction},
     id::{AgentId, ApprovalId},
@@ -16,7 +17,7 @@ use signoff_core::{
     time::{Micros, Timestamp},
 };
 
-use crate::KeyShape;
+use crate::{KeyShape, contact::QuietHours};
 
 /// An action on its way in.
 #[derive(Debug, Clone)]
@@ -329,17 +330,55 @@ pub struct UpdateOperator {
     pub password: Option<SecretString>,
 }
 
-/// A new webhook.
-#[derive(Debug, Clone, Default)]
-pub struct CreateWebhook {
+/// A new channel.
+#[derive(Debug, Clone)]
+pub struct CreateChannel {
     /// Unique without case.
     pub name: String,
-    /// Where to; kept encrypted.
-    pub url: String,
-    /// Types or `approval.*`; none means all.
+    /// What it is.
+    pub kind: ChannelKind,
+    /// By their names on the wire; kept encrypted.
+    pub settings: Map<String, Value>,
+    /// Types or `approval.*`; none means all to programs, and what is asked to people.
     pub events: Vec<String>,
-    /// What signs its messages; none: a new one is made.
-    pub secret: Option<SecretString>,
+    /// Told only of what policy names it for, and of what goes to people whom it reaches.
+    pub named_only: bool,
+    /// The least time between two messages to one person or conversation.
+    pub window: Option<Micros>,
+}
+
+/// A change of a channel; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateChannel {
+    /// Unique without case.
+    pub name: Option<String>,
+    /// Those that change, by their names on the wire; null takes one away.
+    pub settings: Map<String, Value>,
+    /// All types.
+    pub events: Option<Vec<String>>,
+    /// Told only of what policy names it for, and of what goes to people whom it reaches.
+    pub named_only: Option<bool>,
+    /// The least time between two messages; `Some(None)`: as channels have it unless said.
+    pub window: Option<Option<Micros>>,
+    /// Tells nothing, or does again.
+    pub disabled: Option<bool>,
+    /// Say what would change, change nothing.
+    pub dry_run: bool,
+}
+
+/// A change of how a person is reached; what is absent stays, `Some(None)` takes away.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateContact {
+    /// The channels to be told by, by id or name.
+    pub channels: Option<Option<Vec<String>>>,
+    /// For text messages.
+    pub phone: Option<Option<String>>,
+    /// For push messages.
+    pub push_topic: Option<Option<String>>,
+    /// When only what is critical reaches them.
+    pub quiet_hours: Option<Option<QuietHours>>,
+    /// The least time between two messages.
+    pub window: Option<Option<Micros>>,
 }
 
 /// A change of a grant; what is absent stays.
@@ -397,19 +436,6 @@ impl UpdateGrant {
             disabled: self.disabled.unwrap_or(present.disabled),
         }
     }
-}
-
-/// A change of a webhook; what is absent stays.
-#[derive(Debug, Clone, Default)]
-pub struct UpdateWebhook {
-    /// Where to; kept encrypted.
-    pub url: Option<String>,
-    /// All types.
-    pub events: Option<Vec<String>>,
-    /// What signs its messages.
-    pub secret: Option<SecretString>,
-    /// Say what would change, change nothing.
-    pub dry_run: bool,
 }
 
 /// The first admin.

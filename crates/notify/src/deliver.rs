@@ -219,7 +219,7 @@ mod tests {
             let asked = matches!(status, 429 | 503).then_some(Duration::from_secs(7));
             match status {
                 200..=299 => {
-                    assert!(matches!(saw, DeliveryOutcome::Delivered { status: saw, .. } if saw == status))
+                    assert!(matches!(saw, DeliveryOutcome::Delivered { status: saw, .. } if saw == status));
                 }
                 410 => assert!(matches!(
                     saw,

@@ -45,7 +45,7 @@ pub(crate) async fn send(egress: &Egress, push: &Push, message: &Message, now: T
 }
 
 /// What ntfy takes for a topic.
-pub(crate) fn is_topic(text: &str) -> bool {
+pub fn is_topic(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     (1..=64).contains(&text.len()) && text.bytes().all(fits)
 }

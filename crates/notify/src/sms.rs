@@ -73,7 +73,7 @@ fn worth_more(before: Option<DeliveryOutcome>, after: DeliveryOutcome) -> Delive
 }
 
 /// `+` and 7 to 15 digits, as E.164 has it.
-pub(crate) fn is_number(text: &str) -> bool {
+pub fn is_number(text: &str) -> bool {
     text.strip_prefix('+').is_some_and(|digits| {
         (7..=15).contains(&digits.len())
             && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -331,7 +331,7 @@ mod tests {
         ] {
             match saw(status, code) {
                 DeliveryOutcome::Retry { after, .. } => {
-                    assert_eq!(after.map(|after| after.as_secs()), asked, "{code}")
+                    assert_eq!(after.map(|after| after.as_secs()), asked, "{code}");
                 }
                 other => panic!("{code}: {other:?}"),
             }

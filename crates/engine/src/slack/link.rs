@@ -10,21 +10,21 @@ use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use signoff_core::{
     actor::{Actor, ActorKind, Auth, Principal},
-    authority::{Operation, Permit},
+    authority::Operation,
     event::{ContactSet, Event},
     fold::RowKey,
     id::{ChannelId, OperatorId},
     time::{Micros, Timestamp},
 };
 use signoff_notify::slack::{Command, Reply};
-use signoff_store::{LinkCodeRow, SecretKind, Wants};
+use signoff_store::{LinkCodeRow, Wants};
 use zeroize::Zeroizing;
 
 use super::{At, answer, operator_at};
 use crate::{
     Engine, EngineError, EngineResult,
     contact::{Contact, SlackIdentity},
-    operators::find_operator,
+    contacts::seal,
     seal::random,
     turn::{Draft, Turn},
     view::Caller,
@@ -115,18 +115,13 @@ fn set_contact(
     contact: &Contact,
     actor: Actor,
 ) -> EngineResult<()> {
-    let plain = Zeroizing::new(serde_json::to_vec(contact).map_err(|_| EngineError::Internal)?);
-    let key = &turn.ledger.tenant.key;
-    let sealed = key.seal_contact(operator.0, &plain);
-    let (row, digest) = key.secret(SecretKind::Contact, operator.0, sealed);
     turn.bring(RowKey::Operator(operator));
     let set = ContactSet {
-        digest,
+        digest: seal(turn, operator, contact)?,
         changed: vec!["slack".to_owned()],
     };
-    turn.emit(Draft::new(Event::ContactSet(set), actor, operator))?;
-    turn.ledger.changes.secrets.push(row);
-    Ok(())
+    turn.emit(Draft::new(Event::ContactSet(set), actor, operator))
+        .map(drop)
 }
 
 /// What became of an attempt to link.
@@ -175,15 +170,10 @@ impl Engine {
         channel: ChannelId,
     ) -> EngineResult<()> {
         let tenant = self.tenant(caller)?;
-        let permit = self.permit(caller, Operation::OwnTokens)?;
-        let id = find_operator(&tenant.snapshot(), caller, operator)?;
-        let is_self = matches!(&caller.principal, Principal::Operator { id: own, .. } if *own == id);
-        if permit != Permit::All && !is_self {
-            return Err(EngineError::not_found("operator", operator));
-        }
+        let id = self.contact_of(caller, operator)?;
         let caller = caller.clone();
         self.write(&tenant, Wants::default(), move |turn| {
-            let actor = turn.principal(&caller, Operation::OwnTokens)?.0.actor();
+            let actor = turn.principal(&caller, Operation::OwnContact)?.0.actor();
             unlink(turn, id, channel, actor).map(drop)
         })
         .await

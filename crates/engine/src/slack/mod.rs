@@ -22,8 +22,8 @@ pub(crate) use self::link::LinkTries;
 pub use self::link::{LINK_CODE_CHARS, LINK_CODE_LIFETIME, LinkCode};
 pub(crate) use self::press::Outcome;
 use crate::{
-    Engine, EngineError, EngineResult, contact::SlackIdentity, snapshot::Snapshot, tenant::Tenant,
-    webhooks::transport,
+    Engine, EngineError, EngineResult, channels::transport, contact::SlackIdentity, snapshot::Snapshot,
+    tenant::Tenant,
 };
 
 /// How long what came is remembered, so that a replay changes nothing.

@@ -12,7 +12,7 @@ use signoff_core::{
 };
 use signoff_notify::{Transport, is_subscribed};
 
-use crate::{snapshot::Snapshot, tenant::Tenant, webhooks::transport};
+use crate::{channels::transport, snapshot::Snapshot, tenant::Tenant};
 
 /// Somebody or something that is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -241,4 +241,15 @@ pub(crate) fn reach(tenant: &Tenant, snapshot: &Snapshot, row: &ApprovalRow, now
         Some(at) if at > now => Reach::Later(at),
         Some(_) => Reach::Somebody,
     }
+}
+
+/// The channels by which a person hears of what is not urgent.
+pub(crate) fn ways(
+    tenant: &Tenant,
+    snapshot: &Snapshot,
+    person: OperatorId,
+    now: Timestamp,
+) -> Vec<ChannelId> {
+    let ways = Router::new(tenant, snapshot, now).ways(person, false);
+    ways.into_iter().map(|to| to.channel).collect()
 }

@@ -1,14 +1,16 @@
 //! Policies, people, keys and channels.
 
 use super::{ActorView, Named};
+use crate::contact::QuietHours;
 use serde::{Deserialize, Serialize};
 use signoff_core::{
+    channel::{ChannelKind, SwitchedOff},
     event::Delegation,
     grant::GrantRow,
     id::{AgentId, ChannelId, GrantId, GroupId, KeyId, OperatorId, PolicyId, WorkspaceId},
     policy::{Orphaned, PolicyDoc, Settings, Unmatched},
     rows::{AgentRow, ApplicationRow, OperatorRow, PolicyRow},
-    time::Timestamp,
+    time::{Micros, Timestamp},
 };
 use signoff_store::DeliveryState;
 
@@ -233,24 +235,70 @@ pub struct GroupView {
     pub members: Vec<Named<OperatorId>>,
 }
 
-/// A webhook, without address and secret.
+/// A channel, without what is secret of it.
 #[derive(Debug, Clone)]
-pub struct WebhookView {
+pub struct ChannelView {
     /// Which.
     pub id: ChannelId,
     /// As written.
     pub name: String,
-    /// Scheme, host and port.
+    /// What it is.
+    pub kind: ChannelKind,
+    /// Scheme, host and port of where it sends.
     pub origin: String,
-    /// What it wants; none means all.
+    /// What it wants; none means all to programs, and what is asked to people.
     pub events: Vec<String>,
+    /// Told only of what policy names it for, and of what goes to people whom it reaches.
+    pub named_only: bool,
+    /// The least time between two messages to one person or conversation.
+    pub window: Micros,
     /// Tells nothing.
     pub disabled: bool,
+    /// Why, where Signoff did it.
+    pub switched_off: Option<SwitchedOff>,
+    /// By their names on the wire; secrets say only that they are set.
+    pub settings: serde_json::Value,
+    /// What receivers verify `v1a` signatures with.
+    pub public_key: Option<String>,
     /// When.
     pub created_at: Timestamp,
+    /// Where this server is reached, for what must be entered elsewhere.
+    pub public_url: String,
 }
 
-/// One message to one webhook.
+/// How a person is reached.
+#[derive(Debug, Clone)]
+pub struct ContactView {
+    /// Whose.
+    pub operator: OperatorId,
+    /// The channels they want to be told by; none said: the first that has an address of theirs.
+    pub channels: Option<Vec<Named<ChannelId>>>,
+    /// Every channel that could reach them, and whether it does.
+    pub reached_by: Vec<ReachedBy>,
+    /// For text messages.
+    pub phone: Option<String>,
+    /// Whether there is a topic for push messages; the topic is as good as a password.
+    pub has_push_topic: bool,
+    /// When only what is critical reaches them.
+    pub quiet_hours: Option<QuietHours>,
+    /// The least time between two messages.
+    pub window: Option<Micros>,
+}
+
+/// A channel that can reach people.
+#[derive(Debug, Clone)]
+pub struct ReachedBy {
+    /// Which.
+    pub channel: Named<ChannelId>,
+    /// What it is.
+    pub kind: ChannelKind,
+    /// Whether it has an address of theirs.
+    pub has_address: bool,
+    /// Whether they are told by it.
+    pub used: bool,
+}
+
+/// One message by one channel.
 #[derive(Debug, Clone)]
 pub struct DeliveryView {
     /// The message's stable id: that of the event.
@@ -261,6 +309,10 @@ pub struct DeliveryView {
     pub kind: String,
     /// Id of what it is about.
     pub subject: String,
+    /// To which person; none: to the channel's own destination.
+    pub recipient: Option<Named<OperatorId>>,
+    /// Told in one message with others.
+    pub together: bool,
     /// Where it stands.
     pub state: DeliveryState,
     /// So far.

@@ -25,11 +25,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Engine, EngineError, EngineResult,
+    channels::{channel_put, transport},
     engine::jitter,
     tell::fan_out,
     tenant::Tenant,
     turn::Draft,
-    webhooks::{channel_put, transport},
 };
 
 /// The least time between two messages to one person or conversation, unless they or the channel say otherwise.

@@ -10,6 +10,7 @@ pub(crate) mod retain;
 mod slack_inbox;
 mod sweep;
 
+pub(crate) use deliver::WINDOW;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::Engine;

@@ -123,7 +123,7 @@ fn the_public_half_of_a_key_is_shown() {
     assert!(shown.get("old_secret").is_none());
 }
 
-fn pointer(transport: Transport) -> String {
+fn pointer(transport: &Transport) -> String {
     let (pointer, why) = transport.check(&Guard::default()).expect_err("a fault");
     assert!(!why.contains("canary"), "{why}");
     pointer
@@ -134,7 +134,7 @@ fn what_cannot_work_is_refused_where_it_stands() {
     let mail = |change: &dyn Fn(&mut Email)| {
         let mut email = email();
         change(&mut email);
-        pointer(Transport::Email(email))
+        pointer(&Transport::Email(email))
     };
     assert_eq!(mail(&|email| email.host = "127.0.0.1".into()), "/host");
     assert_eq!(mail(&|email| email.host = "0x7f.1".into()), "/host");
@@ -155,7 +155,7 @@ fn what_cannot_work_is_refused_where_it_stands() {
     let text = |change: &dyn Fn(&mut Sms)| {
         let mut sms = sms();
         change(&mut sms);
-        pointer(Transport::Sms(sms))
+        pointer(&Transport::Sms(sms))
     };
     assert_eq!(text(&|sms| sms.account_sid = "AC/../x".into()), "/account_sid");
     assert_eq!(text(&|sms| sms.auth_token = "canary \r\n".into()), "/auth_token");
@@ -173,7 +173,7 @@ fn what_cannot_work_is_refused_where_it_stands() {
     let app = |change: &dyn Fn(&mut SlackApp)| {
         let mut slack = slack();
         change(&mut slack);
-        pointer(Transport::Slack(slack))
+        pointer(&Transport::Slack(slack))
     };
     assert_eq!(
         app(&|slack| slack.bot_token = "xoxp-canary-0123456789".into()),
@@ -192,17 +192,17 @@ fn what_cannot_work_is_refused_where_it_stands() {
         topic: Some("a/b".into()),
         ..push()
     };
-    assert_eq!(pointer(Transport::Push(topic)), "/topic");
+    assert_eq!(pointer(&Transport::Push(topic)), "/topic");
     let hook = Hook {
         url: "ftp://example.org/canary".into(),
     };
-    assert_eq!(pointer(Transport::Teams(hook)), "/url");
+    assert_eq!(pointer(&Transport::Teams(hook)), "/url");
 }
 
 #[test]
 fn a_webhook_is_signed_or_refused() {
     let with = |signing: Signing| {
-        pointer(Transport::Webhook(Webhook {
+        pointer(&Transport::Webhook(Webhook {
             url: "https://hooks.example.org/".into(),
             signing,
             template: Template::Standard,
@@ -235,5 +235,5 @@ fn a_webhook_is_signed_or_refused() {
         signing: signing(),
         template: Template::Standard,
     };
-    assert_eq!(pointer(Transport::Callback(callback)), "/allow");
+    assert_eq!(pointer(&Transport::Callback(callback)), "/allow");
 }

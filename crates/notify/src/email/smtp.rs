@@ -210,7 +210,7 @@ fn outcome(stop: Stop) -> DeliveryOutcome {
             None,
             "the mail server offers no STARTTLS, and nothing is sent in the clear; try `security: tls` with its port".into(),
         ),
-        Stop::Tls(why) => retry(None, format!("TLS was not agreed with the mail server: {why}")),
+        Stop::Tls(why) => retry(None, format!("TLS was not agreed with the mail server, nothing was sent: {why}")),
         Stop::NoSignIn(why) => retry(None, format!("could not sign in to the mail server: {why}")),
         Stop::Greeting(reply) => retry(Some(reply.code), format!("the mail server does not talk to us ({reply})")),
         Stop::SignIn(reply) if reply.is_for_good() => retry(
@@ -230,7 +230,7 @@ fn outcome(stop: Stop) -> DeliveryOutcome {
         Stop::Content(reply) if reply.is_for_good() => rejected(&reply, "refuses the message"),
         Stop::Recipient(reply) => retry(Some(reply.code), format!("the mail server does not take the address now ({reply})")),
         Stop::Content(reply) => retry(Some(reply.code), format!("the mail server does not take the message now ({reply})")),
-        Stop::Late => retry(None, "the mail server gave no answer in time".into()),
+        Stop::Late => retry(None, "the mail server gave no answer in time; see that port and `security` belong together".into()),
     }
 }
 
