@@ -11,7 +11,7 @@ use signoff_core::{
     id::ChannelId,
     time::{Micros, Timestamp},
 };
-pub use signoff_notify::slack::{INBOUND_BYTES_MAX, Reply, Signed};
+pub use signoff_notify::slack::{INBOUND_BYTES_MAX, Reply, Signed, WORDS_ID};
 use signoff_notify::{
     SlackApp, Transport,
     slack::{Choice, Inbound, Interaction, Presser, Step, parse_command, parse_interaction, verify},

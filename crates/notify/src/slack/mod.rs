@@ -17,7 +17,7 @@ pub use inbound::{
     Command, INBOUND_BYTES_MAX, Inbound, Interaction, ParseFault, Presser, Step, WORDS_CHARS_MAX,
     parse_command, parse_interaction,
 };
-pub use modal::{Modal, open_modal};
+pub use modal::{Modal, WORDS_ID, open_modal};
 pub use reply::{Place, Reply, respond};
 pub(crate) use send::{send, send_to_hook};
 pub use signature::{SIGNATURE_AGE_MAX, SignatureFault, Signed, verify};

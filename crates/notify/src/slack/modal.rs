@@ -13,7 +13,7 @@ use crate::inert;
 use crate::transport::SlackApp;
 
 /// What the only field of the form is called, as block and as input.
-pub(super) const WORDS_ID: &str = "signoff_words";
+pub const WORDS_ID: &str = "signoff_words";
 
 /// A form to open.
 #[derive(Debug, Clone, PartialEq, Eq)]

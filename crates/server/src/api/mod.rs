@@ -28,6 +28,7 @@ mod reference;
 mod reverse;
 pub(crate) mod shape;
 mod simulation;
+mod slack;
 mod standing;
 mod stops;
 mod stream;
@@ -64,6 +65,7 @@ fn described() -> (Router<Doors>, OpenApi) {
         .merge(applications::router())
         .merge(grants::router())
         .merge(operators::router())
+        .merge(slack::router())
         .merge(groups::router())
         .merge(webhooks::router())
         .merge(audit::router())

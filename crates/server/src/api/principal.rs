@@ -58,6 +58,8 @@ operations! {
     LiftStop => "lift_stop",
     Govern => "govern",
     OwnTokens => "own_tokens",
+    OwnContact => "own_contact",
+    LinkSelf => "link_self",
     WhoAmI => "who_am_i",
 }
 
