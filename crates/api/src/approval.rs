@@ -237,15 +237,21 @@ pub struct InfoRequest {
 pub struct Told {
     /// The channel.
     pub channel: NamedRef,
-    /// Kind of the channel, such as `webhook`.
+    /// Kind of the channel, such as `email`.
     pub how: String,
+    /// The person; absent: the channel's own destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<NamedRef>,
     /// What it was about, such as `approval.pending`.
     pub event: String,
-    /// `pending`, `delivered` or `failed`.
+    /// `pending`, `delivered`, `failed` or `skipped`.
     pub status: crate::webhook::DeliveryStatus,
     /// When it was delivered, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
+    /// What went wrong last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// What an operator wants to do with an approval.

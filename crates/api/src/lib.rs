@@ -12,6 +12,7 @@ pub mod approval;
 pub mod audit;
 pub mod call;
 pub mod cases;
+pub mod channel;
 pub mod common;
 pub mod duration;
 pub mod execution;

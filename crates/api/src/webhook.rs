@@ -90,21 +90,30 @@ pub enum DeliveryStatus {
     Delivered,
     /// Given up.
     Failed,
+    /// Not sent: it was over before it could be told.
+    Skipped,
 }
 
 crate::common::level_text!(DeliveryStatus {
-    Pending => "pending", Delivered => "delivered", Failed => "failed",
+    Pending => "pending", Delivered => "delivered", Failed => "failed", Skipped => "skipped",
 });
 
-/// One message to one webhook.
+/// One message by one channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Delivery {
     /// Stable id of the message, the same on every try.
     pub id: String,
+    /// Sequence of the event in the log; names the delivery where it is to be sent again.
+    pub seq: u64,
     /// Event type, such as `approval.pending`.
     pub event: String,
     /// What it is about, such as `apr_…`.
     pub subject: String,
+    /// The person it was for; absent: the channel's own destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<crate::common::NamedRef>,
+    /// Whether it was told in one message with others.
+    pub together: bool,
     /// Where it stands.
     pub status: DeliveryStatus,
     /// How often it was tried.

@@ -9,6 +9,7 @@ mod actions;
 mod approvals;
 mod audit;
 mod calls;
+mod channels;
 mod error;
 mod policies;
 mod principals;

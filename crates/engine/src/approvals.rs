@@ -10,13 +10,14 @@ use signoff_core::{
     actor::Principal,
     approval::{Refusal, has_voted, is_counted, may_stand, may_vote, standing},
     authority::{Operation, Permit},
+    channel::ChannelKind,
     event::Ballot,
     id::{AgentId, ApplicationId, ApprovalId},
     rows::ApprovalRow,
     sentence,
     time::Timestamp,
 };
-use signoff_store::{ApprovalQuery, RecordQuery, Search, StoredRequest};
+use signoff_store::{ApprovalQuery, DeliveryRow, Search, StoredRequest};
 
 use crate::{
     Engine, EngineError, EngineResult,
@@ -103,11 +104,7 @@ impl Engine {
     async fn approval_view(&self, tenant: &Tenant, request: StoredRequest) -> EngineResult<ApprovalView> {
         let (row, execution) = (request.approval, request.execution);
         let opened = Opened::open(tenant, request.payloads)?;
-        let about = self.about(tenant, &row).await?;
-        let deliveries = match about.as_slice() {
-            [] => Vec::new(),
-            about => self.store().told(tenant.id, about).await?,
-        };
+        let deliveries = self.store().told_of(tenant.id, &[row.id.action()]).await?;
         let snapshot = tenant.snapshot();
         let mut view = view(&snapshot, row, &opened, self.now());
         view.held = execution
@@ -116,40 +113,9 @@ impl Engine {
         view.execution = execution;
         view.told = deliveries
             .into_iter()
-            .map(|delivery| ToldView {
-                channel: Named {
-                    id: delivery.channel,
-                    name: snapshot
-                        .rows
-                        .channels
-                        .get(&delivery.channel)
-                        .map_or_else(String::new, |row| row.name.clone()),
-                },
-                kind: delivery.kind,
-                state: delivery.state,
-                at: delivery.ended_at.unwrap_or(delivery.created_at),
-            })
+            .map(|delivery| told_view(&snapshot, delivery))
             .collect();
         Ok(view)
-    }
-
-    /// Sequences of all records about a request.
-    async fn about(&self, tenant: &Tenant, row: &ApprovalRow) -> EngineResult<Vec<u64>> {
-        if tenant.snapshot().rows.channels.is_empty() {
-            return Ok(Vec::new());
-        }
-        let query = RecordQuery {
-            subject: Some(row.id.0),
-            limit: PAGE_MAX,
-            ..RecordQuery::default()
-        };
-        Ok(self
-            .store()
-            .records(tenant.id, &query)
-            .await?
-            .into_iter()
-            .map(|stored| stored.seq)
-            .collect())
     }
 
     /// A page of approvals.
@@ -431,6 +397,28 @@ fn view(snapshot: &Snapshot, row: ApprovalRow, opened: &Opened, now: Timestamp) 
         told: Vec::new(),
         now,
         row: Arc::new(row),
+    }
+}
+
+/// One message about an approval: to whom, by what, with what result.
+fn told_view(snapshot: &Snapshot, delivery: DeliveryRow) -> ToldView {
+    let channel = snapshot.rows.channels.get(&delivery.channel);
+    ToldView {
+        channel: Named {
+            id: delivery.channel,
+            name: channel.map_or_else(String::new, |row| row.name.clone()),
+        },
+        how: channel.map_or_else(ChannelKind::default, |row| row.kind),
+        recipient: delivery.recipient.map(|id| Named {
+            id,
+            name: snapshot
+                .person(id)
+                .map_or_else(|| id.to_string(), |person| person.name.clone()),
+        }),
+        kind: delivery.kind,
+        state: delivery.state,
+        at: delivery.ended_at.unwrap_or(delivery.created_at),
+        error: delivery.last_error,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::commands::{
     approvals::ApprovalsCommand,
     audit::AuditCommand,
     backup::BackupArgs,
+    channels::ChannelsCommand,
     check::CheckArgs,
     completions::Shell,
     demo::DemoArgs,
@@ -118,6 +119,9 @@ pub(crate) enum Command {
     /// Read, verify and export the log
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// How people and programs are told: mail, Slack, Teams, PagerDuty, text messages, push, webhooks
+    #[command(subcommand)]
+    Channels(Box<ChannelsCommand>),
     /// Signed messages to other systems when something is asked or decided
     #[command(subcommand)]
     Webhooks(WebhooksCommand),

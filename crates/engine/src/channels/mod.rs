@@ -41,7 +41,7 @@ const CHANNELS_MAX: usize = 100;
 /// How many event types one names.
 const EVENTS_MAX: usize = 50;
 /// The longest window.
-pub const WINDOW_MAX: Micros = Micros::seconds(24 * 3600);
+pub(crate) const WINDOW_MAX: Micros = Micros::seconds(24 * 3600);
 /// How long an old secret signs beside a new one, unless said.
 pub const OLD_SECRET_LASTS: Micros = Micros::seconds(24 * 3600);
 

@@ -9,6 +9,7 @@ use signoff_core::{
     action::Claims,
     actor::Actor,
     approval::{StageStanding, StageState},
+    channel::ChannelKind,
     condition,
     event::{ExecutionState, ReportOutcome},
     http::Call,
@@ -188,12 +189,18 @@ pub struct InfoView {
 pub struct ToldView {
     /// The channel.
     pub channel: Named<ChannelId>,
+    /// What the channel is.
+    pub how: ChannelKind,
+    /// To which person; none: to the channel's own destination.
+    pub recipient: Option<Named<OperatorId>>,
     /// What was told, such as `approval.pending`.
     pub kind: String,
     /// Where it stands.
     pub state: DeliveryState,
     /// When it arrived or was given up, else when it was queued.
     pub at: Timestamp,
+    /// What went wrong last.
+    pub error: Option<String>,
 }
 
 /// One approval, whole.

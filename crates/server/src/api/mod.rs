@@ -6,6 +6,8 @@ mod applications;
 mod approvals;
 mod audit;
 pub(crate) mod body;
+mod channels;
+mod contacts;
 pub(crate) mod convert;
 mod cursor;
 mod document;
@@ -67,6 +69,8 @@ fn described() -> (Router<Doors>, OpenApi) {
         .merge(operators::router())
         .merge(slack::router())
         .merge(groups::router())
+        .merge(channels::router())
+        .merge(contacts::router())
         .merge(webhooks::router())
         .merge(audit::router())
         .merge(stream::router())

@@ -4,8 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use signoff_api::webhook::{Delivery, Webhook, WebhookCreate, WebhookCreated, WebhookUpdate, WebhookUpdated};
-use signoff_api::{Page, PageQuery};
+use signoff_api::{Code, Page, PageQuery};
+use signoff_core::channel::ChannelKind;
 use signoff_core::id::ChannelId;
+use signoff_engine::view::{Caller, ChannelView};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -26,6 +28,16 @@ pub(crate) fn router() -> OpenApiRouter<Doors> {
         .routes(routes!(delivery_list))
 }
 
+/// The channel, if it is a webhook: others are no business of this door.
+fn found(doors: &Doors, caller: &Caller, id: ChannelId) -> Result<ChannelView, Refused> {
+    let view = doors.engine().channel(caller, id)?;
+    if view.kind == ChannelKind::Webhook {
+        Ok(view)
+    } else {
+        Err(Refused::new(Code::NotFound, format!("there is no webhook {id}")))
+    }
+}
+
 /// List webhooks
 ///
 /// By name.
@@ -41,10 +53,16 @@ pub(crate) async fn webhook_list(
 ) -> Answer<Page<Webhook>> {
     let listing = Listing::new(caller.caller.workspace, "webhooks", &());
     let beyond = listing.read(query.cursor.as_deref())?;
-    let page = doors
-        .engine()
-        .webhooks(&caller.caller, beyond, limit(query.limit)?)?;
-    Ok(Json(listing.page(page.items.to_wire(), page.next)))
+    let page = doors.engine().channels(
+        &caller.caller,
+        Some(ChannelKind::Webhook),
+        beyond,
+        limit(query.limit)?,
+    )?;
+    Ok(Json(listing.page(
+        page.items.iter().map(convert::webhook).collect(),
+        page.next,
+    )))
 }
 
 /// Create a webhook
@@ -65,10 +83,10 @@ pub(crate) async fn webhook_create(
     let create = convert::webhook_create(given)?;
     let created = doors
         .engine()
-        .create_webhook(&caller.caller, create, key.get())
+        .create_channel(&caller.caller, create, key.get())
         .await?;
     let webhook = WebhookCreated {
-        webhook: created.made.to_wire(),
+        webhook: convert::webhook(&created.made),
         secret: convert::secret(created.secret),
     };
     Ok((StatusCode::CREATED, Json(webhook)))
@@ -86,7 +104,7 @@ pub(crate) async fn webhook_view(
     At(id): At<ChannelId>,
     _: Query<NoQuery>,
 ) -> Answer<Webhook> {
-    Ok(Json(doors.engine().webhook(&caller.caller, id)?.to_wire()))
+    Ok(Json(convert::webhook(&found(&doors, &caller.caller, id)?)))
 }
 
 /// Change a webhook
@@ -106,10 +124,12 @@ pub(crate) async fn webhook_update(
     Body(given): Body<WebhookUpdate>,
 ) -> Answer<WebhookUpdated> {
     let update = convert::webhook_update(given)?;
-    let (webhook, changed) = doors.engine().update_webhook(&caller.caller, id, update).await?;
+    found(&doors, &caller.caller, id)?;
+    let engine = doors.engine();
+    let (webhook, changed) = engine.update_channel(&caller.caller, id, update).await?;
     Ok(Json(WebhookUpdated {
-        changed: changed.into_iter().map(str::to_owned).collect(),
-        webhook: webhook.to_wire(),
+        changed,
+        webhook: convert::webhook(&webhook),
     }))
 }
 
@@ -127,7 +147,8 @@ pub(crate) async fn webhook_remove(
     At(id): At<ChannelId>,
     _: Query<NoQuery>,
 ) -> Result<StatusCode, Refused> {
-    doors.engine().remove_webhook(&caller.caller, id).await?;
+    found(&doors, &caller.caller, id)?;
+    doors.engine().remove_channel(&caller.caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -146,6 +167,7 @@ pub(crate) async fn delivery_list(
     At(id): At<ChannelId>,
     Query(query): Query<PageQuery>,
 ) -> Answer<Page<Delivery>> {
+    found(&doors, &caller.caller, id)?;
     let listing = Listing::new(caller.caller.workspace, "deliveries", &id);
     let beyond = listing.read(query.cursor.as_deref())?;
     let page = doors

@@ -7,8 +7,10 @@ pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod call;
+pub(crate) mod channels;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod contact;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod executions;
@@ -52,6 +54,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Agents(command) => agents::run(global, command).await,
         Command::Operators(command) => operators::run(global, command).await,
         Command::Audit(command) => audit::run(global, command).await,
+        Command::Channels(command) => channels::run(global, *command).await,
         Command::Webhooks(command) => webhooks::run(global, command).await,
         Command::Executions(command) => executions::run(global, command).await,
         Command::Failover(command) => failover::run(global, command).await,

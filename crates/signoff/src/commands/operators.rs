@@ -8,6 +8,7 @@ use signoff_api::{PageQuery, Secret};
 use signoff_client::Client;
 
 use crate::cli::Global;
+use crate::commands::contact::{self, ContactArgs};
 use crate::commands::list::PageArgs;
 use crate::commands::shape::ShapeArgs;
 use crate::connection::{Side, connect};
@@ -39,6 +40,8 @@ pub(crate) enum OperatorsCommand {
         #[command(flatten)]
         page: PageArgs,
     },
+    /// See and change how somebody is reached
+    Contact(Box<ContactArgs>),
     /// Make a personal token and show it, this once
     CreateToken {
         /// Their id or e-mail address
@@ -100,6 +103,7 @@ pub(crate) async fn run(global: &Global, command: OperatorsCommand) -> anyhow::R
                 )
             })?;
         }
+        OperatorsCommand::Contact(args) => contact::run(global, &client, *args).await?,
         OperatorsCommand::CreateToken {
             operator,
             name,

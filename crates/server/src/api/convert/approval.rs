@@ -245,10 +245,12 @@ impl ToWire for ToldView {
         let delivered = status == signoff_api::webhook::DeliveryStatus::Delivered;
         wire::Told {
             channel: self.channel.to_wire(),
-            how: "webhook".to_owned(),
+            how: self.how.to_string(),
+            recipient: self.recipient.to_wire(),
             event: self.kind.clone(),
             status,
             at: delivered.then(|| Timestamp::to_string(&self.at)),
+            error: self.error.clone(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod action;
 mod approval;
 mod audit;
 mod call;
+mod channel;
 mod execution;
 mod grant;
 mod policy;
@@ -20,12 +21,13 @@ mod words;
 pub(crate) use action::{submit, submit_answer};
 pub(crate) use approval::{approval, decide, statuses};
 pub(crate) use audit::{event_filter, since};
+pub(crate) use channel::{
+    channel_create, channel_update, contact_update, old_secret_lasts, webhook, webhook_create, webhook_update,
+};
 pub(crate) use execution::{execution, report, settle};
 pub(crate) use grant::{grant_create, grant_update};
 pub(crate) use policy::{apply, policy_doc, settings, to_lint};
-pub(crate) use principal::{
-    key_shape, operator_create, operator_update, secret, webhook_create, webhook_update,
-};
+pub(crate) use principal::{key_shape, operator_create, operator_update, secret};
 pub(crate) use result::{Extent, Reader, is_open};
 pub(crate) use simulation::simulate;
 pub(crate) use stop::check_reason;

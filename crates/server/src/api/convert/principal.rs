@@ -1,15 +1,12 @@
-//! Agents, applications, operators, tokens, groups, webhooks, the workspace, and who one is.
+//! Agents, applications, operators, tokens, groups, the workspace, and who one is.
 
 use secrecy::{ExposeSecret, SecretString};
 use signoff_api::status::PrincipalStatus;
-use signoff_api::{
-    Code, KeyDialect, Secret, agent, application, group, operator, status, webhook, workspace,
-};
+use signoff_api::{Code, KeyDialect, Secret, agent, application, group, operator, status, workspace};
 use signoff_engine::KeyShape;
-use signoff_engine::request::{CreateOperator, CreateWebhook, UpdateOperator, UpdateWebhook};
+use signoff_engine::request::{CreateOperator, UpdateOperator};
 use signoff_engine::view::{
-    AgentView, ApplicationView, DeliveryView, GroupView, Me, OperatorView, TokenView, WebhookView,
-    WorkspaceView,
+    AgentView, ApplicationView, GroupView, Me, OperatorView, TokenView, WorkspaceView,
 };
 
 use super::super::problem::Refused;
@@ -17,8 +14,6 @@ use super::{Faults, ToCore, ToWire};
 
 /// Longest name of a person, in characters.
 const PERSON_CHARS_MAX: usize = 200;
-/// Longest URL of a webhook, in characters.
-const URL_CHARS_MAX: usize = 2_000;
 
 /// A secret that is shown once.
 pub(crate) fn secret(given: Option<SecretString>) -> Option<Secret> {
@@ -34,7 +29,7 @@ pub(crate) fn key_shape(dialect: Option<KeyDialect>) -> KeyShape {
 }
 
 /// A secret on its way in.
-fn given_secret(given: Option<Secret>) -> Option<SecretString> {
+pub(super) fn given_secret(given: Option<Secret>) -> Option<SecretString> {
     given.map(|secret| SecretString::from(secret.expose()))
 }
 
@@ -66,34 +61,7 @@ pub(crate) fn operator_update(given: operator::OperatorUpdate) -> Result<UpdateO
     })
 }
 
-/// A new webhook.
-pub(crate) fn webhook_create(given: webhook::WebhookCreate) -> Result<CreateWebhook, Refused> {
-    let mut faults = Faults::default();
-    faults.check_chars("/url", Some(&given.url), URL_CHARS_MAX);
-    faults.done(Code::InvalidRequest)?;
-    Ok(CreateWebhook {
-        name: given.name,
-        url: given.url,
-        events: given.events.unwrap_or_default(),
-        secret: given_secret(given.secret),
-    })
-}
-
-/// A change of a webhook.
-pub(crate) fn webhook_update(given: webhook::WebhookUpdate) -> Result<UpdateWebhook, Refused> {
-    let mut faults = Faults::default();
-    let url = given.url.map(|url| url.expose().to_owned());
-    faults.check_chars("/url", url.as_deref(), URL_CHARS_MAX);
-    faults.done(Code::InvalidRequest)?;
-    Ok(UpdateWebhook {
-        url,
-        events: given.events,
-        secret: given_secret(given.secret),
-        dry_run: given.dry_run.unwrap_or_default(),
-    })
-}
-
-fn standing(disabled: bool) -> PrincipalStatus {
+pub(super) fn standing(disabled: bool) -> PrincipalStatus {
     if disabled {
         PrincipalStatus::Disabled
     } else {
@@ -177,42 +145,6 @@ impl ToWire for GroupView {
             id: self.id.to_string(),
             name: self.name.clone(),
             members: self.members.to_wire(),
-        }
-    }
-}
-
-impl ToWire for WebhookView {
-    type Wire = webhook::Webhook;
-
-    fn to_wire(&self) -> webhook::Webhook {
-        webhook::Webhook {
-            id: self.id.to_string(),
-            name: self.name.clone(),
-            origin: self.origin.clone(),
-            events: self.events.clone(),
-            status: standing(self.disabled),
-            created_at: self.created_at.to_wire(),
-        }
-    }
-}
-
-impl ToWire for DeliveryView {
-    type Wire = webhook::Delivery;
-
-    fn to_wire(&self) -> webhook::Delivery {
-        let status = self.state.to_wire();
-        let delivered = status == webhook::DeliveryStatus::Delivered;
-        webhook::Delivery {
-            id: self.id.clone(),
-            event: self.kind.clone(),
-            subject: self.subject.clone(),
-            status,
-            attempts: self.attempts,
-            last_status: self.last_status,
-            last_error: self.last_error.clone(),
-            next_attempt_at: self.next_at.to_wire(),
-            delivered_at: self.ended_at.filter(|_| delivered).to_wire(),
-            created_at: self.created_at.to_wire(),
         }
     }
 }

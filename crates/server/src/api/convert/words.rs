@@ -1,7 +1,7 @@
 //! Closed lists of words that wire and domain spell alike: a new one on either side fails to compile here.
 
 use signoff_api::{
-    action, approval, call, common, execution, grant, lint, operator, policy, simulation, webhook,
+    action, approval, call, channel, common, execution, grant, lint, operator, policy, simulation, webhook,
 };
 use signoff_core::{
     action as core_action, actor, approval as core_approval, condition, event, grant as core_grant, judge,
@@ -98,8 +98,12 @@ to_wire! {
         Allowed => Allowed, Asked => PendingApproval, SentBack => SentBack, Denied => Denied,
     }
     signoff_engine::view::CutShort => simulation::CutShort { Actions => Actions, Time => Time }
+    signoff_core::channel::ChannelKind => channel::ChannelKind {
+        Webhook => Webhook, Callback => Callback, Email => Email, Slack => Slack, SlackWebhook => SlackWebhook,
+        Teams => Teams, Pagerduty => Pagerduty, Sms => Sms, Push => Push,
+    }
     signoff_engine::view::DeliveryState => webhook::DeliveryStatus {
-        Waiting => Pending, Delivered => Delivered, Failed => Failed,
+        Waiting => Pending, Delivered => Delivered, Failed => Failed, Skipped => Skipped,
     }
 }
 
