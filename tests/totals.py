@@ -74,6 +74,7 @@ READERS = {
     "typescript": tap,
     "python": junit,
     "dialects": junit,
+    "channels": junit,
 }
 MAY_BE_EMPTY = {"lints", "docs"}
 
