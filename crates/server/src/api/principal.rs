@@ -59,7 +59,6 @@ operations! {
     Govern => "govern",
     OwnTokens => "own_tokens",
     OwnContact => "own_contact",
-    OwnContact => "own_contact",
     LinkSelf => "link_self",
     WhoAmI => "who_am_i",
 }
