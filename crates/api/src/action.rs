@@ -74,6 +74,11 @@ pub struct Submit {
     /// A pending approval of the same agent that this one supersedes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
+    /// A URL that is told what becomes of the request (`approval.*` and `execution.*`), signed as webhooks are. A channel of
+    /// the kind `callback` must allow it. It may carry a credential and is not shown again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 2000)]
+    pub callback_url: Option<crate::secret::Secret>,
 }
 
 /// Something a client can handle besides yes and no.
@@ -238,6 +243,19 @@ pub struct SubmitAnswer {
     /// The approval as it stands; present when the call waited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// Whether anybody hears of what is asked; absent when somebody does at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheard: Option<Unheard>,
+}
+
+/// Nobody hears of an approval yet: it stands in the console all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Unheard {
+    /// When quiet hours end and somebody is told, RFC 3339; absent: no channel reaches anybody who may decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// The same in words, with what to do.
+    pub detail: String,
 }
 
 /// The answer to a check: what a submit would get. Nothing is stored.

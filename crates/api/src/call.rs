@@ -93,6 +93,10 @@ pub struct ProxyCall {
     /// A pending approval of the same agent that this one supersedes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
+    /// A URL that is told what becomes of the request, as in `POST /v1/actions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 2000)]
+    pub callback_url: Option<crate::secret::Secret>,
 }
 
 impl ProxyCall {
@@ -124,6 +128,7 @@ impl ProxyCall {
                 grant: self.grant,
             }),
             replaces: self.replaces,
+            callback_url: self.callback_url,
         }
     }
 }

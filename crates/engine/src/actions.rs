@@ -126,6 +126,7 @@ impl Engine {
             reason: None,
             standing: None,
             dropped_headers: Vec::new(),
+            reach: crate::view::Reach::Somebody,
             replayed: false,
         };
         match &submission.record.event {

@@ -149,7 +149,7 @@ impl Engine {
                 .get(id)
                 .map_or_else(|| id.to_string(), |row| row.name.clone()),
         };
-        let used = ways(&tenant, &snapshot, id, self.now());
+        let used = ways(&snapshot, id, self.now());
         let person = snapshot.person(id);
         let mut reached_by: Vec<ReachedBy> = snapshot
             .live_channels()

@@ -28,6 +28,8 @@ pub struct Submit {
     pub agent: Option<String>,
     /// The pending request of the same agent that this one amends.
     pub replaces: Option<ApprovalId>,
+    /// A URL that is told what becomes of it; a callback channel must allow it. It may carry a credential.
+    pub callback_url: Option<SecretString>,
 }
 
 impl Submit {
@@ -37,6 +39,7 @@ impl Submit {
             action,
             agent: None,
             replaces: None,
+            callback_url: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! lock. A new one takes over the prepared policies that did not change.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -20,9 +20,15 @@ use signoff_core::{
     stop::Stops,
     time::Timestamp,
 };
+use signoff_notify::Transport;
 use signoff_store::{Authority, PersonRow, SecretKind, StoreError};
 
-use crate::{contact::Contact, seal::WorkspaceKey, standing::Standing};
+use crate::{
+    channels::{has_own_destination, opened},
+    contact::Contact,
+    seal::WorkspaceKey,
+    standing::Standing,
+};
 
 /// One workspace as of some epochs.
 pub(crate) struct Snapshot {
@@ -35,6 +41,10 @@ pub(crate) struct Snapshot {
     passwords: HashMap<OperatorId, Vec<u8>>,
     channels: HashMap<ChannelId, Vec<u8>>,
     contacts: HashMap<OperatorId, Contact>,
+    /// Channels for people that have a destination of their own beside the people whom they reach.
+    own_destinations: HashSet<ChannelId>,
+    /// Callback channels with the URLs that requests may name.
+    callbacks: Vec<(ChannelId, Vec<String>)>,
     /// Sealed values of grants.
     credentials: HashMap<GrantId, Vec<u8>>,
     grants: HashMap<GrantId, (u64, Arc<PreparedGrant>)>,
@@ -69,6 +79,8 @@ impl Snapshot {
             passwords: HashMap::new(),
             channels: HashMap::new(),
             contacts: HashMap::new(),
+            own_destinations: HashSet::new(),
+            callbacks: Vec::new(),
             credentials: HashMap::new(),
             grants: prepare_grants(&rows, previous)?,
             people: HashMap::new(),
@@ -97,9 +109,7 @@ impl Snapshot {
                 (SecretKind::Password, true) => {
                     drop(snapshot.passwords.insert(OperatorId(secret.id), secret.value));
                 }
-                (SecretKind::Channel, true) => {
-                    drop(snapshot.channels.insert(ChannelId(secret.id), secret.value));
-                }
+                (SecretKind::Channel, true) => snapshot.take_channel(ChannelId(secret.id), secret.value, key),
                 (SecretKind::Contact, true) => {
                     let id = OperatorId(secret.id);
                     let opened = key.open_contact(secret.id, &secret.value);
@@ -185,6 +195,36 @@ impl Snapshot {
     /// How a person is reached.
     pub(crate) fn contact(&self, id: OperatorId) -> Contact {
         self.contacts.get(&id).cloned().unwrap_or_default()
+    }
+
+    fn take_channel(&mut self, id: ChannelId, sealed: Vec<u8>, key: &WorkspaceKey) {
+        let opened = opened(key, id, &sealed);
+        if opened.as_ref().is_some_and(has_own_destination) {
+            self.own_destinations.insert(id);
+        }
+        if let Some(Transport::Callback(callback)) = opened {
+            self.callbacks.push((id, callback.allow));
+        }
+        self.channels.insert(id, sealed);
+    }
+
+    /// Whether a channel tells anybody beside single people.
+    pub(crate) fn has_own_destination(&self, id: ChannelId) -> bool {
+        self.own_destinations.contains(&id)
+    }
+
+    /// The callback channel that lets requests name this URL.
+    pub(crate) fn callback_channel(&self, url: &url::Url) -> Option<ChannelId> {
+        let live = self.callbacks.iter().filter(|(id, _)| {
+            let row = self.rows.channels.get(id);
+            row.is_some_and(|row| !row.removed && !row.disabled)
+        });
+        let mut allowing = live.filter(|(_, allow)| {
+            allow
+                .iter()
+                .any(|allowed| crate::callback::is_below(url, allowed))
+        });
+        allowing.next().map(|(id, _)| *id)
     }
 
     /// Whoever is this user of this Slack workspace, as that channel's app vouched.

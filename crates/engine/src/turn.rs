@@ -12,6 +12,7 @@ use signoff_core::{
     event::{ApprovalStatus, EpochCause, EpochRaised, Event, LogCut, PolicyVersion},
     fold::{CountedChange, RowKey, Rows},
     id::{ActionId, ApprovalId, EventId, ExecutionId, RawId},
+    payload::PayloadName,
     policy::PolicyRef,
     record::{Head, Record},
     rows::{ApprovalRow, ExecutionRow, LogEpoch},
@@ -236,7 +237,13 @@ impl Turn<'_> {
     /// [`EngineError::Internal`] for a record that is too large or does not follow: the batch is then rolled back.
     pub(crate) fn emit(&mut self, draft: Draft) -> EngineResult<u64> {
         let ledger = &mut *self.ledger;
+        // An older node does not know what the payload is.
+        let calls_back = draft
+            .payloads
+            .iter()
+            .any(|payload| payload.name == PayloadName::Callback);
         let level = draft.event.feature_level().max(draft.actor.feature_level());
+        let level = if calls_back { level.max(5) } else { level };
         if level > ledger.feature_level {
             return Err(EngineError::FeatureLevel(level));
         }
@@ -348,6 +355,12 @@ fn told_as(event: &Event) -> Option<&'static str> {
         Event::InfoAnswered(_) => Some("approval.info_answered"),
         Event::ApprovalEscalated(_) => Some("approval.escalated"),
         Event::ApprovalEdited(_) => Some("approval.edited"),
+        Event::ApprovalRejudged(_) => Some("approval.rejudged"),
+        Event::ApprovalVoted(voted) => {
+            let stage = voted.stage.as_ref()?;
+            (!stage.completed_by.is_empty()).then_some("approval.stage_opened")
+        }
+        Event::ChannelPut(put) => (put.disabled && put.switched_off.is_some()).then_some("channel.disabled"),
         Event::ExecutionConsumed(_) => Some("execution.consumed"),
         Event::ExecutionReported(_) => Some("execution.reported"),
         Event::ExecutionFinished(_) => Some("execution.finished"),

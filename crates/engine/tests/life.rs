@@ -19,7 +19,7 @@ use signoff_core::{
 use signoff_engine::{
     EngineError, KeyShape,
     request::{
-        ApprovalFilter, CreateAgent, CreateWebhook, Decide, Decision, Report, Submit, Until, UpdateAgent,
+        ApprovalFilter, CreateAgent, CreateChannel, Decide, Decision, Report, Submit, Until, UpdateAgent,
     },
 };
 
@@ -442,6 +442,7 @@ async fn an_amended_request_takes_the_place_of_the_old_one() {
     let old = house.ask(&agent, "stripe.refund").await;
     let amended = Submit {
         replaces: Some(old),
+        callback_url: None,
         ..submit("stripe.refund", json!({"amount": 1}))
     };
     let new = house
@@ -563,12 +564,7 @@ async fn i12_what_fits_no_record_is_refused_by_name() {
     let made = house.engine.create_agent(&house.admin, wide, None).await;
     assert!(matches!(made, Err(EngineError::Invalid(_))), "{made:?}");
     let events = vec!["approval.pending".to_owned(); 20_000];
-    let many = CreateWebhook {
-        name: "x".into(),
-        url: "https://example.com/".into(),
-        events,
-        ..CreateWebhook::default()
-    };
-    let made = house.engine.create_webhook(&house.admin, many, None).await;
+    let many = CreateChannel::webhook("x", "https://example.com/", events, None);
+    let made = house.engine.create_channel(&house.admin, many, None).await;
     assert!(matches!(made, Err(EngineError::Invalid(_))), "{made:?}");
 }

@@ -36,7 +36,7 @@ mod on_postgres {
     };
     use signoff_engine::{
         Engine, EngineError,
-        request::{CreateWebhook, Submit, Until, UpdateOperator},
+        request::{CreateChannel, Submit, Until, UpdateOperator},
         view::Caller,
     };
     use signoff_store::Claim;

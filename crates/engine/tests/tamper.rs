@@ -6,7 +6,7 @@ mod common;
 
 use common::{House, policy};
 use signoff_core::{policy::PolicyEffect, requirement::Role};
-use signoff_engine::{request::CreateWebhook, view::Verification};
+use signoff_engine::{request::CreateChannel, view::Verification};
 use signoff_testkit::{Backdoor, Cell};
 
 async fn lived_in() -> House {
@@ -24,15 +24,10 @@ async fn lived_in() -> House {
         .put_group(&house.admin, "finance", vec!["dana@example.com".into()])
         .await
         .unwrap();
-    let webhook = CreateWebhook {
-        name: "ops".into(),
-        url: "https://example.com/hook".into(),
-        events: Vec::new(),
-        ..CreateWebhook::default()
-    };
+    let webhook = CreateChannel::webhook("ops", "https://example.com/hook", Vec::new(), None);
     house
         .engine
-        .create_webhook(&house.admin, webhook, None)
+        .create_channel(&house.admin, webhook, None)
         .await
         .unwrap();
     house.ask(&agent, "stripe.refund").await;

@@ -165,6 +165,7 @@ async fn what_ends_without_having_run_frees_its_place() {
                 // What it takes the place of does not stand in its way, and leaves.
                 let amended = Submit {
                     replaces: Some(id),
+                    callback_url: None,
                     ..refund(950)
                 };
                 let amended = house.engine.submit(&agent, amended, None).await.unwrap();

@@ -11,27 +11,22 @@ use secrecy::ExposeSecret;
 use signoff_core::{policy::PolicyEffect, requirement::Role, time::Micros};
 use signoff_engine::{
     EngineError,
-    request::{CreateWebhook, UpdateWebhook},
-    view::{DeliveryState, DeliveryView, WebhookView},
+    request::{CreateChannel, UpdateChannel},
+    view::{DeliveryState, DeliveryView, ChannelView},
 };
 use signoff_testkit::{Answer, WebhookReceiver};
 
-async fn hook(house: &House, receiver: &WebhookReceiver, events: &[&str]) -> (WebhookView, String) {
-    let create = CreateWebhook {
-        name: "ops".into(),
-        url: receiver.url("/hook"),
-        events: events.iter().map(|event| (*event).to_owned()).collect(),
-        ..CreateWebhook::default()
-    };
+async fn hook(house: &House, receiver: &WebhookReceiver, events: &[&str]) -> (ChannelView, String) {
+    let create = CreateChannel::webhook("ops", &receiver.url("/hook"), events.iter().map(|event| (*event).to_owned()).collect(), None);
     let made = house
         .engine
-        .create_webhook(&house.admin, create, None)
+        .create_channel(&house.admin, create, None)
         .await
         .unwrap();
     (made.made, made.secret.unwrap().expose_secret().to_owned())
 }
 
-async fn deliveries(house: &House, webhook: &WebhookView) -> Vec<DeliveryView> {
+async fn deliveries(house: &House, webhook: &ChannelView) -> Vec<DeliveryView> {
     house
         .engine
         .deliveries(&house.admin, webhook.id, None, 50)
@@ -41,7 +36,7 @@ async fn deliveries(house: &House, webhook: &WebhookView) -> Vec<DeliveryView> {
 }
 
 /// Waits until the oldest delivery was tried so often.
-async fn tried(house: &House, webhook: &WebhookView, times: u32) {
+async fn tried(house: &House, webhook: &ChannelView, times: u32) {
     for _ in 0..200 {
         let all = deliveries(house, webhook).await;
         if all.last().is_some_and(|oldest| oldest.attempts >= times) {
@@ -56,7 +51,7 @@ async fn tried(house: &House, webhook: &WebhookView, times: u32) {
 }
 
 /// Waits until every delivery is at its end.
-async fn settled(house: &House, webhook: &WebhookView) -> Vec<DeliveryView> {
+async fn settled(house: &House, webhook: &ChannelView) -> Vec<DeliveryView> {
     for _ in 0..200 {
         let all = deliveries(house, webhook).await;
         if !all.is_empty() && all.iter().all(|one| one.state != DeliveryState::Waiting) {
@@ -156,7 +151,7 @@ async fn a_receiver_that_is_gone_switches_its_webhook_off() {
     house.ask(&agent, "stripe.refund").await;
     settled(&house, &webhook).await;
     for _ in 0..100 {
-        if house.engine.webhook(&house.admin, webhook.id).unwrap().disabled {
+        if house.engine.channel(&house.admin, webhook.id).unwrap().disabled {
             house.assert_verifies().await;
             return;
         }
@@ -174,13 +169,8 @@ async fn addresses_that_nobody_opened_and_unknown_events_are_refused() {
         ("https://user:word@example.com/", vec![]),
         ("https://example.com/", vec!["approval.nonsense".to_owned()]),
     ] {
-        let create = CreateWebhook {
-            name: "x".into(),
-            url: url.into(),
-            events,
-            ..CreateWebhook::default()
-        };
-        let made = house.engine.create_webhook(&house.admin, create, None).await;
+        let create = CreateChannel::webhook("x", url, events, None);
+        let made = house.engine.create_channel(&house.admin, create, None).await;
         assert!(matches!(made, Err(EngineError::Invalid(_))), "{url}");
     }
 }
@@ -191,26 +181,29 @@ async fn what_of_a_webhook_changed_is_told_and_written_once() {
     let before = WebhookReceiver::start().await;
     let (webhook, first) = hook(&house, &before, &["approval.*"]).await;
     let secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
-    let update = |dry_run| UpdateWebhook {
-        url: Some(before.url("/elsewhere")),
+    let update = |dry_run| UpdateChannel {
+        settings: [("url", before.url("/elsewhere")), ("secret", secret.to_owned())]
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), text.into()))
+            .collect(),
         events: Some(vec!["approval.*".to_owned()]),
-        secret: Some(secret.to_owned().into()),
         dry_run,
+        ..UpdateChannel::default()
     };
     let change = async |update| {
         let engine = &house.engine;
         engine
-            .update_webhook(&house.admin, webhook.id, update)
+            .update_channel(&house.admin, webhook.id, update)
             .await
             .unwrap()
             .1
     };
     assert_eq!(
         change(update(true)).await,
-        ["url", "secret"],
+        ["secret", "url"],
         "a dry run changes nothing"
     );
-    assert_eq!(change(update(false)).await, ["url", "secret"]);
+    assert_eq!(change(update(false)).await, ["secret", "url"]);
     assert!(
         change(update(false)).await.is_empty(),
         "what is the same already is not written again"
@@ -220,13 +213,13 @@ async fn what_of_a_webhook_changed_is_told_and_written_once() {
         house.engine.verify(&house.admin, true).await.unwrap().ok,
         "the log knows the new secret"
     );
-    let unknown = UpdateWebhook {
+    let unknown = UpdateChannel {
         events: Some(vec!["approval.nonsense".to_owned()]),
-        ..UpdateWebhook::default()
+        ..UpdateChannel::default()
     };
     let refused = house
         .engine
-        .update_webhook(&house.admin, webhook.id, unknown)
+        .update_channel(&house.admin, webhook.id, unknown)
         .await;
     assert!(matches!(refused, Err(EngineError::Invalid(_))));
 }

@@ -7,6 +7,8 @@ pub const EVENT_TYPES: &[&str] = &[
     "approval.info_answered",
     "approval.escalated",
     "approval.edited",
+    "approval.stage_opened",
+    "approval.rejudged",
     "approval.decided",
     "approval.expired",
     "approval.cancelled",

@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 use signoff_api::action::{ConditionReport, ConditionResult, PolicyRef, Verdict, VerdictCode, VerdictKind};
-use signoff_api::approval::{Approval, ApprovalStatus, LinkMode, Requirement, Stage, StageState, Voter};
+use signoff_api::approval::{
+    Approval, ApprovalStatus, LinkMode, Requirement, Stage, StageState, VoteVia, Voter,
+};
 use signoff_api::call::CallView;
+use signoff_api::common::Risk;
 use signoff_api::execution::Execution;
 use signoff_api::policy::{Explanation, Raise, Yields};
 
@@ -141,6 +144,11 @@ fn claims(approval: &Approval, text: &mut Text) {
 fn thread(approval: &Approval, text: &mut Text) {
     for vote in &approval.votes {
         let uncounted = if vote.counted { "" } else { " (not counted)" };
+        let via = match vote.via {
+            Some(VoteVia::Link) => " by a personal link",
+            Some(VoteVia::Channel) => " in a message",
+            None => "",
+        };
         let comment = vote
             .comment
             .as_ref()
@@ -148,7 +156,10 @@ fn thread(approval: &Approval, text: &mut Text) {
             .unwrap_or_default();
         text.field(
             "vote",
-            &format!("{} by {}{uncounted}{comment}", vote.decision, vote.operator.name),
+            &format!(
+                "{} by {}{via}{uncounted}{comment}",
+                vote.decision, vote.operator.name
+            ),
         );
     }
     for info in &approval.info {
@@ -293,6 +304,9 @@ fn requirement(requirement: &Requirement, text: &mut Text) {
     }
     if requirement.link != LinkMode::Operator {
         text.field("link", requirement.link.as_str());
+    }
+    if requirement.link_risk_max != Risk::default() {
+        text.field("link risk", &format!("at most {}", requirement.link_risk_max));
     }
 }
 

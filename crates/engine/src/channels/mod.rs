@@ -22,7 +22,7 @@ use signoff_notify::{EVENT_TYPES, Transport, is_subscription, public_key};
 use signoff_store::{SecretKind, Wants};
 use zeroize::Zeroizing;
 
-pub(crate) use settings::transport;
+pub(crate) use settings::{has_own_destination, opened, transport};
 pub use test::Tested;
 
 use crate::{

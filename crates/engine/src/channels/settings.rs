@@ -7,7 +7,12 @@ use signoff_core::{channel::ChannelKind, id::ChannelId, time::Timestamp};
 use signoff_notify::{Signing, Template, Transport, Webhook, WebhookSecret, new_private_key};
 
 use super::Settings;
-use crate::{EngineError, EngineResult, seal::random, snapshot::Snapshot, tenant::Tenant};
+use crate::{
+    EngineError, EngineResult,
+    seal::{WorkspaceKey, random},
+    snapshot::Snapshot,
+    tenant::Tenant,
+};
 
 /// What was kept of a webhook before there were other kinds of channels.
 #[derive(Serialize, Deserialize)]
@@ -18,7 +23,27 @@ struct Sealed {
 
 /// How a channel reaches somebody.
 pub(crate) fn transport(tenant: &Tenant, snapshot: &Snapshot, id: ChannelId) -> Option<Transport> {
-    let opened = tenant.key.open_channel(id.0, snapshot.channel_secret(id)?)?;
+    opened(&tenant.key, id, snapshot.channel_secret(id)?)
+}
+
+/// Whether it tells anybody beside single people.
+pub(crate) fn has_own_destination(transport: &Transport) -> bool {
+    match transport {
+        Transport::Email(email) => !email.to.is_empty(),
+        Transport::Slack(app) => app.conversation.is_some(),
+        Transport::Sms(sms) => !sms.to.is_empty(),
+        Transport::Push(push) => push.topic.is_some(),
+        Transport::Callback(_) => false,
+        Transport::Webhook(_)
+        | Transport::SlackWebhook(_)
+        | Transport::Teams(_)
+        | Transport::Pagerduty(_) => true,
+    }
+}
+
+/// What is kept of a channel, opened.
+pub(crate) fn opened(key: &WorkspaceKey, id: ChannelId, sealed: &[u8]) -> Option<Transport> {
+    let opened = key.open_channel(id.0, sealed)?;
     if let Ok(transport) = serde_json::from_slice(&opened) {
         return Some(transport);
     }

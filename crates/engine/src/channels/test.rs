@@ -3,7 +3,7 @@
 use signoff_core::{actor::Principal, authority::Operation, id::ChannelId};
 use signoff_notify::{Content, DeliveryOutcome, Destination, Message, Notice, Recipient, Transport, deliver};
 
-use super::{present, transport};
+use super::{has_own_destination, present, transport};
 use crate::{Engine, EngineError, EngineResult, turn::mint_id, view::Caller};
 
 /// What came of a test.
@@ -31,20 +31,13 @@ impl Engine {
         let snapshot = tenant.snapshot();
         let row = present(&snapshot, id)?;
         let sends = transport(&tenant, &snapshot, id).ok_or(EngineError::Internal)?;
-        let has_own = match &sends {
-            Transport::Email(email) => !email.to.is_empty(),
-            Transport::Slack(app) => app.conversation.is_some(),
-            Transport::Sms(sms) => !sms.to.is_empty(),
-            Transport::Push(push) => push.topic.is_some(),
-            Transport::Callback(_) => {
-                return Err(EngineError::invalid(
-                    "",
-                    "a callback has no URL of its own; submit an action with `callback_url` instead",
-                ));
-            }
-            _ => true,
-        };
-        let (to, name) = if has_own {
+        if let Transport::Callback(_) = sends {
+            return Err(EngineError::invalid(
+                "",
+                "a callback has no URL of its own; submit an action with `callback_url` instead",
+            ));
+        }
+        let (to, name) = if has_own_destination(&sends) {
             (Destination::Channel, format!("the channel {}", row.name))
         } else {
             let me = match &caller.principal {

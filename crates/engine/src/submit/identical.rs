@@ -221,6 +221,7 @@ fn sameness(tenant: &Tenant, caller: &Caller, submit: &Submit) -> EngineResult<O
             ..submit.action.clone()
         },
         replaces: None,
+        callback_url: None,
     };
     let asked = SameSubmit::of(&submit);
     let canonical = signoff_core::json::canonical(&asked).map_err(|_| EngineError::Internal)?;

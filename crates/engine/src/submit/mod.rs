@@ -20,8 +20,9 @@ use crate::{
     idempotency::Once,
     request::Submit,
     seal::SealedPayload,
+    tell::reach,
     turn::{Draft, Turn},
-    view::{Caller, Submitted},
+    view::{Caller, Reach, Submitted},
 };
 use serde::{Deserialize, Serialize};
 use signoff_core::{
@@ -350,6 +351,10 @@ fn record(
             .http
             .as_ref()
             .map_or_else(Vec::new, |call| call.dropped().to_vec()),
+        reach: match turn.approval(id.approval()) {
+            Ok(row) => reach(&turn.snapshot(), row, now),
+            Err(_) => Reach::Somebody,
+        },
         ..submitted
     });
     Ok(Came::Now(submitted, made))
@@ -545,6 +550,7 @@ fn submitted(
         reason,
         standing: None,
         dropped_headers: Vec::new(),
+        reach: Reach::Somebody,
         replayed: false,
     }
 }

@@ -1,5 +1,6 @@
 //! What can be done before the batch: judged in memory, payloads sealed, the digest computed.
 
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use signoff_core::{
     digest::{DigestFields, action_digest},
@@ -13,8 +14,8 @@ use super::{Prepared, asker::asker, bounded};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    EngineError, EngineResult, calls, content::seal_json, request::Submit, tenant::Tenant, turn::mint_id,
-    view::Caller,
+    EngineError, EngineResult, callback, calls, content::seal_json, request::Submit, tenant::Tenant,
+    turn::mint_id, view::Caller,
 };
 
 /// What makes two submits the same.
@@ -34,6 +35,8 @@ pub(super) struct SameSubmit<'a> {
     replaces: Option<ApprovalId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     call: Option<(GivenCall, Option<String>)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callback_url: Option<&'a str>,
 }
 
 impl<'a> SameSubmit<'a> {
@@ -52,6 +55,7 @@ impl<'a> SameSubmit<'a> {
             require_approval: action.require_approval,
             accepts: action.accepts,
             replaces: submit.replaces,
+            callback_url: submit.callback_url.as_ref().map(ExposeSecret::expose_secret),
             call: action.http.as_ref().map(|call| {
                 let body = call.body().map(|body| hex::encode(Sha256::digest(body)));
                 (call.stored(), body)
@@ -96,6 +100,9 @@ pub(super) fn prepare(
             call.body()
                 .map(|body| tenant.key.seal(raw, PayloadName::Body, body)),
         );
+    }
+    if let Some(url) = &submit.callback_url {
+        payloads.push(callback::sealed(&tenant.key, &snapshot, raw, url)?);
     }
     let id = ActionId(raw);
     let commitment = |name| {

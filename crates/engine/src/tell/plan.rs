@@ -137,7 +137,7 @@ async fn plan(
 ) -> EngineResult<Vec<DeliveryRow>> {
     let mut matter = Matter::read(engine, tenant, snapshot, taken).await?;
     let now = engine.now();
-    let router = Router::new(tenant, snapshot, now);
+    let router = Router::new(snapshot, now);
     let mut deliveries = Vec::new();
     for row in taken {
         let record = matter.records.get(&row.seq).ok_or(EngineError::Internal)?;

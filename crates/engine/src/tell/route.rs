@@ -10,9 +10,9 @@ use signoff_core::{
     rows::{ApprovalRow, ChannelRow},
     time::Timestamp,
 };
-use signoff_notify::{Transport, is_subscribed};
+use signoff_notify::is_subscribed;
 
-use crate::{channels::transport, snapshot::Snapshot, tenant::Tenant};
+use crate::{snapshot::Snapshot, view::Reach};
 
 /// Somebody or something that is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,27 +46,12 @@ pub(crate) fn is_urgent(row: &ApprovalRow) -> bool {
 /// Channels and people of a workspace, for the time of one look.
 pub(crate) struct Router<'a> {
     snapshot: &'a Snapshot,
-    /// Channels for people that have a destination of their own beside the people whom they reach.
-    own: BTreeSet<ChannelId>,
     now: Timestamp,
 }
 
 impl<'a> Router<'a> {
-    pub(crate) fn new(tenant: &Tenant, snapshot: &'a Snapshot, now: Timestamp) -> Self {
-        let has_own = |row: &&ChannelRow| match transport(tenant, snapshot, row.id) {
-            Some(Transport::Email(email)) => !email.to.is_empty(),
-            Some(Transport::Slack(app)) => app.conversation.is_some(),
-            Some(Transport::Sms(sms)) => !sms.to.is_empty(),
-            Some(Transport::Push(push)) => push.topic.is_some(),
-            Some(Transport::Callback(_)) | None => false,
-            Some(_) => true,
-        };
-        let own = snapshot.live_channels().filter(has_own).map(|row| row.id);
-        Self {
-            snapshot,
-            own: own.collect(),
-            now,
-        }
+    pub(crate) fn new(snapshot: &'a Snapshot, now: Timestamp) -> Self {
+        Self { snapshot, now }
     }
 
     /// Channels that are told of this kind of event because they subscribed to it. People's channels hear what is asked
@@ -79,7 +64,7 @@ impl<'a> Router<'a> {
         };
         let channels = self.snapshot.live_channels().filter(wants);
         channels
-            .filter(|row| self.own.contains(&row.id))
+            .filter(|row| self.snapshot.has_own_destination(row.id))
             .map(|row| to(row.id))
     }
 
@@ -122,7 +107,7 @@ impl<'a> Router<'a> {
                 let found = live.find(|row| row.name.eq_ignore_ascii_case(name));
                 channels.extend(
                     found
-                        .filter(|row| self.own.contains(&row.id))
+                        .filter(|row| self.snapshot.has_own_destination(row.id))
                         .map(|row| to(row.id)),
                 );
                 continue;
@@ -213,20 +198,9 @@ fn to(channel: ChannelId) -> To {
     }
 }
 
-/// Whether anybody hears of what is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// Somebody who may decide, or a channel.
-    Somebody,
-    /// Only once quiet hours are over.
-    Later(Timestamp),
-    /// Nobody: it stands in the console, and no message leaves.
-    Nobody,
-}
-
 /// Who would hear of an approval as it stands now.
-pub(crate) fn reach(tenant: &Tenant, snapshot: &Snapshot, row: &ApprovalRow, now: Timestamp) -> Reach {
-    let router = Router::new(tenant, snapshot, now);
+pub(crate) fn reach(snapshot: &Snapshot, row: &ApprovalRow, now: Timestamp) -> Reach {
+    let router = Router::new(snapshot, now);
     let (named, mut people) = router.contacts(row, &row.notify);
     if !named.is_empty() || router.subscribed("approval.pending").next().is_some() {
         return Reach::Somebody;
@@ -244,12 +218,7 @@ pub(crate) fn reach(tenant: &Tenant, snapshot: &Snapshot, row: &ApprovalRow, now
 }
 
 /// The channels by which a person hears of what is not urgent.
-pub(crate) fn ways(
-    tenant: &Tenant,
-    snapshot: &Snapshot,
-    person: OperatorId,
-    now: Timestamp,
-) -> Vec<ChannelId> {
-    let ways = Router::new(tenant, snapshot, now).ways(person, false);
+pub(crate) fn ways(snapshot: &Snapshot, person: OperatorId, now: Timestamp) -> Vec<ChannelId> {
+    let ways = Router::new(snapshot, now).ways(person, false);
     ways.into_iter().map(|to| to.channel).collect()
 }

@@ -70,8 +70,22 @@ pub struct Submitted {
     pub standing: Option<StandingId>,
     /// Headers of the call that were given and are not sent.
     pub dropped_headers: Vec<String>,
+    /// Whether anybody hears of it, for [`Effect::Ask`].
+    pub reach: Reach,
     /// It was submitted before, under the same idempotency key.
     pub replayed: bool,
+}
+
+/// Whether anybody hears of what is asked. It stands in the console in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// Somebody who may decide, or a channel.
+    #[default]
+    Somebody,
+    /// Only once quiet hours are over.
+    Later(Timestamp),
+    /// Nobody: no message leaves.
+    Nobody,
 }
 
 /// What an agent said it did, as it was written down.

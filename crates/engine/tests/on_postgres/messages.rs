@@ -10,15 +10,10 @@ async fn i10_messages_are_sent_by_one_node_at_a_time_and_taken_over_from_a_dead_
     nodes[0].apply(vec![refunds(1)]).await;
     let agent = nodes[0].agent("a").await;
     let receiver = WebhookReceiver::start().await;
-    let create = CreateWebhook {
-        name: "ops".into(),
-        url: receiver.url("/hook"),
-        events: Vec::new(),
-        ..CreateWebhook::default()
-    };
+    let create = CreateChannel::webhook("ops", &receiver.url("/hook"), Vec::new(), None);
     let made = nodes[1]
         .engine
-        .create_webhook(&nodes[1].admin, create, None)
+        .create_channel(&nodes[1].admin, create, None)
         .await
         .unwrap();
     known(&nodes, std::slice::from_ref(&agent)).await;
@@ -83,15 +78,10 @@ async fn a_slow_message_is_not_sent_twice() {
     let agent = nodes[0].agent("a").await;
     let receiver = WebhookReceiver::start().await;
     receiver.answer_next([Answer::status(204).after(Duration::from_secs(6))]);
-    let create = CreateWebhook {
-        name: "slow".into(),
-        url: receiver.url("/hook"),
-        events: Vec::new(),
-        ..CreateWebhook::default()
-    };
+    let create = CreateChannel::webhook("slow", &receiver.url("/hook"), Vec::new(), None);
     nodes[0]
         .engine
-        .create_webhook(&nodes[0].admin, create, None)
+        .create_channel(&nodes[0].admin, create, None)
         .await
         .unwrap();
     nodes[0].ask(&agent, "stripe.refund").await;

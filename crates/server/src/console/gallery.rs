@@ -4,6 +4,7 @@
 mod approvals;
 mod calls;
 mod grants;
+mod links;
 mod pages;
 mod people;
 mod policies;

@@ -12,6 +12,7 @@ mod examples;
 mod grants;
 mod journeys;
 mod layers;
+mod links;
 mod proxy;
 mod reach;
 mod reverse;

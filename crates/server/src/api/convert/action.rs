@@ -13,7 +13,7 @@ use signoff_core::policy::Effect;
 use signoff_core::time::{Micros, Timestamp};
 use signoff_core::{policy, requirement};
 use signoff_engine::request::Submit;
-use signoff_engine::view::{ActionView, Content, Judged, Submitted};
+use signoff_engine::view::{ActionView, Content, Judged, Reach, Submitted};
 
 use super::super::problem::Refused;
 use super::call::call;
@@ -76,6 +76,9 @@ pub(crate) fn submit(given: wire::Submit) -> Result<Submit, Refused> {
         action,
         agent: given.agent,
         replaces,
+        callback_url: given
+            .callback_url
+            .map(|url| secrecy::SecretString::from(url.expose())),
     })
 }
 
@@ -266,6 +269,21 @@ pub(crate) fn submit_answer(submitted: &Submitted, url: impl Fn() -> String) -> 
         standing_approval_id: submitted.standing.map(|id| id.to_string()),
         dropped_headers: submitted.dropped_headers.clone(),
         approval: None,
+        unheard: unheard(submitted.reach),
+    }
+}
+
+fn unheard(reach: Reach) -> Option<wire::Unheard> {
+    match reach {
+        Reach::Somebody => None,
+        Reach::Later(until) => Some(wire::Unheard {
+            until: Some(until.to_string()),
+            detail: "everybody who may decide has quiet hours; what is critical is told all the same".into(),
+        }),
+        Reach::Nobody => Some(wire::Unheard {
+            until: None,
+            detail: "no channel reaches anybody who may decide: it waits in the console; an admin adds a channel with `signoff channels add`".into(),
+        }),
     }
 }
 

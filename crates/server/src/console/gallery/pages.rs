@@ -24,6 +24,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
     pages.extend(gates());
     pages.extend(super::calls::all());
     pages.extend(super::grants::all());
+    pages.extend(super::links::all());
     pages.extend(super::stops::all());
     pages.extend(super::policies::all());
     pages
@@ -46,7 +47,7 @@ pub(super) fn shell(title: &str, part: &'static str) -> Shell {
     }
 }
 
-fn stranger(title: &str) -> Shell {
+pub(super) fn stranger(title: &str) -> Shell {
     Shell {
         viewer: None,
         waiting: 0,

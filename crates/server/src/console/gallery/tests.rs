@@ -96,4 +96,13 @@ fn one_press_approves_only_what_is_plain_and_whole() {
     assert!(page("approval-hostile-approve").contains(r#"type="checkbox" name="confirm""#));
     assert!(page("approval-quorum-approve").contains(r#"<input name="confirm""#));
     assert!(page("approval-long").contains("bytes are not shown"));
+    // A personal link never decides by one press, and makes no choice by itself.
+    for (name, html) in &pages {
+        if name.starts_with("link") && html.contains("<form") {
+            assert!(html.contains(r#"type="checkbox" name="read""#), "{name}");
+            assert!(html.contains(" checked>") == (*name == "link-back"), "{name}");
+        }
+    }
+    assert!(!page("link-long").contains(r#"value="approve""#));
+    assert!(page("link-critical").contains(r#"<input name="typed""#));
 }

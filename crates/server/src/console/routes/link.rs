@@ -218,7 +218,6 @@ impl<'a> Opening<'a> {
             shell: shell(&title),
             whose: shown::link::whose(&link),
             form: LinkForm {
-                action: self.form_action(approval.matter.is_full),
                 bound: self.bound(&cookie),
                 chosen: back.chosen,
                 text: if back.late.is_some() {
@@ -319,12 +318,6 @@ impl<'a> Opening<'a> {
     }
 
     // ---- the form's cookie ----
-
-    /// Where the form goes: what was opened in full stays so when it comes back.
-    fn form_action(&self, is_full: bool) -> String {
-        let query = if is_full { "?full=1" } else { "" };
-        format!("{PLACE}/{}{query}", self.token)
-    }
 
     /// What only the browser that opened the page can send back.
     fn bound(&self, cookie: &str) -> String {

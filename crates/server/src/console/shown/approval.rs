@@ -3,7 +3,7 @@
 use serde_json::Value;
 use signoff_core::action::{Claims, Cost};
 use signoff_core::condition::{self, Outcome as Held};
-use signoff_core::event::{ApprovalStatus, Ballot, ExecutionState};
+use signoff_core::event::{ApprovalStatus, Ballot, ExecutionState, Via};
 use signoff_core::sentence::money;
 use signoff_core::time::Micros;
 use signoff_engine::request::Always;
@@ -221,9 +221,13 @@ pub fn votes(view: &ApprovalView) -> Vec<Vote> {
     view.votes
         .iter()
         .map(|vote| {
-            let (word, tone) = match vote.ballot {
-                Ballot::Approve => ("approved", "good"),
-                Ballot::Deny => ("denied", "bad"),
+            let (word, tone) = match (vote.ballot, vote.via) {
+                (Ballot::Approve, None) => ("approved", "good"),
+                (Ballot::Approve, Some(Via::Link { .. })) => ("approved by a personal link", "good"),
+                (Ballot::Approve, Some(Via::Channel { .. })) => ("approved in a message", "good"),
+                (Ballot::Deny, None) => ("denied", "bad"),
+                (Ballot::Deny, Some(Via::Link { .. })) => ("denied by a personal link", "bad"),
+                (Ballot::Deny, Some(Via::Channel { .. })) => ("denied in a message", "bad"),
             };
             Vote {
                 who: who(&vote.actor),

@@ -227,7 +227,7 @@ impl Requirement {
 pub struct Vote {
     /// Who.
     pub who: Inert,
-    /// "approved" or "denied".
+    /// "approved" or "denied", and by which way where it was not the console.
     pub word: &'static str,
     /// "good" or "bad".
     pub tone: &'static str,

@@ -54,11 +54,10 @@ pub struct LinkApproval {
     pub kept: Option<Kept>,
 }
 
-/// The form of a personal link, as it stands or comes back.
+/// The form of a personal link, as it stands or comes back. It goes to the address that the page was opened at, which stands
+/// nowhere else.
 #[derive(Debug, Clone, Default)]
 pub struct LinkForm {
-    /// Where it goes.
-    pub action: String,
     /// What binds it to the browser in which the page was opened.
     pub bound: String,
     /// What was chosen before: "approve", "deny", "ask" or nothing.
