@@ -333,7 +333,7 @@ async fn a_code_links_and_nothing_else_does() {
     assert!(
         desk.type_command("U0NEW", "whoami")
             .await
-            .contains("doesn't know who you are")
+            .contains("doesn't know who you are here")
     );
     assert!(
         desk.type_command("U0NEW", "help")

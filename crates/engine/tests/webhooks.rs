@@ -12,12 +12,17 @@ use signoff_core::{policy::PolicyEffect, requirement::Role, time::Micros};
 use signoff_engine::{
     EngineError,
     request::{CreateChannel, UpdateChannel},
-    view::{DeliveryState, DeliveryView, ChannelView},
+    view::{ChannelView, DeliveryState, DeliveryView},
 };
 use signoff_testkit::{Answer, WebhookReceiver};
 
 async fn hook(house: &House, receiver: &WebhookReceiver, events: &[&str]) -> (ChannelView, String) {
-    let create = CreateChannel::webhook("ops", &receiver.url("/hook"), events.iter().map(|event| (*event).to_owned()).collect(), None);
+    let create = CreateChannel::webhook(
+        "ops",
+        &receiver.url("/hook"),
+        events.iter().map(|event| (*event).to_owned()).collect(),
+        None,
+    );
     let made = house
         .engine
         .create_channel(&house.admin, create, None)

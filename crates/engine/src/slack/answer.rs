@@ -25,10 +25,10 @@ fn about(engine: &Engine, approval: ApprovalId, text: impl Into<String>) -> Repl
 /// How to be known.
 pub(super) fn not_linked(engine: &Engine) -> Reply {
     Reply {
-        text: "Signoff doesn't know who you are, so nothing was decided. Make a code in Signoff (your account, Slack) and \
-               type it here: /signoff link CODE. Then press the button again."
+        text: "Signoff doesn't know who you are here, so nothing was decided. Make a code in Signoff (your name, then Slack) \
+               and type it here: /signoff link CODE. Then press the button again."
             .into(),
-        url: Some(engine.public_url().to_owned()),
+        url: Some(format!("{}/account/slack", engine.public_url())),
     }
 }
 

@@ -42,7 +42,7 @@ const TRIES_WINDOW: Micros = Micros::seconds(600);
 /// How many users are counted at once.
 const TRIERS_MAX: usize = 10_000;
 
-const HELP: &str = "/signoff link CODE: prove who you are, with a code from Signoff (your account, Slack)\n\
+const HELP: &str = "/signoff link CODE: prove who you are, with a code from Signoff (your name, then Slack)\n\
                     /signoff whoami: who you are in Signoff\n\
                     /signoff unlink: decide nothing here any more\n\
                     /signoff help: this";
@@ -214,7 +214,7 @@ impl Engine {
         let wrong = || {
             answer::said(
                 "This code is wrong, was used already, or is older than 10 minutes. Make another one in Signoff (your \
-                 account, Slack).",
+                 name, then Slack).",
             )
         };
         let Some(code) = read_code(typed) else {
