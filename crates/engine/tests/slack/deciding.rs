@@ -1,21 +1,12 @@
-//! Deciding at Slack: who presses is who proved to be somebody, each press counts once, and what may not be decided there is
-//! not.
+//! Buttons and forms.
 
-#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
-mod common;
-mod slack_desk;
-
-use common::{House, policy};
 use signoff_core::{
     actor::Auth,
     event::{ApprovalStatus, Via},
-    policy::{ApprovalTerms, PolicyDoc, PolicyEffect, TimeoutRule},
-    requirement::{LinkMode, Role},
-    time::Micros,
 };
 use signoff_engine::{EngineError, request::UpdateOperator, slack::Taken};
-use slack_desk::{Desk, TEAM, WAIT, id_of};
+
+use crate::desk::{Desk, TEAM, WAIT, id_of};
 
 /// The whole way: the message that was posted carries the button, the press decides, the message says how it ended.
 #[tokio::test(flavor = "multi_thread")]
@@ -326,142 +317,6 @@ async fn an_approval_that_needs_a_reason_asks_for_it() {
     assert_eq!(view.decision_reason.as_deref(), Some("they were charged twice"));
 }
 
-/// Linking: a code counts once and for a while, one user is one person, and only a code proves anything.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_code_links_and_nothing_else_does() {
-    let desk = Desk::new().await;
-    assert!(
-        desk.type_command("U0NEW", "whoami")
-            .await
-            .contains("doesn't know who you are here")
-    );
-    assert!(
-        desk.type_command("U0NEW", "help")
-            .await
-            .contains("/signoff unlink")
-    );
-    let code = desk.code(&desk.viewer).await;
-    assert!(
-        desk.type_command("U0NEW", &format!("link {}", code.to_lowercase()))
-            .await
-            .contains("You are vera")
-    );
-    assert!(
-        desk.type_command("U0OTHER", &format!("link {code}"))
-            .await
-            .contains("was used already")
-    );
-    assert!(
-        desk.type_command("U0NEW", "whoami")
-            .await
-            .contains("You are vera")
-    );
-
-    // The first of two codes is not good any more, and neither is one whose time has passed.
-    let (old, fresh) = (desk.code(&desk.viewer).await, desk.code(&desk.viewer).await);
-    assert!(
-        desk.type_command("U0THIRD", &format!("link {old}"))
-            .await
-            .contains("This code is wrong")
-    );
-    desk.clock(601);
-    assert!(
-        desk.type_command("U0THIRD", &format!("link {fresh}"))
-            .await
-            .contains("older than 10 minutes")
-    );
-
-    // Somebody else's Slack account is theirs until they, or an admin, let go of it.
-    let code = desk.code(&desk.viewer).await;
-    let taken = desk.type_command("U0DANA", &format!("link {code}")).await;
-    assert!(taken.contains("somebody else in Signoff"), "{taken}");
-    let engine = &desk.house.engine;
-    let dana = id_of(&desk.dana).to_string();
-    let refused = engine.unlink_slack(&desk.viewer, &dana, desk.channel).await;
-    assert!(
-        matches!(refused, Err(EngineError::NotFound { .. })),
-        "{refused:?}"
-    );
-    engine
-        .unlink_slack(&desk.house.admin, &dana, desk.channel)
-        .await
-        .unwrap();
-    engine.unlink_slack(&desk.dana, "me", desk.channel).await.unwrap();
-    let code = desk.code(&desk.viewer).await;
-    assert!(
-        desk.type_command("U0DANA", &format!("link {code}"))
-            .await
-            .contains("You are vera")
-    );
-    assert!(
-        desk.type_command("U0NEW", "whoami")
-            .await
-            .contains("doesn't know"),
-        "one user each"
-    );
-    assert!(desk.type_command("U0DANA", "unlink").await.contains("Unlinked"));
-    assert!(
-        desk.type_command("U0DANA", "unlink")
-            .await
-            .contains("nothing to unlink")
-    );
-    desk.house.assert_verifies().await;
-    let words = format!("{:?}", desk.house.log().await);
-    assert!(
-        !words.contains(&code) && !words.contains("U0DANA"),
-        "what is personal stays out of the log"
-    );
-}
-
-/// I12, I6: wrong codes are bounded; agents and automations make none.
-#[tokio::test(flavor = "multi_thread")]
-async fn codes_are_not_guessed_and_machines_make_none() {
-    let desk = Desk::new().await;
-    for _ in 0..5 {
-        assert!(
-            desk.type_command("U0GUESS", "link AAAAA-AAAAA")
-                .await
-                .contains("This code is wrong")
-        );
-    }
-    let code = desk.code(&desk.viewer).await;
-    assert!(
-        desk.type_command("U0GUESS", &format!("link {code}"))
-            .await
-            .contains("Too many wrong codes")
-    );
-    assert!(
-        desk.type_command("U0VERA", &format!("link {code}"))
-            .await
-            .contains("You are vera")
-    );
-    desk.clock(600);
-    assert!(
-        desk.type_command("U0GUESS", "link AAAAA-AAAAA")
-            .await
-            .contains("This code is wrong")
-    );
-    for caller in [&desk.agent, &desk.house.admin] {
-        let refused = desk.house.engine.create_link_code(caller).await;
-        assert!(matches!(refused, Err(EngineError::Forbidden(_))), "{refused:?}");
-    }
-}
-
-/// A command that comes again is not carried out again.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_replayed_command_changes_nothing() {
-    let desk = Desk::new().await;
-    let body = desk.command_body("U0DANA", "unlink");
-    assert!(desk.send_command(&body).await.contains("Unlinked"));
-    desk.link(&desk.dana, "U0DANA").await;
-    assert!(desk.send_command(&body).await.contains("This was done before"));
-    assert!(
-        desk.type_command("U0DANA", "whoami")
-            .await
-            .contains("You are dana")
-    );
-}
-
 /// What waited for too long is not decided any more, and its presser is told.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waited_too_long_is_not_decided() {
@@ -474,47 +329,4 @@ async fn what_waited_too_long_is_not_decided() {
     let desk = desk.reopen().await;
     assert!(desk.told_next(0).await.contains("away for too long"));
     assert_eq!(desk.view(id).await.row.status, ApprovalStatus::Pending);
-}
-
-pub(crate) fn policies(quorum: u32) -> Vec<PolicyDoc> {
-    let asks = |name: &str, action: &str, terms: ApprovalTerms| PolicyDoc {
-        approval: ApprovalTerms {
-            quorum: Some(quorum),
-            ..terms
-        },
-        ..policy(name, &[action], PolicyEffect::RequireApproval)
-    };
-    let console = ApprovalTerms {
-        link: Some(LinkMode::None),
-        ..ApprovalTerms::default()
-    };
-    let reasoned = PolicyDoc {
-        require_decision_reason: true,
-        ..asks("reasoned", "refund.reasoned", ApprovalTerms::default())
-    };
-    let long = ApprovalTerms {
-        timeout: Some(TimeoutRule::After(Micros::seconds(2 * 86_400))),
-        ..ApprovalTerms::default()
-    };
-    vec![
-        asks("small", "refund.small", ApprovalTerms::default()),
-        asks("large", "refund.large", ApprovalTerms::default()),
-        asks("console", "refund.console", console),
-        reasoned,
-        asks("long", "refund.long", long),
-    ]
-}
-
-pub(crate) const PEOPLE: [(&str, Role); 3] = [
-    ("dana", Role::Member),
-    ("erin", Role::Member),
-    ("vera", Role::Viewer),
-];
-
-pub(crate) async fn people(house: &House) -> Vec<signoff_engine::view::Caller> {
-    let mut people = Vec::new();
-    for (name, role) in PEOPLE {
-        people.push(house.operator(name, role).await);
-    }
-    people
 }

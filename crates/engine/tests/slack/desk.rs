@@ -16,6 +16,7 @@ use signoff_core::{
     actor::Principal,
     channel::ChannelKind,
     id::{ApprovalId, ChannelId, OperatorId, RawId},
+    requirement::Role,
     time::Micros,
 };
 use signoff_engine::{
@@ -29,7 +30,7 @@ use signoff_testkit::{Cell, FakeSlack};
 
 use crate::{
     common::{House, submit},
-    people, policies,
+    rules::policies,
 };
 
 pub(crate) const TEAM: &str = "T0ACME";
@@ -411,4 +412,18 @@ impl Desk {
             assert_eq!(backdoor.execute(sql, &values).await, 1);
         }
     }
+}
+
+const PEOPLE: [(&str, Role); 3] = [
+    ("dana", Role::Member),
+    ("erin", Role::Member),
+    ("vera", Role::Viewer),
+];
+
+async fn people(house: &House) -> Vec<Caller> {
+    let mut people = Vec::new();
+    for (name, role) in PEOPLE {
+        people.push(house.operator(name, role).await);
+    }
+    people
 }
