@@ -5,7 +5,7 @@ import os
 import pytest
 import trustme
 
-from harness import Server
+from harness import Caller, Server
 from receivers import MailServer, Receiver, tls_context
 
 # Nothing outside is ever spoken to: only loopback is opened.
@@ -90,8 +90,6 @@ class Channels(Server):
     def ask(self, action="stripe.refund", **more):
         """An agent asks; the id of the approval."""
         body = {"action": action, "inputs": {"amount": "500.00", "customer": "cus_1"}, **more}
-        from harness import Caller
-
         answer = Caller(self.url, self.agent_key)("POST", "/v1/actions", body)
         return answer["approval_id"]
 

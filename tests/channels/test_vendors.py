@@ -62,6 +62,31 @@ def test_pagerduty_has_one_alert_from_question_to_end(server, receivers):
     assert pagerduty.wait(2)[1].json == {"routing_key": key, "event_action": "resolve", "dedup_key": approval}
 
 
+def test_every_alert_is_closed_however_its_end_is_told(server, receivers):
+    pagerduty = receivers.http(202)
+    settings = {"routing_key": "canary0123456789", "url": pagerduty.url}
+    server.channel("pagerduty", settings, window="2s")
+    first = server.ask(inputs={"amount": "0"})
+    pagerduty.one()
+    others = [server.ask(inputs={"amount": str(amount)}) for amount in (1, 2, 3)]
+
+    def triggered(key):
+        return lambda request: request.json["event_action"] == "trigger" and key in request.json["dedup_key"]
+
+    pagerduty.one(triggered(first))
+    pagerduty.one(triggered("signoff-digest-"))
+    # The ends of all but one come in a message of their own; the last one closes what they share.
+    for approval in [first, *others[:2]]:
+        server.deny(approval, "no")
+    pagerduty.one(lambda request: request.json["event_action"] == "resolve" and request.json["dedup_key"] == first)
+    shared = [request.json for request in pagerduty.items if request.json["dedup_key"].startswith("signoff-digest-")]
+    assert [event["event_action"] for event in shared] == ["trigger"]
+    server.deny(others[2], "no")
+    pagerduty.one(
+        lambda request: request.json["event_action"] == "resolve" and "signoff-digest-" in request.json["dedup_key"]
+    )
+
+
 def test_twilio_gets_a_short_text_with_the_whole_link(server, receivers):
     twilio = receivers.http(201, body=b'{"sid": "SM01"}')
     server.channel(
@@ -127,3 +152,22 @@ def test_what_a_vendor_answers_is_told_in_words_without_secrets(server, receiver
     gone = receivers.http(410)
     came_of_it = server.try_out(server.channel("teams", {"url": f"{gone.url}/canary"}))
     assert (came_of_it["delivered"], came_of_it["status"]) == (False, 410) and "canary" not in str(came_of_it)
+
+
+def test_people_get_their_own_link_at_their_own_address(server, receivers):
+    twilio, ntfy = receivers.http(201, body=b"{}"), receivers.http(200, body=b"{}")
+    server.channel("sms", {"account_sid": "AC01", "auth_token": "canary-token", "from": "MG01", "api_url": twilio.url})
+    server.channel("push", {"url": ntfy.url})
+    contact = {"phone": "+15551234567", "push_topic": "canary-of-ada-0123456789", "channels": ["sms", "push"]}
+    server.operator("PATCH", "/v1/operators/me/contact", contact)
+    approval = server.ask(priority="low", risk="low")
+    text, push = twilio.one().form, ntfy.one().json
+    assert (text["To"], push["topic"]) == ("+15551234567", "canary-of-ada-0123456789")
+    links = {text["Body"].split()[-1], push["click"]}
+    # It decides by itself: neither is the page where one signs in.
+    assert all(link.startswith(f"{server.url}/d/") for link in links), links
+    assert "This link is for Ada Lovelace" in push["message"] and len(text["Body"]) <= 320
+    server.deny(approval, "no")
+    # What is over only costs, or disturbs.
+    twilio.stays(1)
+    ntfy.stays(1, seconds=0)

@@ -26,7 +26,9 @@ mod webhook;
 pub use check::{CHANNEL_ADDRESSES_MAX, Fault};
 pub use deliver::{DELIVERY_TIMEOUT, DeliveryOutcome, deliver};
 pub use event_type::{EVENT_TYPES, is_subscribed, is_subscription};
-pub use message::{Content, DIGEST_ITEMS_MAX, Destination, Digest, DigestItem, Message, Notice, Recipient};
+pub use message::{
+    Content, DIGEST_ITEMS_MAX, DIGEST_OVER_MAX, Destination, Digest, DigestItem, Message, Notice, Recipient,
+};
 pub use push::is_topic;
 pub use retry::{ATTEMPTS_MAX, RETRY_AFTER_MAX, retry_delay};
 pub use sign::{SecretError, Signed, SigningKey, WebhookSecret, new_private_key, sign};

@@ -60,7 +60,14 @@ pub struct Digest {
     pub count: usize,
     /// How many of all wait for a decision.
     pub pending: usize,
+    /// How many wait in the workspace, whether this tells of them or not.
+    pub waiting: usize,
+    /// Ids of those that ended and of which somebody may have been told one by one, at most [`DIGEST_OVER_MAX`].
+    pub over: Vec<String>,
 }
+
+/// How many ended approvals a digest lists for those who keep an alert for each.
+pub const DIGEST_OVER_MAX: usize = 100;
 
 /// How many approvals a digest names one by one.
 pub const DIGEST_ITEMS_MAX: usize = 20;

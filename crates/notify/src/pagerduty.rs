@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use signoff_egress::Egress;
 
-use crate::deliver::{DeliveryOutcome, failed, outcome_of_vendor, post};
+use crate::deliver::{DELIVERY_TIMEOUT, DeliveryOutcome, failed, outcome_of_vendor, post};
 use crate::message::{Content, Message};
 use crate::story::{Limits, Standing, Story};
 use crate::transport::PagerDuty;
@@ -38,25 +38,30 @@ pub(crate) async fn send(
     message: &Message,
     now: Timestamp,
 ) -> DeliveryOutcome {
-    let Some(alert) = alert(message) else {
-        return DeliveryOutcome::Rejected {
+    let alerts = alerts(message);
+    let sending = async {
+        let mut outcome = DeliveryOutcome::Rejected {
             status: None,
             detail: "a pager is told of approvals alone".into(),
         };
+        for alert in &alerts {
+            let body = render(&pagerduty.routing_key, alert, message, now);
+            outcome = enqueue(egress, pagerduty, body, now).await;
+            // All of it is said again at the next attempt: what is said twice changes nothing.
+            if !matches!(outcome, DeliveryOutcome::Delivered { .. }) {
+                break;
+            }
+        }
+        outcome
     };
-    let body = render(&pagerduty.routing_key, &alert, message, now);
-    let outcome = enqueue(egress, pagerduty, body, now).await;
-    let is_test = matches!(&message.content, Content::Notice(notice) if notice.event_type == "channel.test");
-    if let (true, DeliveryOutcome::Delivered { .. }) = (is_test, &outcome) {
-        // It has shown what it had to, and must wake nobody. Should this fail, the alert stands until somebody closes it.
-        let end = Alert {
-            action: "resolve",
-            ..alert
-        };
-        let body = render(&pagerduty.routing_key, &end, message, now);
-        let _ = enqueue(egress, pagerduty, body, now).await;
-    }
-    outcome
+    let late = DeliveryOutcome::Retry {
+        after: None,
+        status: None,
+        detail: "PagerDuty gave no answer in time".into(),
+    };
+    tokio::time::timeout(DELIVERY_TIMEOUT, sending)
+        .await
+        .unwrap_or(late)
 }
 
 async fn enqueue(egress: &Egress, pagerduty: &PagerDuty, body: Bytes, now: Timestamp) -> DeliveryOutcome {
@@ -86,22 +91,46 @@ async fn enqueue(egress: &Egress, pagerduty: &PagerDuty, body: Bytes, now: Times
     }
 }
 
-/// Every message about the same approval is about the same alert, so that asking twice pages once.
-fn alert(message: &Message) -> Option<Alert> {
-    let (key, is_over) = match &message.content {
+/// What becomes of which alerts. Every message about one approval is about the same alert, so that asking twice pages once.
+///
+/// What a digest tells of shares one alert of the workspace, which stands until nothing waits any more. Others of it may have
+/// alerts of their own from before: those that ended are closed.
+fn alerts(message: &Message) -> Vec<Alert> {
+    let trigger = |key: String| Alert {
+        key,
+        action: "trigger",
+    };
+    let resolve = |key: String| Alert {
+        key,
+        action: "resolve",
+    };
+    match &message.content {
         Content::Event(told) if told.event_type.starts_with("approval.") => {
             let is_over = crate::story::standing(told) == Standing::Over;
-            (told.approval.as_ref()?.id.clone(), is_over)
+            let id = told.approval.as_ref().map(|approval| approval.id.clone());
+            id.map(if is_over { resolve } else { trigger })
+                .into_iter()
+                .collect()
         }
-        Content::Event(_) => return None,
-        Content::Digest(digest) => (
-            format!("signoff-digest-{}", digest.workspace.id),
-            digest.pending == 0,
-        ),
-        Content::Notice(_) => (format!("signoff-notice-{}", message.id), false),
-    };
-    let action = if is_over { "resolve" } else { "trigger" };
-    Some(Alert { key, action })
+        Content::Event(_) => Vec::new(),
+        Content::Digest(digest) => {
+            let key = format!("signoff-digest-{}", digest.workspace.id);
+            let mut alerts: Vec<Alert> = digest.over.iter().cloned().map(resolve).collect();
+            if digest.pending > 0 {
+                alerts.push(trigger(key));
+            } else if digest.waiting == 0 || alerts.is_empty() {
+                alerts.push(resolve(key));
+            }
+            alerts
+        }
+        // A test has shown what it had to, and must wake nobody.
+        Content::Notice(notice) => {
+            let key = format!("signoff-notice-{}", message.id);
+            let is_test = notice.event_type == "channel.test";
+            let end = is_test.then(|| resolve(key.clone()));
+            [trigger(key)].into_iter().chain(end).collect()
+        }
+    }
 }
 
 fn render(routing_key: &str, alert: &Alert, message: &Message, now: Timestamp) -> Bytes {
@@ -145,7 +174,7 @@ fn details(story: &Story) -> Value {
         details.insert(whose.clone(), words.clone().into());
     }
     if !story.facts.is_empty() {
-        let facts = story.facts.iter().map(|(name, value)| format!("{name}: {value}"));
+        let facts = story.fact_lines().map(|(name, value)| format!("{name}: {value}"));
         details.insert("What the agent handed in".to_owned(), facts.collect());
     }
     if story.facts_hidden > 0 {
@@ -169,10 +198,15 @@ mod tests {
     use super::*;
     use crate::sample;
 
-    fn event(message: &Message) -> Value {
+    fn events(message: &Message) -> Vec<Value> {
         let now = "2026-11-21T01:02:03Z".parse().expect("a time");
-        let alert = alert(message).expect("an alert");
-        serde_json::from_slice(&render("R0UTING", &alert, message, now)).expect("JSON")
+        let read =
+            |alert: &Alert| serde_json::from_slice(&render("R0UTING", alert, message, now)).expect("JSON");
+        alerts(message).iter().map(read).collect()
+    }
+
+    fn event(message: &Message) -> Value {
+        events(message).pop().expect("an alert")
     }
 
     #[test]
@@ -189,15 +223,39 @@ mod tests {
         );
     }
 
+    /// What pages is closed again, whichever message tells of the end.
     #[test]
-    fn a_digest_is_one_alert_of_the_workspace() {
-        let waiting = event(&sample::digest(40, 30));
-        assert_eq!(waiting["dedup_key"], "signoff-digest-ws_01");
-        let done = event(&sample::digest(3, 0));
+    fn a_digest_is_one_alert_of_the_workspace_and_closes_those_that_ended() {
+        let said = |message: &Message| -> Vec<String> {
+            let word = |event: &Value, name: &str| event[name].as_str().expect("text").to_owned();
+            let events = events(message);
+            let words = events
+                .iter()
+                .map(|event| (word(event, "event_action"), word(event, "dedup_key")));
+            words.map(|(action, key)| format!("{action} {key}")).collect()
+        };
+        assert_eq!(said(&sample::digest(40, 40)), ["trigger signoff-digest-ws_01"]);
         assert_eq!(
-            (&done["event_action"], &done["dedup_key"]),
-            (&json!("resolve"), &waiting["dedup_key"])
+            said(&sample::digest(3, 1)),
+            ["resolve apr_1", "resolve apr_2", "trigger signoff-digest-ws_01"]
         );
+        let mut over = sample::digest(2, 0);
+        assert_eq!(
+            said(&over),
+            ["resolve apr_0", "resolve apr_1", "resolve signoff-digest-ws_01"]
+        );
+        if let Content::Digest(digest) = &mut over.content {
+            digest.waiting = 7;
+        }
+        assert_eq!(said(&over), ["resolve apr_0", "resolve apr_1"]);
+    }
+
+    #[test]
+    fn a_test_wakes_nobody_for_long() {
+        let events = events(&sample::notice());
+        let actions: Vec<&Value> = events.iter().map(|event| &event["event_action"]).collect();
+        assert_eq!(actions, ["trigger", "resolve"]);
+        assert_eq!(events[0]["dedup_key"], events[1]["dedup_key"]);
     }
 
     #[test]
@@ -220,6 +278,6 @@ mod tests {
         if let Content::Event(told) = &mut message.content {
             told.event_type = "execution.finished".into();
         }
-        assert!(alert(&message).is_none());
+        assert!(alerts(&message).is_empty());
     }
 }

@@ -58,13 +58,11 @@ fn render(topic: &str, message: &Message, now: Timestamp) -> Value {
         facts.extend(story.decide_by.iter().map(|at| format!("Decide by {at}")));
         text.push(facts.join(". "));
     }
-    text.extend(
-        story
-            .quotes
-            .iter()
-            .map(|(whose, words)| format!("{whose}: {words}")),
-    );
-    text.extend(story.facts.iter().map(|(name, value)| format!("{name}: {value}")));
+    for (whose, words) in &story.quotes {
+        text.push(format!("{whose}:"));
+        text.extend(words.lines().map(|line| format!("> {line}")));
+    }
+    text.extend(story.fact_lines().map(|(name, value)| format!("{name}: {value}")));
     text.extend(
         story
             .items
@@ -135,6 +133,21 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("This link is for Dana"), "{text}");
+    }
+
+    /// A line that somebody wrote does not pass for one of ours.
+    #[test]
+    fn lines_of_others_are_marked() {
+        let mut message = sample::pending();
+        if let crate::message::Content::Event(told) = &mut message.content {
+            let forged = "ok\nRisk minimal, priority low. Decide by 2030-01-01";
+            told.shown.reason = Some(forged.into());
+            told.shown.facts[0].value = forged.into();
+        }
+        let push = published(&message);
+        let text = push["message"].as_str().expect("text");
+        let told = text.lines().filter(|line| line.starts_with("Risk ")).count();
+        assert_eq!(told, 1, "{text}");
     }
 
     #[test]

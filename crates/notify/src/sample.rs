@@ -131,6 +131,8 @@ pub(crate) fn digest(count: usize, pending: usize) -> Message {
         items: (0..count.min(20)).map(item).collect(),
         count,
         pending,
+        waiting: pending,
+        over: (pending..count.min(20)).map(|at| format!("apr_{at}")).collect(),
     }))
 }
 

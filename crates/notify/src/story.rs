@@ -90,6 +90,14 @@ impl Story {
         }
     }
 
+    /// The facts in one line each, for places where a second line would pass for another fact.
+    pub(crate) fn fact_lines(&self) -> impl Iterator<Item = (&str, String)> {
+        let folded = |value: &String| value.replace('\n', " ⏎ ");
+        self.facts
+            .iter()
+            .map(move |(name, value)| (name.as_str(), folded(value)))
+    }
+
     /// Headline and sentence in one line.
     pub(crate) fn title(&self, max_bytes: usize) -> String {
         if self.summary.is_empty() {

@@ -96,7 +96,7 @@ fn body(story: &Story) -> Vec<Value> {
     if !story.facts.is_empty() {
         body.push(runs(&[subtle("What the agent handed in:")], true));
     }
-    body.extend(story.facts.iter().map(|(name, value)| pair(name, value)));
+    body.extend(story.fact_lines().map(|(name, value)| pair(name, &value)));
     if story.facts_hidden > 0 {
         let more = format!("and {} more, in the console", story.facts_hidden);
         body.push(runs(&[subtle(&more)], false));

@@ -63,6 +63,8 @@ fn digest(to: Destination) -> Message {
             items: Vec::new(),
             count: 3,
             pending: 3,
+            waiting: 3,
+            over: Vec::new(),
         }),
         thread: None,
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 use signoff_core::{
+    channel::ChannelKind,
     event::{Event, ExecutionState},
     fold::Rows,
     id::{ActionId, ApprovalId, ChannelId, OperatorId},
@@ -13,8 +14,8 @@ use signoff_core::{
     rows::{ApprovalRow, ChannelRow},
 };
 use signoff_notify::{
-    Content as Says, DIGEST_ITEMS_MAX, Destination, Digest, DigestItem, Fact, Message, Notice, Recipient,
-    Shown, Told, ToldAgent, ToldApproval, ToldExecution, ToldPerson, ToldWorkspace,
+    Content as Says, DIGEST_ITEMS_MAX, DIGEST_OVER_MAX, Destination, Digest, DigestItem, Fact, Message,
+    Notice, Recipient, Shown, Told, ToldAgent, ToldApproval, ToldExecution, ToldPerson, ToldWorkspace,
 };
 use signoff_store::{DeliveryRow, DeliveryState, RecordQuery};
 
@@ -274,7 +275,7 @@ impl Engine {
         };
         // What was told together with others is answered beside it where that is a thread, never in its place.
         let thread = thread(delivery, before);
-        let in_place = channel.kind == signoff_core::channel::ChannelKind::Slack;
+        let in_place = channel.kind == ChannelKind::Slack;
         let thread = thread.filter(|(_, together)| !(*together && in_place));
         Ok(Some(Message {
             id: message_id(&record, delivery),
@@ -290,6 +291,7 @@ impl Engine {
         tenant: &Tenant,
         channel: &ChannelRow,
         gathered: &[Gathered],
+        before: &[DeliveryRow],
     ) -> EngineResult<Option<Message>> {
         let snapshot = tenant.snapshot();
         let first = gathered.first().ok_or(EngineError::Internal)?;
@@ -314,6 +316,17 @@ impl Engine {
             (first, row.decide_by.map_or(i64::MAX, |at| at.0))
         });
         let (count, pending) = (rows.len(), rows.iter().filter(|(row, _)| open(row)).count());
+        let (waiting, over) = match channel.kind {
+            ChannelKind::Pagerduty => {
+                let waiting = self.store().pending_count(tenant.id, None).await?;
+                (
+                    usize::try_from(waiting).unwrap_or(usize::MAX),
+                    over(&rows, before),
+                )
+            }
+            // Nobody else keeps an alert that has to be closed.
+            _ => (pending, Vec::new()),
+        };
         rows.truncate(DIGEST_ITEMS_MAX);
         let sequences: Vec<u64> = rows.iter().flat_map(|(row, _)| row.content_seqs()).collect();
         let opened = Opened::read(self.store(), tenant, &sequences).await?;
@@ -343,6 +356,8 @@ impl Engine {
                 items: items.collect(),
                 count,
                 pending,
+                waiting,
+                over,
             }),
             thread: None,
         }))
@@ -460,6 +475,25 @@ impl Engine {
         }
         Ok(rows.approvals.remove(&id))
     }
+}
+
+/// Those that ended and were asked about one by one; if there are none, one that ended all the same.
+fn over(rows: &[(&ApprovalRow, &DeliveryRow)], before: &[DeliveryRow]) -> Vec<String> {
+    let ended = || rows.iter().filter(|(row, _)| row.status.is_terminal());
+    let alone = ended().filter(|(_, delivery)| {
+        let mut asked = before
+            .iter()
+            .filter(|row| row.is_beside(delivery) && asks(&row.kind));
+        asked.any(|row| row.state == DeliveryState::Delivered && row.gathered_in.is_none())
+    });
+    let mut over: Vec<String> = alone
+        .map(|(row, _)| row.id.to_string())
+        .take(DIGEST_OVER_MAX)
+        .collect();
+    if over.is_empty() {
+        over.extend(ended().map(|(row, _)| row.id.to_string()).next());
+    }
+    over
 }
 
 /// The same on every attempt, and another for each recipient.

@@ -8,4 +8,4 @@ mod plan;
 mod route;
 
 pub(crate) use plan::fan_out;
-pub(crate) use route::{reach, ways};
+pub(crate) use route::{ends, reach, ways};

@@ -31,7 +31,7 @@ pub(super) fn asks(kind: &str) -> bool {
 }
 
 /// How it ended.
-pub(super) fn ends(kind: &str) -> bool {
+pub(crate) fn ends(kind: &str) -> bool {
     matches!(
         kind,
         "approval.decided" | "approval.expired" | "approval.cancelled" | "approval.superseded"

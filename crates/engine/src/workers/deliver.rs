@@ -11,7 +11,7 @@ use std::{
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use signoff_core::{
     actor::Actor,
-    channel::SwitchedOff,
+    channel::{ChannelKind, SwitchedOff},
     event::{ChannelPut, Event},
     fold::RowKey,
     id::{ActionId, ChannelId},
@@ -27,7 +27,7 @@ use crate::{
     Engine, EngineError, EngineResult,
     channels::{channel_put, transport},
     engine::jitter,
-    tell::fan_out,
+    tell::{ends, fan_out},
     tenant::Tenant,
     turn::Draft,
 };
@@ -358,11 +358,12 @@ impl Engine {
         way.held.record(self, &over).await?;
         let message = match open.as_slice() {
             [] => return Ok(()),
-            [one] => {
+            // An alert that several share is closed with the last of them.
+            [one] if way.row.kind != ChannelKind::Pagerduty || !ends(&one.delivery.kind) => {
                 let message = self.message_to_people(way.tenant, way.row, one, &before);
                 message.await?
             }
-            many => self.digest(way.tenant, way.row, many).await?,
+            many => self.digest(way.tenant, way.row, many, &before).await?,
         };
         let mut deliveries: Vec<DeliveryRow> = open.into_iter().map(|one| one.delivery).collect();
         let Some(message) = message else {

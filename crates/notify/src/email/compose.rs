@@ -23,6 +23,9 @@ const LIMITS: Limits = Limits {
 
 const SUBJECT_BYTES_MAX: usize = 200;
 
+/// Between the parts. In quoted-printable no line holds it, so that no text can end its part.
+const BOUNDARY: &str = "=_signoff";
+
 /// Stands under every mail.
 const FOOT: &str = "Replies to this mail are not read, and never count as a decision.";
 
@@ -72,8 +75,7 @@ pub(super) fn compose(from: &Mailbox, to: &[Mailbox], message: &Message, now: Ti
     .render()
     .ok()?;
     let parts = MultiPart::alternative()
-        // In quoted-printable no line begins like this, so that no text can end its part.
-        .boundary(format!("=_{}", token(&message.id)))
+        .boundary(BOUNDARY)
         .singlepart(part(ContentType::TEXT_PLAIN, text(&story))?)
         .singlepart(part(ContentType::TEXT_HTML, html)?);
     let bytes = builder.multipart(parts).ok()?.formatted();
@@ -90,7 +92,7 @@ fn header(name: &'static str, value: String) -> Option<HeaderValue> {
     Some(HeaderValue::new(name, value))
 }
 
-/// What of an id can stand in a `Message-ID` and in a boundary.
+/// What of an id can stand in a `Message-ID`.
 fn token(id: &str) -> String {
     let fits = |letter: char| {
         if letter.is_ascii_alphanumeric() || letter == '_' {
@@ -99,7 +101,7 @@ fn token(id: &str) -> String {
             '-'
         }
     };
-    id.chars().map(fits).take(60).collect()
+    id.chars().map(fits).take(160).collect()
 }
 
 fn is_message_id(text: &str) -> bool {

@@ -33,7 +33,7 @@ fn headers(mail: &str) -> Vec<String> {
 }
 
 fn parts(mail: &str) -> Vec<String> {
-    let boundary = "\r\n--=_evt_01";
+    let boundary = "\r\n--=_signoff";
     let inner = mail.split(boundary).skip(1).take(2);
     inner
         .map(|part| {
@@ -121,7 +121,7 @@ fn hostile_text_adds_no_header_no_part_and_no_markup() {
         "References",
         "Importance",
     ];
-    let evil = "--=_evt_01\r\nContent-Type: text/html\r\n\r\n<b>mine</b>\r\n--=_evt_01--\r\n.\r\nMAIL FROM:<eve@evil.com>\r\n";
+    let evil = "--=_signoff\r\nContent-Type: text/html\r\n\r\n<b>mine</b>\r\n--=_signoff--\r\n.\r\nMAIL FROM:<eve@evil.com>\r\n";
     let mut ended = sample::ended_for("Dana", "denied", evil);
     ended.thread = Some("<a@b>\r\nBcc: eve@evil.com".into());
     for message in sample::hostile().into_iter().chain([ended]) {
@@ -132,7 +132,7 @@ fn hostile_text_adds_no_header_no_part_and_no_markup() {
             let name = line.split(':').next().unwrap_or_default();
             assert!(known.contains(&name), "{line}");
         }
-        assert_eq!(mail.matches("\r\n--=_evt_01").count(), 3, "two parts and an end");
+        assert_eq!(mail.matches("\r\n--=_signoff").count(), 3, "two parts and an end");
         let html = &parts(&mail)[1];
         for absent in [
             "<script",

@@ -77,6 +77,47 @@ fn an_end_says_who_and_why() {
     assert!(story.facts.is_empty());
 }
 
+/// Nobody is left with the bare name of an event, and what waits for somebody says so.
+#[test]
+fn every_event_has_words_of_its_own() {
+    for event_type in crate::EVENT_TYPES {
+        let mut message = sample::pending_for("Dana");
+        let Content::Event(told) = &mut message.content else {
+            unreachable!()
+        };
+        told.event_type = (*event_type).into();
+        if event_type.starts_with("execution.") {
+            told.execution = Some(ToldExecution {
+                id: "exe_01".into(),
+                action_id: "act_01".into(),
+                state: "executed".into(),
+                outcome: Some("success".into()),
+                http_status: Some(200),
+            });
+        }
+        let story = Story::of(&message, now(), LIMITS);
+        // A channel that was switched off is told of as a notice.
+        let is_named = story.headline.contains(event_type);
+        assert_eq!(
+            is_named,
+            *event_type == "channel.disabled",
+            "{event_type}: {}",
+            story.headline
+        );
+        let asks = [
+            "pending",
+            "info_answered",
+            "escalated",
+            "edited",
+            "stage_opened",
+            "rejudged",
+        ];
+        let asks = asks.iter().any(|name| *event_type == format!("approval.{name}"));
+        assert_eq!(story.standing == Standing::Asks, asks, "{event_type}");
+        assert_eq!(story.link.url == sample::DECIDE_URL, asks, "{event_type}");
+    }
+}
+
 #[test]
 fn a_digest_counts_and_names_the_first() {
     let story = Story::of(&sample::digest(30, 12), now(), LIMITS);

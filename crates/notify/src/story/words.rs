@@ -21,14 +21,12 @@ pub(crate) fn standing(told: &Told) -> Standing {
         .as_ref()
         .is_some_and(|approval| approval.status == "pending");
     match told.event_type.as_str() {
-        "approval.pending" | "approval.escalated" | "approval.edited" | "approval.info_answered"
-            if is_pending =>
-        {
-            Standing::Asks
-        }
         "approval.decided" | "approval.expired" | "approval.cancelled" | "approval.superseded" => {
             Standing::Over
         }
+        // It is the agent that is asked.
+        "approval.info_requested" => Standing::News,
+        other if is_pending && other.starts_with("approval.") => Standing::Asks,
         _ => Standing::News,
     }
 }
@@ -38,10 +36,13 @@ pub(crate) fn headline(told: &Told) -> String {
     let approval = told.approval.as_ref();
     let decider = decider(approval.and_then(|approval| approval.decided_by.as_ref()));
     match told.event_type.as_str() {
-        "approval.pending" => match approval.map(|approval| approval.priority.as_str()) {
-            Some("critical") => "Critical approval needed".to_owned(),
-            _ => "Approval needed".to_owned(),
-        },
+        "approval.rejudged" => "Approval needed, now that policy changed".to_owned(),
+        "approval.pending" | "approval.stage_opened" => {
+            match approval.map(|approval| approval.priority.as_str()) {
+                Some("critical") => "Critical approval needed".to_owned(),
+                _ => "Approval needed".to_owned(),
+            }
+        }
         "approval.escalated" => "Nobody has decided yet".to_owned(),
         "approval.edited" => "An approver changed it".to_owned(),
         "approval.info_requested" => "A question was put to the agent".to_owned(),
