@@ -33,7 +33,8 @@ fn manner(message: &Message) -> Manner {
         | "approval.expired"
         | "approval.cancelled"
         | "approval.superseded"
-        | "approval.edited" => Manner::Replace,
+        | "approval.edited"
+        | "approval.rejudged" => Manner::Replace,
         _ => Manner::Beside,
     }
 }

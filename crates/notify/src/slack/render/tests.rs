@@ -352,6 +352,8 @@ fn digests_and_notices_are_bounded_and_inert() {
             items: vec![item; DIGEST_ITEMS_MAX],
             count: 1_000,
             pending: 990,
+            waiting: 990,
+            over: Vec::new(),
         };
         let body = whole(&message(Content::Digest(digest)), true).body();
         let found = check(&body);
