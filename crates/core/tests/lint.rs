@@ -11,7 +11,7 @@ use signoff_core::{
     action::Action,
     id::PolicyId,
     judge::{AgentFacts, PolicySet, Prepared},
-    lint::{Finding, Known, KnownAgent, KnownGroup, KnownOperator, LintCode, Severity, lint},
+    lint::{Finding, Heard, Known, KnownAgent, KnownGroup, KnownOperator, LintCode, Severity, lint},
     policy::{PolicyDoc, PolicyRef, Settings},
     requirement::{Approver, Role},
 };
@@ -48,6 +48,8 @@ struct CaseKnown {
     groups: Option<BTreeMap<String, Vec<String>>>,
     agents: Option<BTreeMap<String, Option<String>>>,
     channels: Option<Vec<String>>,
+    /// Names of those whom a channel reaches; `*` for a channel that is told of everything.
+    heard: Option<Vec<String>>,
 }
 
 fn address(name: &str) -> String {
@@ -79,6 +81,10 @@ impl From<CaseKnown> for Known {
             groups: given.groups.map(|all| all.into_iter().map(group).collect()),
             agents: given.agents.map(|all| all.into_iter().map(agent).collect()),
             channels: given.channels,
+            heard: given.heard.map(|names| Heard {
+                of_everything: names.iter().any(|name| name == "*"),
+                people: names.iter().map(|name| address(name)).collect(),
+            }),
         }
     }
 }

@@ -24,6 +24,7 @@ mod governed;
 mod requests;
 mod staged;
 mod stops;
+mod told;
 mod workspace;
 
 const SMALL_REFUNDS: PolicyId = PolicyId(raw(0xb1));
@@ -90,6 +91,7 @@ fn build(version: u32) -> Log {
         builder.grants();
         builder.governed_calls();
         builder.noted();
+        builder.told();
     }
     builder.log
 }
