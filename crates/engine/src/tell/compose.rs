@@ -442,7 +442,7 @@ impl Engine {
         delivery: &DeliveryRow,
     ) -> EngineResult<Destination> {
         let channel = snapshot.rows.channels.get(&delivery.channel);
-        let calls_back = channel.is_some_and(|row| row.kind == signoff_core::channel::ChannelKind::Callback);
+        let calls_back = channel.is_some_and(|row| row.kind == ChannelKind::Callback);
         let Some(request) = delivery.request.filter(|_| calls_back) else {
             return Ok(Destination::Channel);
         };
