@@ -37,7 +37,7 @@ pub struct Finding {
     /// How bad.
     pub severity: Severity,
     /// What kind, as a stable word: `unreachable`, `shadowed`, `never_true`, `unmeetable`, `undeniable`,
-    /// `idle_approver`, `unknown_agent`, `unknown_channel`, `claimed_cost` or `too_many`. More may come.
+    /// `idle_approver`, `unknown_agent`, `unknown_channel`, `unheard`, `claimed_cost` or `too_many`. More may come.
     pub code: String,
     /// Name of the policy; null where it is about the settings.
     #[schema(required)]

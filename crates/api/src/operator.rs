@@ -130,3 +130,12 @@ pub struct TokenCreated {
     /// When it was created, RFC 3339.
     pub created_at: String,
 }
+
+/// A code that proves at Slack who one is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SlackCode {
+    /// To be typed at Slack, as `/signoff link CODE`; good once.
+    pub code: Secret,
+    /// Until when it is good, RFC 3339.
+    pub expires_at: String,
+}

@@ -43,6 +43,8 @@ pub enum Auth {
     SetupLink,
     /// A personal link of a message: good for one approval, and nothing else.
     Link,
+    /// A message of a channel whose vendor vouches for the user: the one whom the operator proved to be.
+    Channel,
 }
 
 /// Who did it.
@@ -70,7 +72,10 @@ impl Actor {
 
     /// The feature level whose nodes can read it.
     pub fn feature_level(&self) -> u32 {
-        if self.auth == Some(Auth::Link) { 5 } else { 1 }
+        match self.auth {
+            Some(Auth::Link | Auth::Channel) => 5,
+            _ => 1,
+        }
     }
 
     /// Whether it is the same somebody, by whatever way in.

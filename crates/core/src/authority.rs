@@ -37,6 +37,8 @@ pub enum Operation {
     OwnTokens,
     /// How one is reached.
     OwnContact,
+    /// Prove to be somebody at a channel: for oneself alone, and only people.
+    LinkSelf,
     /// Learn who one is.
     WhoAmI,
 }
@@ -55,9 +57,15 @@ pub enum Permit {
 /// The table.
 pub fn permit(principal: &Principal, operation: Operation) -> Permit {
     use Operation as Op;
-    // A personal link opens its one approval, whoever it was made for.
-    let by_link = matches!(principal, Principal::Operator { auth: Auth::Link, .. });
-    if by_link && !matches!(operation, Op::SeeActions | Op::Decide) {
+    // A personal link opens its one approval, and a button of a message is about one, whoever it was made for.
+    let by_message = matches!(
+        principal,
+        Principal::Operator {
+            auth: Auth::Link | Auth::Channel,
+            ..
+        }
+    );
+    if by_message && !matches!(operation, Op::SeeActions | Op::Decide) {
         return Permit::Never;
     }
     let asks = matches!(principal, Principal::Agent(_) | Principal::Application(_));
@@ -71,6 +79,7 @@ pub fn permit(principal: &Principal, operation: Operation) -> Permit {
             Op::Cancel | Op::Settle | Op::LiftStop | Op::Govern | Op::OwnTokens | Op::OwnContact,
         ) => Permit::All,
         (Some(Role::Viewer | Role::Member), Op::OwnTokens | Op::OwnContact) => Permit::Own,
+        (Some(_), Op::LinkSelf) if matches!(principal, Principal::Operator { .. }) => Permit::Own,
         _ => Permit::Never,
     }
 }
@@ -107,33 +116,41 @@ mod tests {
         }
     }
 
-    /// I6: whoever holds an admin's link can see and decide what it was made for, and govern nothing.
+    /// I6: whoever holds an admin's link, or presses a button as an admin, can see and decide what it is about, and govern
+    /// nothing.
     #[test]
-    fn i6_a_link_decides_and_does_nothing_else() {
-        let holder = Principal::Operator {
-            id: OperatorId(RawId([3; 16])),
-            role: Role::Admin,
-            auth: Auth::Link,
-        };
-        for operation in [
-            Operation::Ask,
-            Operation::AnswerInfo,
-            Operation::SeeWorkspace,
-            Operation::Explain,
-            Operation::Cancel,
-            Operation::RevokeStanding,
-            Operation::Settle,
-            Operation::Stop,
-            Operation::LiftStop,
-            Operation::Govern,
-            Operation::OwnTokens,
-            Operation::OwnContact,
-            Operation::WhoAmI,
-        ] {
-            assert_eq!(permit(&holder, operation), Permit::Never, "{operation:?}");
+    fn i6_a_message_decides_and_does_nothing_else() {
+        for auth in [Auth::Link, Auth::Channel] {
+            let holder = Principal::Operator {
+                id: OperatorId(RawId([3; 16])),
+                role: Role::Admin,
+                auth,
+            };
+            for operation in [
+                Operation::Ask,
+                Operation::AnswerInfo,
+                Operation::SeeWorkspace,
+                Operation::Explain,
+                Operation::Cancel,
+                Operation::RevokeStanding,
+                Operation::Settle,
+                Operation::Stop,
+                Operation::LiftStop,
+                Operation::Govern,
+                Operation::OwnTokens,
+                Operation::OwnContact,
+                Operation::LinkSelf,
+                Operation::WhoAmI,
+            ] {
+                assert_eq!(
+                    permit(&holder, operation),
+                    Permit::Never,
+                    "{auth:?} {operation:?}"
+                );
+            }
+            assert_eq!(permit(&holder, Operation::Decide), Permit::All);
+            assert_eq!(permit(&holder, Operation::SeeActions), Permit::All);
         }
-        assert_eq!(permit(&holder, Operation::Decide), Permit::All);
-        assert_eq!(permit(&holder, Operation::SeeActions), Permit::All);
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod cover;
 mod never;
 mod people;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -51,6 +53,8 @@ pub enum LintCode {
     UnknownAgent,
     /// A channel that is not there.
     UnknownChannel,
+    /// People who may decide, and whom no channel reaches.
+    Unheard,
     /// It trusts what the agent says of the cost.
     ClaimedCost,
     /// Too many policies to compare each with each.
@@ -60,7 +64,7 @@ pub enum LintCode {
 text_enum!(LintCode {
     Unreachable => "unreachable", Shadowed => "shadowed", NeverTrue => "never_true", Unmeetable => "unmeetable",
     Undeniable => "undeniable", IdleApprover => "idle_approver", UnknownAgent => "unknown_agent",
-    UnknownChannel => "unknown_channel", ClaimedCost => "claimed_cost", TooMany => "too_many",
+    UnknownChannel => "unknown_channel", Unheard => "unheard", ClaimedCost => "claimed_cost", TooMany => "too_many",
 });
 
 /// One thing that is wrong.
@@ -93,6 +97,17 @@ pub struct Known {
     pub agents: Option<Vec<KnownAgent>>,
     /// Names of all channels.
     pub channels: Option<Vec<String>>,
+    /// Who hears of what is asked; none also where there is no channel at all yet.
+    pub heard: Option<Heard>,
+}
+
+/// Who hears of what is asked.
+#[derive(Debug, Clone, Default)]
+pub struct Heard {
+    /// A channel is told of everything.
+    pub of_everything: bool,
+    /// Addresses of people whom a channel reaches, in lower case.
+    pub people: BTreeSet<String>,
 }
 
 /// A person.

@@ -27,6 +27,8 @@ pub(crate) struct Nudges {
     pub(crate) outbox: Notify,
     /// There is a call to make.
     pub(crate) calls: Notify,
+    /// Something came from Slack.
+    pub(crate) slack: Notify,
     /// Policy, authority or a stop changed.
     pub(crate) rejudge: Notify,
     /// Somebody asked.

@@ -333,6 +333,9 @@ fn summary(snapshot: &Snapshot, record: &Record, action: Option<&str>) -> String
         Event::InfoRequested(_) if record.actor.auth == Some(Auth::Link) => {
             format!("{who} asked the agent about {action} by a personal link")
         }
+        Event::InfoRequested(_) if record.actor.auth == Some(Auth::Channel) => {
+            format!("{who} asked the agent about {action} in a message")
+        }
         Event::InfoRequested(_) => format!("{who} asked the agent about {action}"),
         Event::InfoAnswered(_) => format!("{who} answered a question about {action}"),
         Event::ApprovalEscalated(_) if record.actor.kind != ActorKind::System => {

@@ -121,7 +121,7 @@ fn named(snapshot: &Snapshot, names: &[String]) -> EngineResult<Vec<ChannelId>> 
 
 impl Engine {
     /// Who may read and change it: the person, and admins.
-    fn contact_of(&self, caller: &Caller, operator: &str) -> EngineResult<OperatorId> {
+    pub(crate) fn contact_of(&self, caller: &Caller, operator: &str) -> EngineResult<OperatorId> {
         let tenant = self.tenant(caller)?;
         let id = find_operator(&tenant.snapshot(), caller, operator)?;
         match (self.permit(caller, Operation::OwnContact)?, &caller.principal) {

@@ -27,6 +27,7 @@ use crate::{
     credential::ADMIN_KEY_CHARS_MIN,
     identity::SignIns,
     seal::{MasterKey, random},
+    slack::LinkTries,
     tenant::Tenant,
     turn::{Turn, mint_id},
     view::{Caller, Numbers, ReadyCheck},
@@ -83,6 +84,8 @@ pub(crate) struct Inner {
     /// Who makes calls here.
     pub(crate) runners: Runners,
     pub(crate) sign_ins: SignIns,
+    /// Codes that were tried at Slack.
+    pub(crate) link_tries: LinkTries,
     pub(crate) hashers: Semaphore,
     probe: tokio::sync::Mutex<Option<(Instant, Option<Health>)>>,
     pub(crate) stop_workers: CancellationToken,
@@ -149,6 +152,7 @@ impl Engine {
                 aftermath,
                 runners: Runners::default(),
                 sign_ins: SignIns::default(),
+                link_tries: LinkTries::default(),
                 hashers: Semaphore::new(HASHERS_MAX),
                 probe: tokio::sync::Mutex::default(),
                 stop_workers: CancellationToken::new(),

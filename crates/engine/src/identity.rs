@@ -81,6 +81,9 @@ pub(crate) fn refused(principal: &Principal, operation: Operation) -> EngineErro
         (Principal::Agent(_) | Principal::Application(_), _) => EngineError::Forbidden(
             "an agent's or application's key can't do this; it needs an operator".into(),
         ),
+        (_, Operation::LinkSelf) => EngineError::Forbidden(
+            "only a person can link themselves; do it in the console, or with a personal token".into(),
+        ),
         (_, Operation::Ask | Operation::AnswerInfo) => {
             EngineError::Forbidden("only agents and applications do this, with their own keys".into())
         }
@@ -125,6 +128,7 @@ impl Engine {
                     principal,
                     key: None,
                     part: None,
+                    slack: None,
                 });
             }
         }
@@ -138,6 +142,7 @@ impl Engine {
                     principal,
                     key: Some(row.id),
                     part: row.delegation.clone().map(Arc::new),
+                    slack: None,
                 });
             }
         }

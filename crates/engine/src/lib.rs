@@ -41,6 +41,7 @@ pub mod request;
 mod rotate;
 mod seal;
 mod sessions;
+pub mod slack;
 mod snapshot;
 mod spoken_for;
 mod standing;

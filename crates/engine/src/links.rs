@@ -79,6 +79,7 @@ impl Link {
             },
             key: None,
             part: None,
+            slack: None,
         })
     }
 }

@@ -249,6 +249,23 @@ impl WorkspaceKey {
         )
     }
 
+    /// Locks what came from outside to a channel and waits to be handled.
+    pub(crate) fn seal_received(&self, channel: RawId, key: &str, plain: &[u8]) -> Vec<u8> {
+        let aad = aad("signoff.received.v1", self.workspace, channel, key);
+        lock(&self.channels, &aad, plain)
+    }
+
+    /// Unlocks it.
+    pub(crate) fn open_received(
+        &self,
+        channel: RawId,
+        key: &str,
+        sealed: &[u8],
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let aad = aad("signoff.received.v1", self.workspace, channel, key);
+        unlock(&self.channels, &aad, sealed)
+    }
+
     /// Locks a channel's address and signing secret.
     pub(crate) fn seal_channel(&self, channel: RawId, plain: &[u8]) -> Vec<u8> {
         lock(

@@ -263,6 +263,7 @@ impl Engine {
             principal,
             key: None,
             part: None,
+            slack: None,
         })
     }
 

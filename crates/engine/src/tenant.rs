@@ -132,6 +132,11 @@ impl Tenant {
         }
         match &caller.principal {
             Principal::Operator { id, auth, .. } => {
+                if let Some(at) = &caller.slack
+                    && snapshot.operator_at_slack(at.channel, &at.team, &at.user) != Some(*id)
+                {
+                    return Err(EngineError::Unauthorized);
+                }
                 let row = snapshot.active_operator(*id).ok_or(EngineError::Unauthorized)?;
                 Ok(Principal::Operator {
                     id: *id,

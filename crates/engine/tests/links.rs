@@ -508,7 +508,7 @@ async fn i6_a_link_reaches_no_further_than_its_request() {
     let house = House::new().await;
     house
         .apply(vec![refunds(|terms| {
-            terms.allow_edit = Some(EditTerms::Any(true))
+            terms.allow_edit = Some(EditTerms::Any(true));
         })])
         .await;
     let (agent, max) = (house.agent("a").await, house.operator("max", Role::Admin).await);

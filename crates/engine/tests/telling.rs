@@ -149,6 +149,44 @@ async fn standing(house: &House, channel: ChannelId) -> BTreeMap<&'static str, u
     }
 }
 
+/// Waits until the three oldest deliveries of a channel were tried so often.
+async fn oldest_tried(house: &House, channel: ChannelId, attempts: usize) {
+    for _ in 0..1_000 {
+        let page = house
+            .engine
+            .deliveries(&house.admin, channel, None, 200)
+            .await
+            .unwrap();
+        let oldest = page
+            .items
+            .iter()
+            .rev()
+            .filter(|one| one.kind == "approval.pending")
+            .take(3);
+        if oldest.filter(|one| one.attempts as usize == attempts).count() == 3 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("they were not tried {attempts} times");
+}
+
+/// Waits until the latest delivery of a channel was tried so often.
+async fn tried(house: &House, channel: ChannelId, attempts: u32) {
+    for _ in 0..1_000 {
+        let page = house
+            .engine
+            .deliveries(&house.admin, channel, None, 1)
+            .await
+            .unwrap();
+        if page.items.first().is_some_and(|one| one.attempts == attempts) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it was not tried {attempts} times");
+}
+
 fn text(message: &Received) -> String {
     String::from_utf8(message.body.clone()).unwrap()
 }
@@ -160,6 +198,7 @@ async fn who_must_decide_is_told_once_a_window() {
     let told = Told::new().await;
     let first = told.house.ask(&told.agent, "stripe.refund").await;
     let messages = told.phones.wait_for(1).await;
+    told.until(told.push, &[("delivered", 1)]).await;
     let message = messages[0].json();
     assert_eq!(message["topic"], "dana-5hGk2");
     let click = message["click"].as_str().unwrap();
@@ -218,8 +257,14 @@ async fn a_flood_of_approvals_is_no_flood_of_messages() {
     assert!(teams.received().len() <= 1, "{}", teams.received().len());
     told.pass(61).await;
     told.until(told.push, &[("delivered", 1_000)]).await;
-    // The shared conversation hears of the nudge too.
-    told.until(chat, &[("delivered", 1_000), ("waiting", 1)]).await;
+    // The shared conversation hears of the nudge too, then or later.
+    for _ in 0..500 {
+        if told.standing(chat).await["delivered"] >= 1_000 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(told.standing(chat).await["delivered"] >= 1_000);
     assert_eq!(told.phones.received().len(), 2);
     assert_eq!(teams.received().len(), 2);
     let open = told.house.engine.stats(&told.house.admin, None).await.unwrap();
@@ -269,8 +314,9 @@ async fn quiet_hours_hold_everything_but_what_is_critical() {
 async fn what_is_over_is_not_told() {
     let told = Told::new().await;
     told.house.ask(&told.agent, "stripe.refund").await;
-    told.phones.wait_for(1).await;
+    told.until(told.push, &[("delivered", 1)]).await;
     let id = told.house.ask(&told.agent, "stripe.refund").await;
+    told.until(told.push, &[("delivered", 1), ("waiting", 1)]).await;
     told.house.deny(&told.dana, id).await.unwrap();
     told.pass(61).await;
     told.until(told.push, &[("delivered", 1), ("skipped", 1)]).await;
@@ -338,7 +384,8 @@ async fn a_policys_contacts_are_told_and_hear_the_end() {
         "{page}"
     );
     told.house.deny(&told.dana, id).await.unwrap();
-    let ended = finance.wait_for(2).await;
+    told.until(finance_id, &[("delivered", 2)]).await;
+    let ended = finance.received();
     assert!(text(&ended[1]).contains("dana"), "{}", text(&ended[1]));
     told.pass(61).await;
     assert_eq!(pager.wait_for(2).await[1].json()["event_action"], "resolve");
@@ -374,16 +421,14 @@ async fn r12_what_a_receiver_missed_arrives_in_order_and_delays_nobody() {
     told.house.deny(&told.dana, asked[0]).await.unwrap();
     well.wait_for(4).await;
     // Hours pass; nudges wake the worker, which else would sleep by the real clock.
-    for hours in [1, 2, 4, 6, 11, 15, 17] {
+    for (attempt, hours) in [1, 2, 4, 6, 11, 15, 17].into_iter().enumerate() {
+        oldest_tried(&told.house, away_id, attempt + 1).await;
         told.pass(hours * 3_600).await;
-        tokio::time::sleep(Duration::from_millis(150)).await;
     }
-    assert!(standing(&told.house, away_id).await.get("delivered").is_none());
+    oldest_tried(&told.house, away_id, 8).await;
+    assert!(!standing(&told.house, away_id).await.contains_key("delivered"));
     down.store(false, Ordering::SeqCst);
-    for _ in 0..3 {
-        told.pass(25 * 3_600).await;
-        tokio::time::sleep(Duration::from_millis(150)).await;
-    }
+    told.pass(25 * 3_600).await;
     // What woke the worker is told there too, and never ends; these do.
     let missing = async || {
         let mut missing = 4;
@@ -398,7 +443,8 @@ async fn r12_what_a_receiver_missed_arrives_in_order_and_delays_nobody() {
         if missing().await == 0 {
             break;
         }
-        told.pass(60).await;
+        // Less than a lease lasts: what is under way is kept.
+        told.pass(1).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(missing().await, 0);
@@ -493,8 +539,9 @@ async fn a_channel_that_is_gone_or_fails_is_switched_off_and_admins_are_told() {
     let failing_id = make(&told.house, create).await;
     let id = told.house.ask(&told.agent, "stripe.refund").await;
     told.house.deny(&told.dana, id).await.unwrap();
-    for _ in 0..12 {
-        tokio::time::sleep(Duration::from_millis(150)).await;
+    for attempt in 1..=10 {
+        // A clock that jumps while a message is under way ends its lease: it would be sent once more.
+        tried(&told.house, failing_id, attempt).await;
         told.pass(27 * 3_600).await;
     }
     assert_eq!(off(failing_id).await, Some(SwitchedOff::Failing));
@@ -633,7 +680,7 @@ async fn contacts_are_personal() {
     for secret in ["4915112345678", "dana-5hGk2"] {
         assert!(!log.contains(secret), "{secret}");
     }
-    assert!(log.contains("contact_set"), "{log}");
+    assert!(log.contains("ContactSet"));
     told.house.assert_verifies().await;
     // A stored contact that is not the one in the log reaches nobody.
     let told = Told {

@@ -15,7 +15,7 @@ mod retry;
 #[cfg(test)]
 mod sample;
 mod sign;
-mod slack;
+pub mod slack;
 mod sms;
 mod story;
 mod teams;

@@ -14,7 +14,7 @@ mod words;
 
 pub(crate) use digest::Item;
 use time::{deadline, moment};
-pub(crate) use words::{Standing, standing};
+pub(crate) use words::{Standing, headline, standing};
 
 /// How much a format bears.
 #[derive(Debug, Clone, Copy)]
@@ -146,7 +146,7 @@ fn of_event(message: &Message, told: &Told, now: Timestamp, limits: Limits) -> S
     let standing = standing(told);
     let link = link(message, told, standing);
     let personal = (link.label == DECIDE).then(|| personal(message)).flatten();
-    let mut story = Story::empty(line(&words::headline(told), SUMMARY_BYTES_MAX), link);
+    let mut story = Story::empty(line(&headline(told), SUMMARY_BYTES_MAX), link);
     story.standing = standing;
     story.personal = personal;
     story.workspace = line(&told.workspace.name, NAME_BYTES_MAX);

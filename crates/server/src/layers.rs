@@ -40,7 +40,7 @@ const UNHURRIED: &[&str] = &["/v1/audit/verify"];
 const CALLS: &[&str] = &["/v1/proxy", "/v1/p/", "/dialects/alter/sdk/proxy"];
 
 /// Where nobody reads pages, whatever the client says it accepts.
-const MACHINES: &[&str] = &["/v1/", "/dialects/"];
+const MACHINES: &[&str] = &["/v1/", "/dialects/", "/slack/"];
 
 /// Puts the layers around the routes.
 pub(crate) fn wrap(routes: Router<Doors>, doors: Doors) -> Router {

@@ -16,7 +16,7 @@ use sqlx::{
 use crate::{StoreError, StoreResult, fields::Fields, sqlite::SqliteStore};
 
 /// What is carried, and how many rows at once: few where a row may be large.
-const TABLES: [(&str, u32); 25] = [
+const TABLES: [(&str, u32); 27] = [
     ("heads", 1_000),
     ("workspaces", 1_000),
     ("policies", 500),
@@ -41,6 +41,8 @@ const TABLES: [(&str, u32); 25] = [
     ("workspace_keys", 1_000),
     ("outbox", 1_000),
     ("deliveries", 1_000),
+    ("slack_inbox", 100),
+    ("link_codes", 1_000),
     // A few rows of many megabytes.
     ("checkpoints", 1),
 ];

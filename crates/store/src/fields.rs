@@ -12,8 +12,8 @@ use signoff_core::{
 use sqlx::{Row as _, postgres::PgRow, sqlite::SqliteRow};
 
 use crate::{
-    ApprovalFact, DeliveryRow, DeliveryState, Due, IdempotencyName, IdempotencyRow, PersonRow, SecretKind,
-    SecretRow, SessionRow, StoreError, StoreResult, StoredPayload, StoredRecord, StoredRequest,
+    ApprovalFact, DeliveryRow, DeliveryState, Due, IdempotencyName, IdempotencyRow, InboxRow, PersonRow,
+    SecretKind, SecretRow, SessionRow, StoreError, StoreResult, StoredPayload, StoredRecord, StoredRequest,
     cells::{hash32, raw, unsigned},
 };
 
@@ -204,6 +204,19 @@ pub(crate) fn delivery(row: &impl Fields) -> StoreResult<DeliveryRow> {
         last_error: row.text("last_error")?,
         gathered_in: row.integer("gathered_in")?.map(unsigned).transpose()?,
         reference: row.text("reference")?,
+    })
+}
+
+pub(crate) fn received(row: &impl Fields) -> StoreResult<InboxRow> {
+    Ok(InboxRow {
+        workspace: row.workspace()?,
+        channel: ChannelId(row.id("channel")?),
+        key: row.hash("key")?,
+        operator: maybe_id(row, "operator")?.map(OperatorId),
+        body: row.blob("body")?,
+        received_at: Timestamp(row.int("received_at")?),
+        expires_at: Timestamp(row.int("expires_at")?),
+        handled_at: row.time("handled_at")?,
     })
 }
 

@@ -241,6 +241,27 @@ pub trait Store: Send + Sync + 'static {
     async fn told(&self, workspace: WorkspaceId, sequences: &[u64]) -> StoreResult<Vec<DeliveryRow>>;
     /// A person by e-mail address, without case.
     async fn person_by_email(&self, workspace: WorkspaceId, email: &str) -> StoreResult<Option<OperatorId>>;
+    /// Keeps what came from Slack, unless the same is there already; answers whether it is new.
+    async fn receive(&self, row: &InboxRow) -> StoreResult<bool>;
+    /// What came by then and was not handled yet, over all workspaces, oldest first.
+    async fn received(&self, by: Timestamp, limit: u32) -> StoreResult<Vec<InboxRow>>;
+    /// Remembers that it was handled, and forgets what it said.
+    async fn handled(
+        &self,
+        workspace: WorkspaceId,
+        channel: ChannelId,
+        key: &[u8; 32],
+        at: Timestamp,
+    ) -> StoreResult<()>;
+    /// Keeps a one-time code in place of the earlier one of the same operator.
+    async fn keep_link_code(&self, code: &LinkCodeRow) -> StoreResult<()>;
+    /// Uses a one-time code up; answers whom it stood for, if it was good.
+    async fn take_link_code(
+        &self,
+        workspace: WorkspaceId,
+        hash: &[u8; 32],
+        now: Timestamp,
+    ) -> StoreResult<Option<OperatorId>>;
     /// Whether reads and writes work, and how far this machine's clock is from the store's.
     async fn health(&self) -> StoreResult<Health>;
 

@@ -20,6 +20,7 @@ mod place;
 mod policy;
 mod recorder;
 mod servers;
+mod slack;
 mod store;
 
 pub use action::{ActionBuilder, action};
@@ -30,4 +31,5 @@ pub use place::Place;
 pub use policy::{PolicyBuilder, policy};
 pub use recorder::{Answer, Received, Recorder};
 pub use servers::{EchoUpstream, WebhookReceiver};
+pub use slack::FakeSlack;
 pub use store::TemporaryStore;

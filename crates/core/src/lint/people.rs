@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Finding, Known, KnownAgent, KnownOperator, LintCode, Severity, says_more, written};
 use crate::{
     name::{GlobIndex, is_glob},
-    policy::{ApproverRule, Effect, PolicyDoc},
+    policy::{ApproverRule, Contacts, Effect, PolicyDoc},
     requirement::{Approver, Role},
 };
 
@@ -139,7 +139,7 @@ fn requirement(policy: &PolicyDoc, defaults: Option<&[Approver]>, known: &Known)
     } else {
         "the default approvers are"
     };
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = unheard(policy, &named, known).into_iter().collect();
     // Default approvers that are nobody are told once, for all.
     if count < quorum && (own || count > 0) {
         findings.push(Finding {
@@ -170,6 +170,28 @@ fn requirement(policy: &PolicyDoc, defaults: Option<&[Approver]>, known: &Known)
         });
     }
     findings
+}
+
+/// People who may decide and never hear of it. What a channel is told of, somebody hears.
+fn unheard(policy: &PolicyDoc, named: &Named, known: &Known) -> Option<Finding> {
+    let heard = known.heard.as_ref()?;
+    let tells_a_channel = policy.approval.notify.iter().any(|contacts| match contacts {
+        Contacts::Always(contact) => contact.starts_with("channel:"),
+        Contacts::From { .. } => false,
+    });
+    if heard.of_everything || tells_a_channel {
+        return None;
+    }
+    let deaf: Vec<&str> = named
+        .people
+        .difference(&heard.people)
+        .map(String::as_str)
+        .collect();
+    (!deaf.is_empty()).then(|| Finding {
+        message: format!("no channel reaches {}: what waits for them stands in the console alone", listed(&deaf)),
+        next: "add a channel with an address of theirs, let them say how they are reached (`signoff operators contact`), or name a channel in `notify`".into(),
+        ..about(policy, Severity::Warning, LintCode::Unheard, "/approval/approvers")
+    })
 }
 
 fn size(quorum: Option<u32>) -> usize {

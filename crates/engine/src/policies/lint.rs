@@ -3,13 +3,14 @@
 use signoff_core::{
     authority::Operation,
     id::OperatorId,
-    lint::{Finding, Known, KnownAgent, KnownGroup, KnownOperator, lint},
+    lint::{Finding, Heard, Known, KnownAgent, KnownGroup, KnownOperator, lint},
     policy::PolicyDoc,
     requirement::Approver,
+    time::Timestamp,
 };
 
 use super::{check_policies, set_view};
-use crate::{Engine, EngineResult, snapshot::Snapshot, view::Caller};
+use crate::{Engine, EngineResult, snapshot::Snapshot, tell, view::Caller};
 
 impl Engine {
     /// Looks through the set in force, or through one that is not, and leaves no trace.
@@ -33,11 +34,11 @@ impl Engine {
             present.policies.into_iter().map(|row| row.doc).collect()
         };
         let approvers = default_approvers.unwrap_or_else(|| snapshot.settings().default_approvers.clone());
-        Ok(lint(&policies, Some(&approvers), &known(&snapshot)))
+        Ok(lint(&policies, Some(&approvers), &known(&snapshot, self.now())))
     }
 }
 
-fn known(snapshot: &Snapshot) -> Known {
+fn known(snapshot: &Snapshot, now: Timestamp) -> Known {
     let rows = &snapshot.rows;
     let called = |id: OperatorId| {
         snapshot
@@ -66,5 +67,20 @@ fn known(snapshot: &Snapshot) -> Known {
         groups: Some(groups.collect()),
         agents: Some(agents.collect()),
         channels: Some(channels.map(|row| row.name.clone()).collect()),
+        heard: heard(snapshot, now),
     }
+}
+
+/// Who hears of what is asked. Without any channel there is nothing to say of single policies.
+fn heard(snapshot: &Snapshot, now: Timestamp) -> Option<Heard> {
+    snapshot.live_channels().next()?;
+    let operators = snapshot.rows.operators.keys();
+    let reached = operators.filter(|id| !tell::ways(snapshot, **id, now).is_empty());
+    Some(Heard {
+        of_everything: tell::is_told_of_everything(snapshot, now),
+        people: reached
+            .filter_map(|id| snapshot.person(*id))
+            .map(|person| person.email.to_ascii_lowercase())
+            .collect(),
+    })
 }

@@ -8,4 +8,4 @@ mod plan;
 mod route;
 
 pub(crate) use plan::fan_out;
-pub(crate) use route::{ends, reach, ways};
+pub(crate) use route::{ends, is_told_of_everything, reach, ways};

@@ -222,3 +222,11 @@ pub(crate) fn ways(snapshot: &Snapshot, person: OperatorId, now: Timestamp) -> V
     let ways = Router::new(snapshot, now).ways(person, false);
     ways.into_iter().map(|to| to.channel).collect()
 }
+
+/// Whether a channel hears of whatever is asked.
+pub(crate) fn is_told_of_everything(snapshot: &Snapshot, now: Timestamp) -> bool {
+    Router::new(snapshot, now)
+        .subscribed("approval.pending")
+        .next()
+        .is_some()
+}

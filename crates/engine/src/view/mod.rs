@@ -8,6 +8,7 @@ mod stops;
 
 use std::sync::Arc;
 
+use crate::contact::SlackIdentity;
 use secrecy::SecretString;
 use signoff_core::{
     actor::{ActorKind, Auth, Principal},
@@ -35,6 +36,8 @@ pub struct Caller {
     pub(crate) key: Option<KeyId>,
     /// What the key is for, where it was handed on for a part of what its owner may do.
     pub(crate) part: Option<Arc<Delegation>>,
+    /// Who they are at Slack, if they pressed a button there: looked at again when something is recorded.
+    pub(crate) slack: Option<Arc<SlackIdentity>>,
 }
 
 impl Caller {
@@ -45,6 +48,7 @@ impl Caller {
             principal: Principal::Automation(String::new()),
             key: None,
             part: None,
+            slack: None,
         }
     }
 }

@@ -7,6 +7,7 @@ mod deliver;
 mod follow;
 mod rejudge;
 pub(crate) mod retain;
+mod slack_inbox;
 mod sweep;
 
 pub(crate) use deliver::WINDOW;
@@ -20,6 +21,7 @@ pub(crate) fn start(engine: &Engine, tasks: &TaskTracker, stop: &CancellationTok
     tasks.spawn(rejudge::run(engine.clone(), stop.clone()));
     tasks.spawn(deliver::run(engine.clone(), stop.clone()));
     tasks.spawn(calls::run(engine.clone(), stop.clone()));
+    tasks.spawn(slack_inbox::run(engine.clone(), stop.clone()));
     tasks.spawn(sweep::run(engine.clone(), stop.clone()));
     tasks.spawn(retain::run(engine.clone(), stop.clone()));
     if engine.store().is_shared() {

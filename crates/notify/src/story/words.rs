@@ -32,7 +32,7 @@ pub(crate) fn standing(told: &Told) -> Standing {
 }
 
 /// What happened, in a few words.
-pub(super) fn headline(told: &Told) -> String {
+pub(crate) fn headline(told: &Told) -> String {
     let approval = told.approval.as_ref();
     let decider = decider(approval.and_then(|approval| approval.decided_by.as_ref()));
     match told.event_type.as_str() {

@@ -30,6 +30,7 @@ mod reference;
 mod reverse;
 pub(crate) mod shape;
 mod simulation;
+mod slack;
 mod standing;
 mod stops;
 mod stream;
@@ -66,6 +67,7 @@ fn described() -> (Router<Doors>, OpenApi) {
         .merge(applications::router())
         .merge(grants::router())
         .merge(operators::router())
+        .merge(slack::router())
         .merge(groups::router())
         .merge(channels::router())
         .merge(contacts::router())

@@ -59,6 +59,7 @@ operations! {
     Govern => "govern",
     OwnTokens => "own_tokens",
     OwnContact => "own_contact",
+    LinkSelf => "link_self",
     WhoAmI => "who_am_i",
 }
 

@@ -13,7 +13,7 @@ use signoff_core::requirement::Role;
 use crate::examples;
 use crate::world::{Reply, Who, World};
 
-const OPERATIONS: [(&str, Operation); 14] = [
+const OPERATIONS: [(&str, Operation); 16] = [
     ("ask", Operation::Ask),
     ("answer_info", Operation::AnswerInfo),
     ("see_actions", Operation::SeeActions),
@@ -27,6 +27,8 @@ const OPERATIONS: [(&str, Operation); 14] = [
     ("lift_stop", Operation::LiftStop),
     ("govern", Operation::Govern),
     ("own_tokens", Operation::OwnTokens),
+    ("own_contact", Operation::OwnContact),
+    ("link_self", Operation::LinkSelf),
     ("who_am_i", Operation::WhoAmI),
 ];
 
@@ -143,7 +145,7 @@ fn owner(who: Who) -> Who {
 /// Something to look at, decide on or cancel needs an asker; tokens need a person.
 fn owner_of(operation: &str, who: Who) -> Who {
     let asks = matches!(who, Who::Agent | Who::OtherAgent | Who::Application);
-    if operation.starts_with("token") || asks {
+    if operation.starts_with("token") || operation.starts_with("slack") || asks {
         owner(who)
     } else {
         Who::Agent
@@ -249,6 +251,7 @@ async fn walk(world: &World, described: &Described, cell: Cell, who: Who) {
                 "policy_explain",
                 "proxy_call",
                 "proxy_through",
+                "slack_code_create",
             ];
             let is_about_one = !names_none.contains(&described.id.as_str());
             if is_about_one {

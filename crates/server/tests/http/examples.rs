@@ -35,7 +35,7 @@ pub(crate) async fn of(world: &World, operation: &str, caller: Who, owner: Who) 
         "approval" => approval(world, operation, owner).await?,
         "policy" => policy(world, operation, caller).await?,
         "agent" | "application" => asker(world, operation).await?,
-        "operator" | "token" => person(world, operation, caller, owner).await?,
+        "operator" | "token" | "slack" => person(world, operation, caller, owner).await?,
         "standing" => standing(world, operation).await?,
         "stop" => stop(world, operation).await?,
         "grant" | "proxy" => call(world, operation, caller).await?,
@@ -297,6 +297,8 @@ async fn person(world: &World, operation: &str, caller: Who, owner: Who) -> Opti
         "operator_create" => Example::with("/v1/operators", body()),
         "operator_view" => Example::get(made().await),
         "operator_update" => Example::with(made().await, json!({"role": "member"})),
+        "slack_code_create" => Example::with("/v1/operators/me/slack-code", json!({})),
+        "slack_unlink" => Example::get(format!("{person}/slack/chn_{}", "0".repeat(32))),
         "token_list" => Example::get(format!("{person}/tokens")),
         "token_create" => Example::with(format!("{person}/tokens"), json!({"name": "t"})),
         "token_revoke" => {

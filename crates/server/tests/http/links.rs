@@ -314,7 +314,7 @@ async fn a_link_shows_whose_it_is_and_keeps_to_itself() {
     assert!(!page.text.contains("<script") && !page.text.contains(" checked>"));
     for (name, value) in [
         ("cache-control", "no-store"),
-        ("referrer-policy", "same-origin"),
+        ("referrer-policy", "strict-origin"),
         ("x-robots-tag", "noindex, nofollow, noarchive"),
         ("x-frame-options", "DENY"),
     ] {

@@ -17,6 +17,7 @@ mod proxy;
 mod reach;
 mod reverse;
 mod simulation;
+mod slack;
 mod stops;
 mod stream;
 mod terms;

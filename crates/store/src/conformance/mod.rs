@@ -14,6 +14,7 @@ pub mod approvals;
 pub mod batches;
 pub mod counted;
 pub mod filters;
+pub mod inbox;
 pub mod nodes;
 pub mod outbox;
 pub mod postgres;
@@ -152,6 +153,13 @@ macro_rules! conformance {
                 deliveries_of_a_channel_come_newest_first,
                 who_was_told_is_found_by_record,
                 nothing_is_told_to_channels_of_another_epoch,
+            ],
+            inbox: [
+                what_came_is_kept_once,
+                of_copies_at_once_one_is_new,
+                what_came_belongs_to_one_workspace,
+                what_came_is_forgotten_by_its_time,
+                a_code_is_good_once,
             ],
             nodes: [
                 a_lease_has_one_holder_and_fences_rise,

@@ -7,11 +7,11 @@ use signoff_core::time::{Micros, Timestamp};
 
 use super::*;
 use crate::{
-    Claim, Lease, Store,
+    Claim, InboxRow, Lease, LinkCodeRow, Store,
     conformance::{
         postgres::Database,
         scribe::{START, Scribe, raw},
-        world::{self, CHANNEL},
+        world::{self, CHANNEL, DANA},
     },
     postgres::PostgresStore,
 };
@@ -53,6 +53,8 @@ impl Source {
             .keep_checkpoint(scribe.workspace, 2, b"state")
             .await
             .unwrap();
+        store.receive(&received(&scribe)).await.unwrap();
+        store.keep_link_code(&link_code(&scribe)).await.unwrap();
         let mut lease = None;
         for _ in 0..5 {
             lease = store.claim(&claim(&scribe)).await.unwrap();
@@ -72,6 +74,28 @@ impl Source {
         let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
         sqlx::query(sql).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
+    }
+}
+
+fn received(scribe: &Scribe) -> InboxRow {
+    InboxRow {
+        workspace: scribe.workspace,
+        channel: CHANNEL,
+        key: [1; 32],
+        operator: None,
+        body: b"sealed".to_vec(),
+        received_at: START,
+        expires_at: START,
+        handled_at: None,
+    }
+}
+
+fn link_code(scribe: &Scribe) -> LinkCodeRow {
+    LinkCodeRow {
+        workspace: scribe.workspace,
+        operator: DANA,
+        hash: [2; 32],
+        expires_at: START,
     }
 }
 

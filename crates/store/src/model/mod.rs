@@ -3,6 +3,7 @@
 mod batch;
 mod check;
 mod delivery;
+mod inbox;
 mod index;
 mod node;
 mod query;
@@ -11,6 +12,7 @@ mod side;
 
 pub use batch::{BatchState, Changes, IdempotencyName, IdempotencyRow, OutboxRow, StoredPayload, Wants};
 pub use delivery::{Addressee, DeliveryRow, DeliveryState, FannedOut};
+pub use inbox::{InboxRow, LinkCodeRow};
 pub use index::{RecordIndex, subject_digits};
 pub use node::{Claim, Health, Heard, Lease};
 pub use query::{

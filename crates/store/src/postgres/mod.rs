@@ -12,6 +12,7 @@ mod counted;
 mod cut;
 mod deliveries;
 mod executions;
+mod inbox;
 mod leases;
 mod notices;
 mod partitions;

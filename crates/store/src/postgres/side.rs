@@ -27,6 +27,10 @@ pub(super) const SWEEP_SESSIONS: &str = "DELETE FROM sessions WHERE ctid = ANY(A
      WHERE expires_at <= $1 LIMIT 5000 FOR UPDATE SKIP LOCKED))";
 pub(super) const SWEEP_LEASES: &str = "DELETE FROM leases WHERE ctid = ANY(ARRAY(SELECT ctid FROM leases \
      WHERE until <= $1 LIMIT 5000 FOR UPDATE SKIP LOCKED))";
+pub(super) const SWEEP_INBOX: &str = "DELETE FROM slack_inbox WHERE ctid = ANY(ARRAY(SELECT ctid FROM slack_inbox \
+     WHERE expires_at <= $1 LIMIT 5000 FOR UPDATE SKIP LOCKED))";
+pub(super) const SWEEP_LINK_CODES: &str = "DELETE FROM link_codes WHERE ctid = ANY(ARRAY(SELECT ctid FROM link_codes \
+     WHERE expires_at <= $1 LIMIT 5000 FOR UPDATE SKIP LOCKED))";
 pub(super) const HEAD: &str = concat!("SELECT ", head_columns!(), " FROM heads WHERE workspace = $1");
 pub(super) const ALL_HEADS: &str = concat!("SELECT ", head_columns!(), " FROM heads");
 pub(super) const SECRETS: &str = "SELECT kind, id, value FROM secrets WHERE workspace = $1";
@@ -163,6 +167,8 @@ impl PostgresStore {
             (SWEEP_SESSIONS, now),
             (SWEEP_IDEMPOTENCY, now),
             (SWEEP_LEASES, leases),
+            (SWEEP_INBOX, now),
+            (SWEEP_LINK_CODES, now),
         ] {
             loop {
                 let count = self.run(sqlx::query(statement).bind(until.0)).await?;

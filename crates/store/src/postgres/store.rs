@@ -16,8 +16,8 @@ use signoff_core::{
 use super::PostgresStore;
 use crate::{
     Addressee, ApprovalFact, ApprovalQuery, Authority, Batch, Claim, Clock, DeliveryRow, Due, ExecutionQuery,
-    FannedOut, Folded, Health, IdempotencyRow, Lease, Listener, OutboxRow, RecordQuery, Rewrapping,
-    SessionRow, Store, StoreResult, StoredPayload, StoredRecord, StoredRequest,
+    FannedOut, Folded, Health, IdempotencyRow, InboxRow, Lease, LinkCodeRow, Listener, OutboxRow,
+    RecordQuery, Rewrapping, SessionRow, Store, StoreResult, StoredPayload, StoredRecord, StoredRequest,
 };
 
 /// How long closing waits for what is under way.
@@ -300,6 +300,37 @@ impl Store for PostgresStore {
 
     async fn person_by_email(&self, workspace: WorkspaceId, email: &str) -> StoreResult<Option<OperatorId>> {
         self.find_person(workspace, email).await
+    }
+
+    async fn receive(&self, row: &InboxRow) -> StoreResult<bool> {
+        self.keep_received(row).await
+    }
+
+    async fn received(&self, by: Timestamp, limit: u32) -> StoreResult<Vec<InboxRow>> {
+        self.read_received(by, limit).await
+    }
+
+    async fn handled(
+        &self,
+        workspace: WorkspaceId,
+        channel: ChannelId,
+        key: &[u8; 32],
+        at: Timestamp,
+    ) -> StoreResult<()> {
+        self.settle_received(workspace, channel, key, at).await
+    }
+
+    async fn keep_link_code(&self, code: &LinkCodeRow) -> StoreResult<()> {
+        self.put_link_code(code).await
+    }
+
+    async fn take_link_code(
+        &self,
+        workspace: WorkspaceId,
+        hash: &[u8; 32],
+        now: Timestamp,
+    ) -> StoreResult<Option<OperatorId>> {
+        self.use_link_code(workspace, hash, now).await
     }
 
     async fn health(&self) -> StoreResult<Health> {

@@ -9,6 +9,7 @@ mod cut;
 mod deliveries;
 mod executions;
 mod files;
+mod inbox;
 mod leases;
 mod records;
 mod side;

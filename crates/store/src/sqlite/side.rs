@@ -23,6 +23,10 @@ pub(super) const SWEEP_SESSIONS: &str =
     "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_at <= ? LIMIT 5000)";
 pub(super) const SWEEP_LEASES: &str =
     "DELETE FROM leases WHERE fence IN (SELECT fence FROM leases WHERE until <= ? LIMIT 5000)";
+pub(super) const SWEEP_INBOX: &str = "DELETE FROM slack_inbox WHERE rowid IN \
+     (SELECT rowid FROM slack_inbox WHERE expires_at <= ? LIMIT 5000)";
+pub(super) const SWEEP_LINK_CODES: &str = "DELETE FROM link_codes WHERE (workspace, operator) IN \
+     (SELECT workspace, operator FROM link_codes WHERE expires_at <= ? LIMIT 5000)";
 
 impl SqliteStore {
     pub(super) async fn read_workspaces(&self) -> StoreResult<Vec<WorkspaceId>> {
@@ -148,7 +152,13 @@ impl SqliteStore {
 
     pub(super) async fn sweep_expired(&self, now: Timestamp) -> StoreResult<u64> {
         let mut swept = 0;
-        for statement in [SWEEP_SESSIONS, SWEEP_IDEMPOTENCY, SWEEP_LEASES] {
+        for statement in [
+            SWEEP_SESSIONS,
+            SWEEP_IDEMPOTENCY,
+            SWEEP_LEASES,
+            SWEEP_INBOX,
+            SWEEP_LINK_CODES,
+        ] {
             loop {
                 let count = sqlx::query(statement)
                     .bind(now.0)

@@ -14,6 +14,7 @@ use crate::console::view::audit::{AuditFilter, AuditPage, RecordPage};
 use crate::console::view::inbox::{EmptyInbox, InboxFilter, InboxList, InboxPage, InboxTab};
 use crate::console::view::problem::{KeysPage, ProblemPage};
 use crate::console::view::session::{EnterPage, SetupPage, SignInPage};
+use crate::console::view::slack::{CodeShown, SlackCodePage};
 use crate::console::view::stats::StatsPage;
 use crate::console::view::{Shell, Viewer};
 
@@ -152,7 +153,21 @@ fn lists() -> Vec<(&'static str, String)> {
             .render()
             .expect("renders"),
         ),
+        ("slack", slack(None)),
+        ("slack-code", slack(Some("7K3QX-M9ZD2"))),
     ]
+}
+
+fn slack(code: Option<&str>) -> String {
+    let code = code.map(|code| CodeShown {
+        text: code.to_owned(),
+        until: shown::moment(ago(-600), NOW),
+    });
+    let page = SlackCodePage {
+        shell: shell("Slack", ""),
+        code,
+    };
+    page.render().expect("renders")
 }
 
 fn events() -> Vec<EventView> {

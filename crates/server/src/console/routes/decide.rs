@@ -116,7 +116,7 @@ async fn carry_out(visitor: &Visitor, view: &ApprovalView, form: &DecisionForm) 
         .wish(view, grant.as_ref())
         .map_err(|objection| objected(visitor, objection))?;
     let done = match wish {
-        Wish::Decide(decide) => visitor.engine().decide(&visitor.caller, id, decide, None).await,
+        Wish::Decide(decide) => visitor.engine().decide(&visitor.caller, id, *decide, None).await,
         Wish::Cancel(reason) => visitor.engine().cancel(&visitor.caller, id, reason, None).await,
     };
     match done {

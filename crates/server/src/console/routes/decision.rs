@@ -42,7 +42,7 @@ pub(super) struct DecisionForm {
 #[derive(Debug)]
 pub(super) enum Wish {
     /// A vote or a question.
-    Decide(Decide),
+    Decide(Box<Decide>),
     /// Call it off.
     Cancel(Option<String>),
 }
@@ -123,10 +123,10 @@ impl DecisionForm {
             (_, Some(question)) => Decision::RequestInfo { question },
             (_, None) => return Err(Objection::Field("Write the question.".to_owned())),
         };
-        Ok(Wish::Decide(Decide {
+        Ok(Wish::Decide(Box::new(Decide {
             decision,
             view: Some(seen),
-        }))
+        })))
     }
 
     /// What was typed beside the words, for the form to come back with.

@@ -2,7 +2,7 @@
 //! the browser in which the page was opened.
 
 use axum::extract::{Path, State};
-use axum::http::header::{HeaderName, SET_COOKIE};
+use axum::http::header::{HeaderName, REFERRER_POLICY, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum_extra::extract::CookieJar;
@@ -34,11 +34,15 @@ use crate::console::view::link::{LinkClosed, LinkForm, LinkPage};
 const PLACE: &str = "/d";
 /// How long the cookie's value is, in hexadecimal digits.
 const COOKIE_CHARS: usize = 64;
-/// Nothing of it belongs into the index of a search engine, or into its cache.
-const ROBOTS: (HeaderName, &str) = (
-    HeaderName::from_static("x-robots-tag"),
-    "noindex, nofollow, noarchive",
-);
+/// Nothing of it belongs into the index of a search engine, or into its cache; and no request that a page makes carries its
+/// address. Not `no-referrer`, with which browsers send `Origin: null` from the form.
+const HEADERS: [(HeaderName, &str); 2] = [
+    (
+        HeaderName::from_static("x-robots-tag"),
+        "noindex, nofollow, noarchive",
+    ),
+    (REFERRER_POLICY, "strict-origin"),
+];
 
 /// The form, as sent.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -106,10 +110,8 @@ pub(super) async fn decide(
     let opening = Opening::new(&doors, &headers, &token);
     let (status, back) = match opening.carry_out(&form).await {
         Ok(()) => {
-            let mut done = Redirect::to(&format!("{PLACE}/{token}")).into_response();
-            done.headers_mut()
-                .insert(ROBOTS.0, HeaderValue::from_static(ROBOTS.1));
-            return Ok(done);
+            let done = Redirect::to(&format!("{PLACE}/{token}")).into_response();
+            return Ok(kept_to_itself(done));
         }
         Err(Stopped::Other(error)) => return Err(opening.trouble(error).keeping(&typed)),
         Err(Stopped::Field(problem)) => (
@@ -192,7 +194,7 @@ impl<'a> Opening<'a> {
             Ok(link) => link,
             Err(EngineError::NotFound { .. }) if !wants_document(self.headers) => {
                 let closed = shown::link::nothing(shell("This link opens nothing"), back.kept());
-                return Ok(self.closed(StatusCode::NOT_FOUND, &closed));
+                return Ok(closed_page(StatusCode::NOT_FOUND, &closed));
             }
             Err(error) => return Err(Trouble::new(self.headers, error)),
         };
@@ -200,14 +202,14 @@ impl<'a> Opening<'a> {
         if let Some(name) = other.map_err(|error| self.trouble(error))? {
             let shell = shell("This link is somebody else’s");
             let closed = shown::link::somebody_elses(&link, &name, shell, back.kept());
-            return Ok(self.closed(StatusCode::FORBIDDEN, &closed));
+            return Ok(closed_page(StatusCode::FORBIDDEN, &closed));
         }
         let title = format!("For {}", signoff_core::sentence::tame(&link.operator.name));
         if let Err(why) = &link.decides {
             let gone = matches!(why, Refusal::Ended(_) | Refusal::DeadlinePassed);
             let status = if gone { StatusCode::GONE } else { status };
             let closed = shown::link::closed(&link, why, shell(&title), back.kept());
-            return Ok(self.closed(status, &closed));
+            return Ok(closed_page(status, &closed));
         }
         let approval = shown::link::open(&link, place.show(), back.kept()).map_err(|error| {
             tracing::error!(%error, "a page could not be rendered");
@@ -233,11 +235,7 @@ impl<'a> Opening<'a> {
         if let Ok(cookie) = HeaderValue::from_str(&self.set_cookie(&cookie)) {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
-        Ok(unindexed(response))
-    }
-
-    fn closed(&self, status: StatusCode, closed: &LinkClosed) -> Response {
-        unindexed(page(status, closed))
+        Ok(kept_to_itself(response))
     }
 
     async fn carry_out(&self, form: &SentForm) -> Result<(), Stopped> {
@@ -257,7 +255,7 @@ impl<'a> Opening<'a> {
         self.by_a_person(form, &link)?;
         let wish = form.decision().wish(&link.approval, link.grant.as_ref());
         let decide = match wish.map_err(objected)? {
-            Wish::Decide(decide) => decide,
+            Wish::Decide(decide) => *decide,
             Wish::Cancel(_) => return Err(Stopped::Field(CHOOSE.to_owned())),
         };
         match self.engine.decide_by_link(self.token, decide).await {
@@ -322,7 +320,8 @@ impl<'a> Opening<'a> {
     /// What only the browser that opened the page can send back.
     fn bound(&self, cookie: &str) -> String {
         let Ok(mut mac) = <Hmac<Sha256>>::new_from_slice(cookie.as_bytes()) else {
-            return String::new();
+            // Nothing that anybody could send back.
+            return new_cookie();
         };
         mac.update(b"signoff.link_form.v1\0");
         mac.update(self.token.as_bytes());
@@ -398,10 +397,16 @@ impl SentForm {
     }
 }
 
-fn unindexed(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .insert(ROBOTS.0, HeaderValue::from_static(ROBOTS.1));
+fn closed_page(status: StatusCode, closed: &LinkClosed) -> Response {
+    kept_to_itself(page(status, closed))
+}
+
+fn kept_to_itself(mut response: Response) -> Response {
+    for (name, value) in HEADERS {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
     response
 }
 

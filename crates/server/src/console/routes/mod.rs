@@ -28,6 +28,7 @@ mod policies;
 mod policy_edit;
 mod policy_preview;
 mod session;
+mod slack;
 mod stats;
 mod stop;
 mod stream;
@@ -73,6 +74,7 @@ pub fn router() -> Router<Doors> {
         .route("/stop", get(stop::show).post(stop::pull))
         .route("/stop/lift", get(stop::back).post(stop::lift))
         .route("/keys", get(keys::show))
+        .route("/account/slack", get(slack::show).post(slack::make))
         .route("/d/{token}", get(link::show).post(link::decide))
         .route("/setup", get(session::setup_form).post(session::set_up))
         .route("/sign-in", get(session::sign_in_form).post(session::sign_in))

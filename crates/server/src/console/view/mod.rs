@@ -18,6 +18,7 @@ pub mod policy;
 pub mod problem;
 pub mod run;
 pub mod session;
+pub mod slack;
 pub mod stats;
 pub mod stop;
 pub mod trial;

@@ -75,6 +75,8 @@ impl Present {
             groups: Some(groups.collect()),
             agents: Some(agents.collect()),
             channels: Some(self.webhooks.iter().map(|webhook| webhook.name.clone()).collect()),
+            // A file says nothing of how people are reached.
+            heard: None,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         world::{AGENT, DANA, OPEN},
     },
     postgres::{
-        approvals, batch, counted, cut, deliveries, executions, leases, records, side, verify, write,
+        approvals, batch, counted, cut, deliveries, executions, inbox, leases, records, side, verify, write,
     },
 };
 
@@ -49,6 +49,8 @@ INSERT INTO deliveries (workspace, channel, seq, kind, state, attempts, created_
     decode(md5((n / 4)::text), 'hex') FROM generate_series(1, 30000) AS n;
 INSERT INTO leases SELECT decode(lpad('1', 32, '0'), 'hex'), decode(md5(n::text), 'hex'), '', n, n
     FROM generate_series(1, 20000) AS n;
+INSERT INTO slack_inbox SELECT decode(lpad('1', 32, '0'), 'hex'), decode(md5((n % 5)::text), 'hex'),
+    decode(md5(n::text), 'hex'), NULL, '', n, n, CASE WHEN n % 200 > 0 THEN n END FROM generate_series(1, 20000) AS n;
 ANALYZE";
 
 async fn filled() -> Fixture {
@@ -267,6 +269,10 @@ async fn no_question_goes_through_a_whole_table() {
     check(connection, side::SWEEP_IDEMPOTENCY, "idempotency_expiry", false).await;
     check(connection, side::SWEEP_SESSIONS, "sessions_expiry", false).await;
     check(connection, side::SWEEP_LEASES, "leases_expiry", false).await;
+    check(connection, inbox::RECEIVED, "slack_inbox_waiting", true).await;
+    check(connection, inbox::RECEIVE, "Insert on slack_inbox", false).await;
+    check(connection, inbox::HANDLED, "slack_inbox_pkey", false).await;
+    check(connection, side::SWEEP_INBOX, "slack_inbox_expiry", false).await;
     let as_in_batches = "SET enable_seqscan = off; SET jit = off";
     sqlx::raw_sql(as_in_batches)
         .execute(&mut *connection)

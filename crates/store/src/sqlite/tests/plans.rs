@@ -17,7 +17,7 @@ use crate::{
         world::{AGENT, DANA, OPEN, idempotency_name},
     },
     model::raw_of,
-    sqlite::{approvals, batch, deliveries, executions, records, side},
+    sqlite::{approvals, batch, deliveries, executions, inbox, records, side},
 };
 
 async fn plan(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
@@ -320,6 +320,10 @@ async fn the_clock_and_the_messenger_look_at_what_is_due_alone() {
     )
     .await;
     check(&mut connection, side::SWEEP_SESSIONS, "sessions_expiry", true).await;
+    check(&mut connection, inbox::RECEIVED, "slack_inbox_waiting", true).await;
+    check(&mut connection, inbox::TAKE_CODE, "link_codes_by_hash", true).await;
+    check(&mut connection, side::SWEEP_INBOX, "slack_inbox_expiry", true).await;
+    check(&mut connection, side::SWEEP_LINK_CODES, "link_codes_expiry", true).await;
 }
 
 #[tokio::test]
