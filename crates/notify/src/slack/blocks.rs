@@ -27,7 +27,7 @@ pub(super) fn section(text: &str) -> Value {
     json!({"type": "section", "text": plain(text)})
 }
 
-pub(super) fn fields(fields: Vec<Value>) -> Value {
+pub(super) fn fields(fields: &[Value]) -> Value {
     json!({"type": "section", "fields": fields})
 }
 
@@ -35,7 +35,7 @@ pub(super) fn context(text: &str) -> Value {
     json!({"type": "context", "elements": [plain(text)]})
 }
 
-pub(super) fn actions(elements: Vec<Value>) -> Value {
+pub(super) fn actions(elements: &[Value]) -> Value {
     json!({"type": "actions", "block_id": "signoff", "elements": elements})
 }
 

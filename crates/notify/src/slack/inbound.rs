@@ -152,11 +152,12 @@ struct User {
 
 #[derive(Deserialize)]
 struct Action {
-    action_id: String,
+    #[serde(rename = "action_id")]
+    id: String,
     #[serde(default)]
     value: Option<String>,
-    #[serde(default)]
-    action_ts: Option<String>,
+    #[serde(default, rename = "action_ts")]
+    at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -233,31 +234,31 @@ fn json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseFault> {
     serde_json::from_str(text).map_err(|_| ParseFault("the payload can't be read"))
 }
 
-fn pressed(pressed: Pressed<'_>) -> Result<Inbound, ParseFault> {
-    let [action] = pressed.actions.as_slice() else {
+fn pressed(press: Pressed<'_>) -> Result<Inbound, ParseFault> {
+    let [action] = press.actions.as_slice() else {
         return Err(ParseFault("one button is pressed at a time"));
     };
-    let Some(choice) = Choice::parse(&action.action_id) else {
+    let Some(choice) = Choice::parse(&action.id) else {
         return Ok(Inbound::Nothing);
     };
-    let presser = presser(pressed.team, pressed.user)?;
-    let trigger = word(pressed.trigger_id)?;
-    let pressed_at = word(action.action_ts.clone().unwrap_or_default())?;
+    let by = presser(press.team, press.user)?;
+    let trigger = word(press.trigger_id)?;
+    let pressed_at = word(action.at.clone().unwrap_or_default())?;
     let value = action.value.as_deref().and_then(read_value);
     let (approval, digest) = value.ok_or(ParseFault("the button says nothing of ours"))?;
-    let shown = pressed.message.as_ref().and_then(|message| message.blocks);
+    let shown = press.message.as_ref().and_then(|message| message.blocks);
     Ok(Inbound::Interaction(Box::new(Interaction {
-        key: key("pressed", &[&presser.team, &presser.user, &trigger, &pressed_at]),
-        presser,
+        key: key("pressed", &[&by.team, &by.user, &trigger, &pressed_at]),
+        presser: by,
         choice,
         approval,
         digest,
         shown: shown.map(|blocks| Hash32(Sha256::digest(blocks.get()).into())),
         step: Step::Pressed { trigger },
         place: Place::new(
-            pressed.channel.map(|channel| channel.id),
-            pressed.message.and_then(|message| message.ts),
-            pressed.response_url,
+            press.channel.map(|channel| channel.id),
+            press.message.and_then(|message| message.ts),
+            press.response_url,
         ),
     })))
 }

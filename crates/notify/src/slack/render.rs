@@ -76,7 +76,7 @@ pub(super) fn brief(message: &Message) -> Rendered {
     let text = news(told);
     let mut blocks = vec![section(&text)];
     if let Some(approval) = &told.approval {
-        blocks.push(actions(vec![link(OPEN_ID, "Open", &approval.url)]));
+        blocks.push(actions(&[link(OPEN_ID, "Open", &approval.url)]));
     }
     Rendered::new(&text, blocks)
 }
@@ -90,7 +90,7 @@ fn of_approval(
     let sentence = inert::line(&approval.summary, SENTENCE_BYTES_MAX);
     let (facts, mut hides) = of_facts(&told.shown.facts);
     hides |= told.shown.facts_hidden > 0 || sentence.contains(CUT_MARK);
-    let mut blocks = vec![section(&sentence), fields(headings(approval, &told.shown))];
+    let mut blocks = vec![section(&sentence), fields(&headings(approval, &told.shown))];
     blocks.extend(facts);
     if told.shown.facts_hidden > 0 {
         blocks.push(context(&format!("{} more in Signoff", told.shown.facts_hidden)));
@@ -113,7 +113,7 @@ fn of_approval(
     let mut all = deciding(told, approval, open && takes_buttons, hides);
     let url = personal.filter(|_| open).unwrap_or(&approval.url);
     all.push(link(OPEN_ID, "Open", url));
-    blocks.push(actions(all));
+    blocks.push(actions(&all));
     blocks.push(context(&format!(
         "Signoff · {} · {}",
         inert::line(&told.workspace.name, LABEL_BYTES_MAX),
@@ -264,7 +264,7 @@ fn of_digest(digest: &Digest) -> Rendered {
         blocks.push(context(&format!("{hidden} more in the inbox")));
     }
     blocks.truncate(BLOCKS_MAX - 1);
-    blocks.push(actions(vec![link(OPEN_ID, "Open the inbox", &digest.inbox_url)]));
+    blocks.push(actions(&[link(OPEN_ID, "Open the inbox", &digest.inbox_url)]));
     Rendered::new(&text, blocks)
 }
 
@@ -298,7 +298,7 @@ fn of_notice(notice: &Notice) -> Rendered {
     let text = inert::block(&notice.text, REASON_LINES_MAX, REASON_BYTES_MAX);
     let blocks = vec![
         section(&format!("{title}\n{text}")),
-        actions(vec![link(OPEN_ID, "Open", &notice.url)]),
+        actions(&[link(OPEN_ID, "Open", &notice.url)]),
     ];
     Rendered::new(&title, blocks)
 }

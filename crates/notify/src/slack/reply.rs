@@ -115,7 +115,7 @@ pub(super) fn rendered(reply: &Reply) -> Value {
     let text = inert::block(&reply.text, 20, SECTION_BYTES_MAX);
     let mut blocks = vec![section(&text)];
     if let Some(url) = &reply.url {
-        blocks.push(actions(vec![link(OPEN_ID, "Open in Signoff", url)]));
+        blocks.push(actions(&[link(OPEN_ID, "Open in Signoff", url)]));
     }
     json!({"text": escaped(&text), "mrkdwn": false, "blocks": blocks})
 }
