@@ -164,15 +164,14 @@ impl Engine {
 
     /// The app whose secret signed these bytes.
     async fn slack_verified(&self, channel: ChannelId, signed: &Signed, body: &[u8]) -> EngineResult<At> {
-        let at = match self.slack_app(channel) {
-            Some(at) => at,
-            None => {
-                // Another node may know it already.
-                for tenant in self.inner.tenants.values() {
-                    self.catch_up(tenant).await?;
-                }
-                self.slack_app(channel).ok_or(EngineError::Unauthorized)?
+        let at = if let Some(at) = self.slack_app(channel) {
+            at
+        } else {
+            // Another node may know it already.
+            for tenant in self.inner.tenants.values() {
+                self.catch_up(tenant).await?;
             }
+            self.slack_app(channel).ok_or(EngineError::Unauthorized)?
         };
         let seconds = self.now().0.div_euclid(1_000_000);
         verify(&at.app.signing_secret, signed, body, seconds).map_err(|fault| {

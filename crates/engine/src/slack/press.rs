@@ -14,6 +14,7 @@ use signoff_store::InboxRow;
 use super::{At, answer, is_older, operator_at};
 use crate::{
     Engine, EngineError, EngineResult,
+    contact::SlackIdentity,
     request::{Decide, Decision, Scope},
     view::{ApprovalView, Caller},
 };
@@ -58,7 +59,9 @@ impl Engine {
         if operator_at(&at.tenant.snapshot(), &identity) != Some(operator) {
             return tell(answer::rebound(self));
         }
-        let caller = self.slack_caller(at, operator, identity)?;
+        let Ok(caller) = caller_of(at, operator, identity) else {
+            return tell(answer::rebound(self));
+        };
         match self.press(at, row, interaction, &caller).await {
             Ok(outcome) => Ok(outcome),
             Err(
@@ -71,28 +74,6 @@ impl Engine {
             Err(EngineError::Unauthorized) => tell(answer::rebound(self)),
             Err(error) => tell(answer::refused(self, interaction.approval, &error)),
         }
-    }
-
-    fn slack_caller(
-        &self,
-        at: &At,
-        operator: OperatorId,
-        identity: crate::contact::SlackIdentity,
-    ) -> EngineResult<Caller> {
-        let snapshot = at.tenant.snapshot();
-        // Somebody switched off gets the role that decides nothing; the batch says so again.
-        let role = snapshot.rows.operators.get(&operator).map(|row| row.role);
-        Ok(Caller {
-            workspace: at.tenant.id,
-            principal: Principal::Operator {
-                id: operator,
-                role: role.ok_or(EngineError::Unauthorized)?,
-                auth: Auth::Channel,
-            },
-            key: None,
-            part: None,
-            slack: Some(Arc::new(identity)),
-        })
     }
 
     async fn press(
@@ -203,6 +184,24 @@ impl Engine {
             .await?;
         Ok(Outcome::Tell(answer::done(self, interaction.choice, &decided)))
     }
+}
+
+/// The operator, as a button of a message vouches for them.
+fn caller_of(at: &At, operator: OperatorId, identity: SlackIdentity) -> EngineResult<Caller> {
+    let snapshot = at.tenant.snapshot();
+    // Whether they are switched off is asked when they decide.
+    let role = snapshot.rows.operators.get(&operator).map(|row| row.role);
+    Ok(Caller {
+        workspace: at.tenant.id,
+        principal: Principal::Operator {
+            id: operator,
+            role: role.ok_or(EngineError::Unauthorized)?,
+            auth: Auth::Channel,
+        },
+        key: None,
+        part: None,
+        slack: Some(Arc::new(identity)),
+    })
 }
 
 fn needs_words(choice: Choice, view: &ApprovalView) -> bool {

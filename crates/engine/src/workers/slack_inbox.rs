@@ -27,7 +27,7 @@ pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
     let mut running: JoinSet<[u8; 32]> = JoinSet::new();
     let mut busy: HashSet<[u8; 32]> = HashSet::new();
     loop {
-        let sleep = match round(&engine, &mut running, &mut busy).await {
+        let sleep = match round(&engine, &mut running, &mut busy, &stop).await {
             Ok(sleep) => sleep,
             Err(error) => {
                 tracing::error!(%error, "what came from Slack could not be looked at");
@@ -57,16 +57,23 @@ async fn round(
     engine: &Engine,
     running: &mut JoinSet<[u8; 32]>,
     busy: &mut HashSet<[u8; 32]>,
+    stop: &CancellationToken,
 ) -> EngineResult<Duration> {
     let rows = engine.store().received(engine.now(), ROUND_MAX).await?;
     for row in rows {
         if busy.insert(row.key) {
-            let engine = engine.clone();
+            let (engine, stop) = (engine.clone(), stop.clone());
             running.spawn(async move {
-                let key = row.key;
+                let (key, came) = (row.key, row.received_at);
                 if let Err(error) = engine.serve_received(row).await {
                     tracing::error!(%error, "something that came from Slack could not be handled; it will be tried again");
-                    tokio::time::sleep(PAUSE).await;
+                    // The older it is, the longer it has been failing.
+                    let age = u64::try_from(came.until(engine.now()).0).unwrap_or(0);
+                    let pause = Duration::from_micros(age / 8).clamp(PAUSE, SLEEP_MAX);
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(pause) => {}
+                    }
                 }
                 key
             });

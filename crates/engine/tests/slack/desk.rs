@@ -304,6 +304,7 @@ impl Desk {
             .await
     }
 
+    #[expect(clippy::unused_self, reason = "reads like the others")]
     pub(crate) fn command_body(&self, user: &str, text: &str) -> Vec<u8> {
         let number = fresh();
         format!(
