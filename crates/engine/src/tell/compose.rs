@@ -60,11 +60,11 @@ impl Gathered {
 
 /// Where an earlier message about the same request to the same addressee is, and whether it told of others too.
 pub(crate) fn thread(delivery: &DeliveryRow, before: &[DeliveryRow]) -> Option<(String, bool)> {
-    let earlier = before
+    let mut earlier = before
         .iter()
+        .rev()
         .filter(|row| row.is_beside(delivery) && row.seq < delivery.seq);
-    let found = earlier.filter_map(|row| Some((row.reference.clone()?, row.gathered_in.is_some())));
-    found.last()
+    earlier.find_map(|row| Some((row.reference.clone()?, row.gathered_in.is_some())))
 }
 
 fn actor_of(record: &Record, snapshot: &Snapshot) -> ToldPerson {
@@ -159,7 +159,7 @@ fn flatten(path: &str, object: &serde_json::Map<String, Value>, facts: &mut Vec<
         let mut shown: String = value.chars().take(FACT_CHARS_MAX).collect();
         if cut {
             let bytes = value.len() - shown.len();
-            shown.push_str(&format!(" […{bytes} more bytes]"));
+            shown = format!("{shown} […{bytes} more bytes]");
         }
         facts.push(Fact { label, value: shown });
     }
@@ -213,8 +213,8 @@ impl Engine {
                     let sequences: Vec<u64> = row.content_seqs().chain(ends).collect();
                     let opened = Opened::read(self.store(), tenant, &sequences).await?;
                     let content = opened.asked_content(&row);
-                    let context = Value::Object(content.context.clone());
-                    told.shown.context = serde_json::to_string(&context).ok();
+                    let handed_in = Value::Object(content.context.clone());
+                    told.shown.context = serde_json::to_string(&handed_in).ok();
                     told.approval = Some(self.told_approval(&snapshot, &row, &content, &opened, &record));
                 }
                 Says::Event(Box::new(told))

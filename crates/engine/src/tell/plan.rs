@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use signoff_core::{
+    actor::Actor,
     channel::ChannelKind,
     event::Event,
     id::{ActionId, ApprovalId, ChannelId, ExecutionId},
@@ -243,11 +244,11 @@ fn people(
     if kind == "approval.edited" {
         told.extend(asked);
     } else if kind == "approval.info_answered" {
-        let asker = row.info.iter().rev().find(|info| info.answered_at.is_some());
-        let asker = asker.and_then(|info| info.asked_by.operator());
-        told.extend(asker.into_iter().flat_map(|id| router.ways(id, urgent)));
+        let answered = row.info.iter().rev().find(|info| info.answered_at.is_some());
+        let curious = answered.and_then(|info| info.asked_by.operator());
+        told.extend(curious.into_iter().flat_map(|id| router.ways(id, urgent)));
     } else if ends(kind) {
-        let decider = row.decided_by.as_ref().and_then(|actor| actor.operator());
+        let decider = row.decided_by.as_ref().and_then(Actor::operator);
         told.extend(asked.filter(|to| {
             let kind = snapshot.rows.channels.get(&to.channel).map(|row| row.kind);
             let hears = kind.is_some_and(ChannelKind::tells_ends);

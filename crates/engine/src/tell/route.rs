@@ -38,6 +38,16 @@ pub(crate) fn ends(kind: &str) -> bool {
     )
 }
 
+/// What is said to people at all; the rest is for programs.
+fn people_hear(kind: &str) -> bool {
+    asks(kind)
+        || ends(kind)
+        || matches!(
+            kind,
+            "approval.edited" | "approval.info_answered" | "channel.disabled"
+        )
+}
+
 /// Whether it can't wait: neither for the end of a window nor for the morning.
 pub(crate) fn is_urgent(row: &ApprovalRow) -> bool {
     row.priority == Priority::Critical || row.risk == Risk::Critical
@@ -60,7 +70,7 @@ impl<'a> Router<'a> {
         let wants = move |row: &&ChannelRow| match (row.kind.is_for_programs(), row.events.is_empty()) {
             (true, _) => row.kind == ChannelKind::Webhook && is_subscribed(&row.events, kind),
             (false, true) => !row.named_only && kind == "approval.pending",
-            (false, false) => !row.named_only && is_subscribed(&row.events, kind),
+            (false, false) => !row.named_only && people_hear(kind) && is_subscribed(&row.events, kind),
         };
         let channels = self.snapshot.live_channels().filter(wants);
         channels

@@ -522,12 +522,12 @@ pub async fn what_waits_for_one_addressee_is_gathered(subject: &dyn Subject) {
     let taken = store.outbox(scribe.workspace, 100).await.unwrap();
     let authority = scribe.head.epochs.authority;
     let done = store
-        .fan_out(scribe.workspace, &taken, &[urgent.clone()], authority)
+        .fan_out(scribe.workspace, &taken, std::slice::from_ref(&urgent), authority)
         .await;
     assert_eq!(done.unwrap(), FannedOut::Done);
     // Another node that looked at the same outbox changes nothing.
     let twice = store
-        .fan_out(scribe.workspace, &taken, &[urgent.clone()], authority)
+        .fan_out(scribe.workspace, &taken, std::slice::from_ref(&urgent), authority)
         .await;
     assert_eq!(twice.unwrap(), FannedOut::Elsewhere);
 

@@ -171,7 +171,7 @@ pub(crate) fn contact_update(given: wire::ContactUpdate) -> Result<UpdateContact
             "quiet_hours" => update.quiet_hours = Some(None),
             "window" => update.window = Some(None),
             _ => faults.add(
-                &format!("/clear/{at}"),
+                format!("/clear/{at}"),
                 "one of channels, phone, push_topic, quiet_hours and window",
             ),
         }

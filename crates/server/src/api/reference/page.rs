@@ -169,8 +169,7 @@ fn authority(word: &str) -> &'static str {
         "cancel" => "the agent that asked, or its application; admins and automations",
         "decide" => "members, admins and automations whom the requirement names; never who asks",
         "settle" | "govern" => "admins and automations",
-        "own_contact" => "operators, for their own; admins and automations, for everyone's",
-        "own_tokens" => "operators, for their own; admins and automations, for everyone's",
+        "own_contact" | "own_tokens" => "operators, for their own; admins and automations, for everyone's",
         "who_am_i" => "every key",
         _ => "everyone, without a key",
     }
