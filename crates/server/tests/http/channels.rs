@@ -34,19 +34,43 @@ async fn an_admin_adds_a_channel_tries_it_and_switches_it_and_i7_its_secrets_sta
     let world = World::new().await;
     let receiver = Recorder::start(|_| Answer::status(200)).await;
     let mut admin = as_person(&world, ADMIN).await;
-    assert!(admin.open("/channels").await.ok().text.contains("Nobody is told yet"));
+    assert!(
+        admin
+            .open("/channels")
+            .await
+            .ok()
+            .text
+            .contains("Nobody is told yet")
+    );
     let form = admin.open("/channels/new?kind=webhook").await.ok().text;
     assert!(form.contains(r#"<input type="password" name="url""#), "{form}");
     let url = receiver.url(&format!("/hook/{CANARY}"));
     // What can't be kept comes back with what was typed, and without what is secret.
-    let wrong = [("kind", "webhook"), ("name", "hook"), ("url", url.as_str()), ("events", "approval.pendign")];
+    let wrong = [
+        ("kind", "webhook"),
+        ("name", "hook"),
+        ("url", url.as_str()),
+        ("events", "approval.pendign"),
+    ];
     let refused = send(&admin, "/channels/new", &wrong).await;
     assert_eq!(refused.status, 422, "{}", refused.text);
-    assert!(refused.text.contains("approval.pendign") && refused.text.contains("once more"), "{}", refused.text);
+    assert!(
+        refused.text.contains("approval.pendign") && refused.text.contains("once more"),
+        "{}",
+        refused.text
+    );
     assert!(!refused.text.contains(CANARY));
-    let right = [("kind", "webhook"), ("name", "hook"), ("url", url.as_str()), ("template", "standard")];
+    let right = [
+        ("kind", "webhook"),
+        ("name", "hook"),
+        ("url", url.as_str()),
+        ("template", "standard"),
+    ];
     let made = send(&admin, "/channels/new", &right).await.ok().text;
-    assert!(made.contains("whsec_") && !made.contains(CANARY), "shown once: {made}");
+    assert!(
+        made.contains("whsec_") && !made.contains(CANARY),
+        "shown once: {made}"
+    );
     let listed = world.get(Who::Admin, "/v1/channels").await.ok().json();
     let path = format!("/channels/{}", listed["items"][0]["id"].as_str().unwrap());
     let again = admin.open(&path).await.ok().text;
@@ -70,11 +94,19 @@ async fn an_admin_adds_a_channel_tries_it_and_switches_it_and_i7_its_secrets_sta
 #[tokio::test]
 async fn nobody_but_admins_sees_channels_and_only_our_own_pages_change_them() {
     let world = World::new().await;
-    let channel = json!({"name": "hook", "settings": {"webhook": {"url": format!("http://127.0.0.1:9/{CANARY}")}}});
-    let made = world.post(Who::Admin, "/v1/channels", channel).await.ok().text_of("id");
-    let (one, head) = (format!("/channels/{made}"), world.head().await);
-    for operator in [VIEWER, MEMBER] {
-        let mut person = as_person(&world, operator).await;
+    let channel =
+        json!({"name": "hook", "settings": {"webhook": {"url": format!("http://127.0.0.1:9/{CANARY}")}}});
+    let made = world
+        .post(Who::Admin, "/v1/channels", channel)
+        .await
+        .ok()
+        .text_of("id");
+    let one = format!("/channels/{made}");
+    let viewer = as_person(&world, VIEWER).await;
+    let member = as_person(&world, MEMBER).await;
+    let admin = as_person(&world, ADMIN).await;
+    let head = world.head().await;
+    for mut person in [viewer, member] {
         for path in ["/channels", "/channels/new?kind=email", &one] {
             let reply = person.open(path).await;
             assert_eq!(reply.status, 403, "{path}: {}", reply.text);
@@ -88,15 +120,22 @@ async fn nobody_but_admins_sees_channels_and_only_our_own_pages_change_them() {
         let form = [("kind", "teams"), ("name", "t"), ("url", "https://example.com/x")];
         assert_eq!(send(&person, "/channels/new", &form).await.status, 403);
     }
-    let admin = as_person(&world, ADMIN).await;
-    for path in ["/channels/new", "/account/contact", &format!("{one}/test"), &format!("{one}/switch")] {
+    for path in [
+        "/channels/new",
+        "/account/contact",
+        &format!("{one}/test"),
+        &format!("{one}/switch"),
+    ] {
         for origin in [None, Some("https://evil.example")] {
             let fields = [("to".to_owned(), "off".to_owned())];
             let reply = admin.post(path, &fields, origin).await;
             assert_eq!(reply.status, 403, "{path} from {origin:?}: {}", reply.text);
         }
         let opened = admin.send("GET", path).await;
-        assert!(opened.status.is_redirection() || opened.status.is_success(), "{path}");
+        assert!(
+            opened.status.is_redirection() || opened.status.is_success(),
+            "{path}"
+        );
     }
     assert_eq!(world.head().await, head, "nothing was changed by any of it");
 }
@@ -105,9 +144,20 @@ async fn nobody_but_admins_sees_channels_and_only_our_own_pages_change_them() {
 async fn a_person_says_how_they_are_reached_and_i7_their_topic_stands_nowhere() {
     let world = World::new().await;
     let push = json!({"name": "phone", "settings": {"push": {"url": "http://127.0.0.1:9"}}});
-    let channel = world.post(Who::Admin, "/v1/channels", push).await.ok().text_of("id");
+    let channel = world
+        .post(Who::Admin, "/v1/channels", push)
+        .await
+        .ok()
+        .text_of("id");
     let mut member = as_person(&world, MEMBER).await;
-    assert!(member.open("/account/contact").await.ok().text.contains("Nothing reaches you"));
+    assert!(
+        member
+            .open("/account/contact")
+            .await
+            .ok()
+            .text
+            .contains("Nothing reaches you")
+    );
     let ticked = format!("channel_{channel}");
     let mut form = vec![
         ("choose", "chosen"),
@@ -120,12 +170,19 @@ async fn a_person_says_how_they_are_reached_and_i7_their_topic_stands_nowhere() 
     ];
     let refused = send(&member, "/account/contact", &form).await;
     assert_eq!(refused.status, 422, "{}", refused.text);
-    assert!(refused.text.contains("Quiet hours") && !refused.text.contains(CANARY), "{}", refused.text);
+    assert!(
+        refused.text.contains("Quiet hours") && !refused.text.contains(CANARY),
+        "{}",
+        refused.text
+    );
     form[5].1 = "Europe/Berlin";
     let kept = send(&member, "/account/contact", &form).await;
     assert_eq!(place(&kept), "/account/contact?done=kept");
     let page = member.open("/account/contact").await.ok().text;
-    assert!(!page.contains(CANARY) && page.contains("you are told by it now"), "{page}");
+    assert!(
+        !page.contains(CANARY) && page.contains("you are told by it now"),
+        "{page}"
+    );
     let path = format!("/v1/operators/{}/contact", world.operators[MEMBER]);
     let contact = world.get(Who::Admin, &path).await.ok().json();
     assert_eq!(contact["quiet_hours"]["time_zone"], "Europe/Berlin", "{contact}");
@@ -133,8 +190,16 @@ async fn a_person_says_how_they_are_reached_and_i7_their_topic_stands_nowhere() 
     // An empty field for the topic keeps it; the tick takes it away.
     send(&member, "/account/contact", &[("choose", "auto")]).await;
     let contact = world.get(Who::Admin, &path).await.ok().json();
-    assert_eq!((&contact["has_push_topic"], &contact["quiet_hours"]), (&json!(true), &json!(null)));
-    send(&member, "/account/contact", &[("choose", "auto"), ("no_topic", "yes")]).await;
+    assert_eq!(
+        (&contact["has_push_topic"], &contact["quiet_hours"]),
+        (&json!(true), &json!(null))
+    );
+    send(
+        &member,
+        "/account/contact",
+        &[("choose", "auto"), ("no_topic", "yes")],
+    )
+    .await;
     let contact = world.get(Who::Admin, &path).await.ok().json();
     assert_eq!(contact["has_push_topic"], false, "{contact}");
 }

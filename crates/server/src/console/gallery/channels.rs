@@ -124,7 +124,8 @@ fn one(view: &ChannelView, sent: &[DeliveryView], secret: bool, tested: Option<&
 fn new(kind: ChannelKind, problems: &[(&str, &str)]) -> String {
     let mut fields = shown::channel::fields(kind);
     if !problems.is_empty() {
-        HOSTILE.clone_into(&mut fields[0].value);
+        // What was typed comes back as it was typed, escaped.
+        "<script>alert(1)</script>\"><img src=x>".clone_into(&mut fields[0].value);
     }
     let page = ChannelNewPage {
         shell: shell("New channel", "channels"),

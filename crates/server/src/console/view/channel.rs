@@ -165,3 +165,10 @@ pub struct ChannelField {
     /// What was given.
     pub value: String,
 }
+
+impl ChannelField {
+    /// Whether this choice was taken.
+    pub fn is(&self, choice: &str) -> bool {
+        self.value == choice
+    }
+}

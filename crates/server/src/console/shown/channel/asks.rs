@@ -20,12 +20,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("agentwarden", "as AgentWarden documents it; ends only"),
 ];
 
-const fn field(
-    name: &'static str,
-    label: &'static str,
-    input: &'static str,
-    note: &'static str,
-) -> ChannelField {
+fn field(name: &'static str, label: &'static str, input: &'static str, note: &'static str) -> ChannelField {
     ChannelField {
         name,
         label,
@@ -37,14 +32,14 @@ const fn field(
     }
 }
 
-const fn needed(field: ChannelField) -> ChannelField {
+fn needed(field: ChannelField) -> ChannelField {
     ChannelField {
         is_needed: true,
         ..field
     }
 }
 
-const fn one_of(field: ChannelField, choices: &'static [(&'static str, &'static str)]) -> ChannelField {
+fn one_of(field: ChannelField, choices: &'static [(&'static str, &'static str)]) -> ChannelField {
     ChannelField { choices, ..field }
 }
 
