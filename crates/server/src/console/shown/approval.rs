@@ -266,7 +266,7 @@ const TOLD_WITHIN: Micros = Micros::seconds(10);
 pub fn told_nobody(view: &ApprovalView) -> Option<&'static str> {
     let had_time = view.row.created_at.until(view.now) > TOLD_WITHIN;
     (view.told.is_empty() && had_time).then_some(
-        "Nobody was told of this: no channel reaches those who decide. It is found in the inbox alone.",
+        "Nobody was told of this by a channel: it is found in the inbox alone.",
     )
 }
 
