@@ -72,6 +72,21 @@ impl Engine {
         })
     }
 
+    /// Names of the channels that Signoff itself switched off, in alphabetical order.
+    ///
+    /// # Errors
+    /// If the caller may not see channels.
+    pub fn switched_off_channels(&self, caller: &Caller) -> EngineResult<Vec<String>> {
+        let tenant = self.tenant(caller)?;
+        self.permit(caller, Operation::Govern)?;
+        let snapshot = tenant.snapshot();
+        let rows = snapshot.rows.channels.values();
+        let off = rows.filter(|row| !row.removed && row.disabled && row.switched_off.is_some());
+        let mut names: Vec<String> = off.map(|row| row.name.clone()).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// Sends again what was told of one record by a channel, delivered or given up. Answers how many messages.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod calls;
+mod channels;
 mod grants;
 mod links;
 mod pages;

@@ -1,6 +1,6 @@
 //! Personal links over real sockets: what opens and preloads them, follows and fills in, decides nothing; a person does.
 
-mod browser;
+pub(crate) mod browser;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -5,6 +5,7 @@
 mod authority;
 mod bad_input;
 mod calls;
+mod channels;
 mod contracts;
 mod dialects;
 mod document;

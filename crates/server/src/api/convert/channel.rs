@@ -197,7 +197,8 @@ fn quiet_hours(faults: &mut Faults, given: wire::QuietHours) -> Option<QuietHour
     })
 }
 
-fn minute_of_day(text: &str) -> Option<u16> {
+/// A time of day such as `22:00`, in minutes after midnight.
+pub(crate) fn minute_of_day(text: &str) -> Option<u16> {
     let (hour, minute) = text.split_once(':')?;
     let number = |text: &str, below: u16| {
         let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -22,7 +22,8 @@ pub(crate) use action::{submit, submit_answer};
 pub(crate) use approval::{approval, decide, statuses};
 pub(crate) use audit::{event_filter, since};
 pub(crate) use channel::{
-    channel_create, channel_update, contact_update, old_secret_lasts, webhook, webhook_create, webhook_update,
+    channel_create, channel_update, contact_update, minute_of_day, old_secret_lasts, webhook, webhook_create,
+    webhook_update,
 };
 pub(crate) use execution::{execution, report, settle};
 pub(crate) use grant::{grant_create, grant_update};

@@ -52,6 +52,7 @@ pub(super) fn approval(view: &ApprovalView, may: &May, show: Show, step: Step) -
         requirement: shown::people::requirement(view, |_| None),
         thread: shown::approval::thread(view),
         told: shown::approval::told(view),
+        told_nobody: shown::approval::told_nobody(view),
         history: vec![
             entry(
                 40,

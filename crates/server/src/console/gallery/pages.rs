@@ -24,6 +24,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
     pages.extend(lists());
     pages.extend(gates());
     pages.extend(super::calls::all());
+    pages.extend(super::channels::all());
     pages.extend(super::grants::all());
     pages.extend(super::links::all());
     pages.extend(super::stops::all());
@@ -73,6 +74,7 @@ pub(super) fn list(current: Option<&ApprovalView>) -> InboxList {
     };
     InboxList {
         needs: None,
+        silent: vec![Inert::all("pager")],
         tabs: vec![
             tab("Waiting", "/", Some(4), true),
             tab("Decided", "/?show=decided", None, false),

@@ -177,6 +177,7 @@ async fn make(
         requirement: shown::people::requirement(view, name_of),
         thread: shown::approval::thread(view),
         told: shown::approval::told(view),
+        told_nobody: shown::approval::told_nobody(view),
         history: shown::approval::history(&events, view.now),
         may: shown::people::may(&may),
         needs_words: view.row.requirement.require_decision_reason,

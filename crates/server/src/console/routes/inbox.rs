@@ -12,6 +12,7 @@ use super::fields::{Asked, given, href, query};
 use super::page;
 use super::trouble::Trouble;
 use super::visitor::Visitor;
+use crate::console::inert::Inert;
 use crate::console::shown;
 use crate::console::view::inbox::{EmptyInbox, InboxFilter, InboxList, InboxPage, InboxTab};
 
@@ -140,6 +141,12 @@ pub(super) async fn list(
             unsettled,
             engine.permit(&visitor.caller, Operation::Settle).is_ok(),
         ),
+        silent: engine
+            .switched_off_channels(&visitor.caller)
+            .unwrap_or_default()
+            .iter()
+            .map(|name| Inert::all(name))
+            .collect(),
         tabs: tabs(asked, usize::try_from(waiting).unwrap_or(usize::MAX)),
         rows,
         filter,

@@ -13,6 +13,9 @@ use crate::api::Refused;
 mod approval;
 mod audit;
 mod calls;
+mod channel_new;
+mod channels;
+mod contact;
 mod decide;
 mod decision;
 mod fields;
@@ -74,6 +77,8 @@ pub fn router() -> Router<Doors> {
         .route("/stop", get(stop::show).post(stop::pull))
         .route("/stop/lift", get(stop::back).post(stop::lift))
         .route("/keys", get(keys::show))
+        .merge(channel_pages())
+        .route("/account/contact", get(contact::show).post(contact::save))
         .route("/account/slack", get(slack::show).post(slack::make))
         .route("/d/{token}", get(link::show).post(link::decide))
         .route("/setup", get(session::setup_form).post(session::set_up))
@@ -83,6 +88,22 @@ pub fn router() -> Router<Doors> {
         .route("/console/stream", get(stream::stream))
         .route("/console/assets/{name}", get(files::asset))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+}
+
+fn channel_pages() -> Router<Doors> {
+    Router::new()
+        .route("/channels", get(channels::list))
+        .route("/channels/new", get(channel_new::form).post(channel_new::create))
+        .route("/channels/{id}", get(channels::show))
+        .route("/channels/{id}/test", get(channels::back).post(channels::test))
+        .route(
+            "/channels/{id}/switch",
+            get(channels::back).post(channels::switch),
+        )
+        .route(
+            "/channels/{id}/redeliver",
+            get(channels::back).post(channels::redeliver),
+        )
 }
 
 /// A form that may hold a changed body: larger than others.

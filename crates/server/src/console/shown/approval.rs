@@ -7,7 +7,7 @@ use signoff_core::event::{ApprovalStatus, Ballot, ExecutionState, Via};
 use signoff_core::sentence::money;
 use signoff_core::time::Micros;
 use signoff_engine::request::Always;
-use signoff_engine::view::{AlwaysView, ApprovalView, EventView, GrantView};
+use signoff_engine::view::{AlwaysView, ApprovalView, DeliveryState, EventView, GrantView};
 
 use super::{moment, who, who_text};
 use crate::api::convert::ToWire;
@@ -259,16 +259,23 @@ pub fn thread(view: &ApprovalView) -> Vec<Question> {
         .collect()
 }
 
+/// How long telling may take before its lack is worth a word.
+const TOLD_WITHIN: Micros = Micros::seconds(10);
+
+/// That nobody was told, once there was time to.
+pub fn told_nobody(view: &ApprovalView) -> Option<&'static str> {
+    let had_time = view.row.created_at.until(view.now) > TOLD_WITHIN;
+    (view.told.is_empty() && had_time).then_some(
+        "Nobody was told of this by a channel: it is found in the inbox alone.",
+    )
+}
+
 /// Who was told.
 pub fn told(view: &ApprovalView) -> Vec<Told> {
     view.told
         .iter()
         .map(|told| {
-            let (word, tone) = match told.state.as_str() {
-                "delivered" => ("delivered", "good"),
-                "failed" => ("given up", "bad"),
-                _ => ("on its way", "still"),
-            };
+            let (word, tone) = delivery(told.state);
             let what = match told.kind.split('.').nth(1) {
                 Some("pending" | "requested") => "that it waits",
                 Some("escalated") => "that it still waits",
@@ -276,15 +283,33 @@ pub fn told(view: &ApprovalView) -> Vec<Told> {
                 Some("info_answered" | "answered") => "the answer",
                 _ => "how it ended",
             };
+            let channel = Inert::all(&told.channel.name);
+            let (whom, channel) = match &told.recipient {
+                Some(person) => (Inert::all(&person.name), Some(channel)),
+                None => (channel, None),
+            };
             Told {
-                channel: Inert::all(&told.channel.name),
+                whom,
                 what,
+                how: super::channel::kind_words(told.how),
+                channel,
                 word,
                 tone,
+                error: told.error.as_deref().map(Inert::all),
                 at: moment(told.at, view.now),
             }
         })
         .collect()
+}
+
+/// Where a message stands, and the class of its mark.
+pub fn delivery(state: DeliveryState) -> (&'static str, &'static str) {
+    match state {
+        DeliveryState::Waiting => ("on its way", "still"),
+        DeliveryState::Delivered => ("delivered", "good"),
+        DeliveryState::Failed => ("given up", "bad"),
+        DeliveryState::Skipped => ("not sent, it was over before", "still"),
+    }
 }
 
 /// An object as one edits it.

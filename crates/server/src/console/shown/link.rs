@@ -34,6 +34,7 @@ pub fn open(link: &LinkView, show: Show, kept: Option<Kept>) -> Result<LinkAppro
         requirement: requirement(view, name_of),
         thread: approval::thread(view),
         told: Vec::new(),
+        told_nobody: None,
         may: may(&link.may),
         needs_words: view.row.requirement.require_decision_reason,
         so_far: so_far(link),

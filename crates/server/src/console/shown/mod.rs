@@ -9,6 +9,8 @@ use super::view::Moment;
 
 pub mod approval;
 pub mod call;
+pub mod channel;
+pub mod contact;
 pub mod difference;
 pub mod execution;
 pub mod grant;

@@ -51,6 +51,8 @@ pub struct Approval {
     pub thread: Vec<Question>,
     /// Who was told, and how.
     pub told: Vec<Told>,
+    /// That nobody was, where that is so.
+    pub told_nobody: Option<&'static str>,
     /// Records of the log about it.
     pub history: Vec<HistoryRow>,
     /// What this operator may do here.
@@ -255,12 +257,18 @@ pub struct Question {
 /// One message about an approval.
 #[derive(Debug, Clone)]
 pub struct Told {
-    /// The channel.
-    pub channel: Inert,
+    /// The person, or else the channel.
+    pub whom: Inert,
     /// What was told, in plain words.
     pub what: &'static str,
-    /// "delivered", "on its way" or "given up".
+    /// By which kind of channel.
+    pub how: &'static str,
+    /// The channel's name, where a person was told by it.
+    pub channel: Option<Inert>,
+    /// "delivered", "on its way", "given up" or "not sent".
     pub word: &'static str,
+    /// What went wrong last, in our own words.
+    pub error: Option<Inert>,
     /// "good", "bad" or "still": the mark's class.
     pub tone: &'static str,
     /// When.

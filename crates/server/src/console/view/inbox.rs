@@ -22,6 +22,8 @@ pub struct InboxList {
     pub tabs: Vec<InboxTab>,
     /// Calls whose end nobody knows: words and where they are.
     pub needs: Option<(String, String)>,
+    /// Names of channels that Signoff switched off, for admins.
+    pub silent: Vec<Inert>,
     /// Its rows.
     pub rows: Vec<InboxRow>,
     /// The filter as it stands.

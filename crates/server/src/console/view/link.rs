@@ -44,6 +44,8 @@ pub struct LinkApproval {
     pub thread: Vec<Question>,
     /// Who else was told: not said here.
     pub told: Vec<Told>,
+    /// Nor whether anybody was.
+    pub told_nobody: Option<&'static str>,
     /// What the person may do.
     pub may: May,
     /// Whether every decision needs words.

@@ -10,6 +10,8 @@ use super::inert::Inert;
 pub mod approval;
 pub mod audit;
 pub mod call;
+pub mod channel;
+pub mod contact;
 pub mod grant;
 pub mod inbox;
 pub mod link;
@@ -28,7 +30,8 @@ pub mod trial;
 pub struct Shell {
     /// The page's title.
     pub title: String,
-    /// Which part of the console the page belongs to: "inbox", "policies", "grants", "log", "stats", "stop" or "".
+    /// Which part of the console the page belongs to: "inbox", "policies", "grants", "log", "stats", "channels", "stop" or
+    /// "".
     pub part: &'static str,
     /// Who is signed in; absent on the pages before that.
     pub viewer: Option<Viewer>,
