@@ -145,7 +145,10 @@ fn owner(who: Who) -> Who {
 /// Something to look at, decide on or cancel needs an asker; tokens need a person.
 fn owner_of(operation: &str, who: Who) -> Who {
     let asks = matches!(who, Who::Agent | Who::OtherAgent | Who::Application);
-    if operation.starts_with("token") || operation.starts_with("slack") || asks {
+    let is_personal = ["token", "slack", "contact"]
+        .iter()
+        .any(|prefix| operation.starts_with(prefix));
+    if is_personal || asks {
         owner(who)
     } else {
         Who::Agent

@@ -39,6 +39,7 @@ pub(crate) async fn of(world: &World, operation: &str, caller: Who, owner: Who) 
         "standing" => standing(world, operation).await?,
         "stop" => stop(world, operation).await?,
         "grant" | "proxy" => call(world, operation, caller).await?,
+        "channel" | "contact" => channel_or_contact(world, operation, owner, caller).await?,
         "group" | "webhook" | "delivery" => group_or_webhook(world, operation).await?,
         _ => plain(operation)?,
     };
@@ -314,6 +315,54 @@ async fn person(world: &World, operation: &str, caller: Who, owner: Who) -> Opti
                 .text_of("id");
             Example::get(format!("{person}/tokens/{token}"))
         }
+        _ => return None,
+    })
+}
+
+async fn channel_or_contact(world: &World, operation: &str, owner: Who, caller: Who) -> Option<Example> {
+    let body = |url: &str| json!({"name": fresh("channel"), "settings": {"webhook": {"url": url}}});
+    let made = async |url: &str| {
+        let made = world.post(Who::Automation, "/v1/channels", body(url)).await.ok();
+        format!("/v1/channels/{}", made.text_of("id"))
+    };
+    // A name that never resolves: a test of it says so at once.
+    let nowhere = "https://hooks.invalid/signoff";
+    let person = if owner == caller && matches!(owner, Who::Viewer | Who::Member | Who::Admin) {
+        "/v1/operators/me".to_owned()
+    } else {
+        let body = json!({"name": "P", "email": format!("{}@example.com", fresh("p")), "role": "member"});
+        let operator = world.post(Who::Automation, "/v1/operators", body).await.ok();
+        format!("/v1/operators/{}", operator.text_of("id"))
+    };
+    Some(match operation {
+        "channel_list" => Example::get("/v1/channels"),
+        "channel_create" => Example::with("/v1/channels", body(nowhere)),
+        "channel_view" | "channel_remove" => Example::get(made(nowhere).await),
+        "channel_update" => Example::with(made(nowhere).await, json!({"window": "5m"})),
+        "channel_test" => Example::with(format!("{}/test", made(nowhere).await), json!({})),
+        "channel_rotate_secret" => Example::with(format!("{}/rotate-secret", made(nowhere).await), json!({})),
+        "channel_deliveries" => Example::get(format!("{}/deliveries", made(nowhere).await)),
+        "channel_redeliver" => {
+            let receiver = signoff_testkit::WebhookReceiver::start().await;
+            let channel = made(&receiver.url("/")).await;
+            world.submit(Who::Agent, "ask.it").await;
+            receiver.wait_for(1).await;
+            loop {
+                let page = world
+                    .get(Who::Automation, &format!("{channel}/deliveries"))
+                    .await
+                    .ok()
+                    .json();
+                let latest = &page["items"][0];
+                if latest["status"] == "delivered" {
+                    let path = format!("{channel}/deliveries/{}/redeliver", latest["seq"]);
+                    break Example::with(path, json!({}));
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        }
+        "contact_view" => Example::get(format!("{person}/contact")),
+        "contact_update" => Example::with(format!("{person}/contact"), json!({"window": "2m"})),
         _ => return None,
     })
 }
