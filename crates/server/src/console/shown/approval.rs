@@ -265,9 +265,8 @@ const TOLD_WITHIN: Micros = Micros::seconds(10);
 /// That nobody was told, once there was time to.
 pub fn told_nobody(view: &ApprovalView) -> Option<&'static str> {
     let had_time = view.row.created_at.until(view.now) > TOLD_WITHIN;
-    (view.told.is_empty() && had_time).then_some(
-        "Nobody was told of this by a channel: it is found in the inbox alone.",
-    )
+    (view.told.is_empty() && had_time)
+        .then_some("Nobody was told of this by a channel: it is found in the inbox alone.")
 }
 
 /// Who was told.
