@@ -80,7 +80,7 @@ pub fn line(view: &ChannelView) -> ChannelLine {
         told_of: Inert::all(&told_of(view)),
         is_off: view.disabled,
         is_silent: view.disabled && view.switched_off.is_some(),
-        why_off: view.disabled.then(|| match view.switched_off {
+        why_off: view.disabled.then_some(match view.switched_off {
             Some(SwitchedOff::Gone) => {
                 "Signoff switched it off: the receiver said that it wants no more. Set what it gave you anew, then switch it on."
             }

@@ -156,9 +156,9 @@ pub struct ChannelField {
     pub label: &'static str,
     /// What it is for.
     pub note: &'static str,
-    /// "text", "secret", "number", "list", "yes" or "one_of".
+    /// `text`, `secret`, `number`, `list`, `yes` or `one_of`.
     pub input: &'static str,
-    /// Choices of "one_of": value and words.
+    /// Choices of `one_of`: value and words.
     pub choices: &'static [(&'static str, &'static str)],
     /// Whether there must be one.
     pub is_needed: bool,
