@@ -35,6 +35,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Exit> {
         if let Some(me) = identity(&client, &mut findings).await {
             approvers(&client, &me, &mut findings).await;
             policies(&client, &me, &mut findings).await;
+            channels(&client, &me, &mut findings).await;
         }
     }
     let ok = findings.iter().all(|finding| finding.ok);
@@ -234,6 +235,40 @@ async fn policies(client: &Client, me: &Me, findings: &mut Vec<Finding>) {
     };
     findings.push(Finding {
         name: "policies",
+        ok,
+        detail,
+    });
+}
+
+/// Whether messages leave; only who governs can see that.
+async fn channels(client: &Client, me: &Me, findings: &mut Vec<Finding>) {
+    if me.role != Some(Role::Admin) {
+        return;
+    }
+    let query = PageQuery {
+        cursor: None,
+        limit: Some(200),
+    };
+    let (ok, detail) = match client.channel_list(&query).await {
+        Err(error) => (false, error.to_string()),
+        Ok(page) => {
+            let silent = page.items.iter().filter(|channel| channel.switched_off.is_some());
+            let silent: Vec<&str> = silent.map(|channel| channel.name.as_str()).collect();
+            match (page.items.len(), silent.is_empty()) {
+                (0, _) => (
+                    true,
+                    "none: what waits stands in the console, and nobody is told of it; `signoff channels add` adds one".to_owned(),
+                ),
+                (count, true) => (true, format!("{count} tell of what waits")),
+                (_, false) => (
+                    false,
+                    format!("switched off because nothing arrived by them: {}; `signoff channels test` says why", silent.join(", ")),
+                ),
+            }
+        }
+    };
+    findings.push(Finding {
+        name: "channels",
         ok,
         detail,
     });
