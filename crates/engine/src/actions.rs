@@ -17,8 +17,9 @@ use crate::{
     Engine, EngineError, EngineResult,
     content::Opened,
     submit::{SUBMIT, action_of, refusal_sentence, stopped_sentence},
+    tell::reach,
     tenant::Tenant,
-    view::{ActionView, Caller, Named, Submitted},
+    view::{ActionView, Caller, Named, Reach, Submitted},
 };
 
 /// The first record of a request, and what the log says of it in the clear.
@@ -126,7 +127,7 @@ impl Engine {
             reason: None,
             standing: None,
             dropped_headers: Vec::new(),
-            reach: crate::view::Reach::Somebody,
+            reach: Reach::Somebody,
             replayed: false,
         };
         match &submission.record.event {
@@ -160,6 +161,7 @@ impl Engine {
         match row.status {
             ApprovalStatus::Pending | ApprovalStatus::InfoRequested => {
                 standing.effect = Effect::Ask;
+                standing.reach = reach(&tenant.snapshot(), &row, self.now());
                 standing.decide_by = row.decide_by;
                 standing.expires_in = row.decide_by.map(|at| self.now().until(at));
                 standing.timeout_cut = row

@@ -48,21 +48,42 @@ impl Opened {
     pub(crate) fn open(tenant: &Tenant, payloads: Vec<StoredPayload>) -> EngineResult<Self> {
         let mut opened = Self::default();
         for stored in payloads {
-            let plain = tenant.key.open(&stored).ok_or_else(|| {
-                tracing::error!(
-                    seq = stored.seq,
-                    name = stored.name.as_str(),
-                    "a payload does not open: it was changed"
-                );
-                EngineError::Internal
-            })?;
-            opened
-                .by_record
-                .entry(stored.seq)
-                .or_default()
-                .insert(stored.name, plain.to_vec());
+            if !opened.add(tenant, &stored) {
+                return Err(EngineError::Internal);
+            }
         }
         Ok(opened)
+    }
+
+    /// Reads and opens those payloads of these records that can be: what was changed is not there either.
+    pub(crate) async fn read_intact(
+        store: &dyn Store,
+        tenant: &Tenant,
+        sequences: &[u64],
+    ) -> EngineResult<Self> {
+        let mut opened = Self::default();
+        for stored in store.payloads(tenant.id, sequences).await? {
+            opened.add(tenant, &stored);
+        }
+        Ok(opened)
+    }
+
+    /// Whether it opened; where it was changed behind the log's back, it does not.
+    fn add(&mut self, tenant: &Tenant, stored: &StoredPayload) -> bool {
+        let (seq, name) = (stored.seq, stored.name);
+        let Some(plain) = tenant.key.open(stored) else {
+            tracing::error!(
+                seq,
+                name = name.as_str(),
+                "a payload does not open: it was changed"
+            );
+            return false;
+        };
+        self.by_record
+            .entry(seq)
+            .or_default()
+            .insert(name, plain.to_vec());
+        true
     }
 
     fn bytes(&self, seq: u64, name: PayloadName) -> Option<&[u8]> {

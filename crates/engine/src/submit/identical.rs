@@ -47,7 +47,7 @@ impl Engine {
         let mut once = same.clone();
         for _ in 0..ROUNDS_MAX {
             let before = match self.let_in(&tenant, caller, submit.clone(), Some(once)).await? {
-                Came::Now(submitted, _) => return Ok(*submitted),
+                Came::Now(recorded) => return Ok(recorded.submitted),
                 Came::Before(before) => before,
             };
             if let Some(answer) = self.resume(&tenant, caller, before, &same).await? {

@@ -20,7 +20,6 @@ use crate::{
     idempotency::Once,
     request::Submit,
     seal::SealedPayload,
-    tell::reach,
     turn::{Draft, Turn},
     view::{Caller, Reach, Submitted},
 };
@@ -40,6 +39,7 @@ use signoff_core::{
     payload::{Hash32, PayloadName},
     policy::{Effect, PolicyRef},
     record::Epochs,
+    rows::ApprovalRow,
     time::Timestamp,
 };
 
@@ -90,9 +90,17 @@ pub(crate) fn action_of(outcome: &str) -> EngineResult<ActionId> {
 }
 
 enum Came {
-    /// With the call to make, where policy let one through.
-    Now(Box<Submitted>, Option<ToMake>),
+    Now(Box<Recorded>),
     Before(Remembered),
+}
+
+/// What was recorded just now.
+struct Recorded {
+    submitted: Submitted,
+    /// What a person is asked.
+    asked: Option<ApprovalRow>,
+    /// The call to make, where policy let one through.
+    made: Option<ToMake>,
 }
 
 impl Engine {
@@ -135,7 +143,7 @@ impl Engine {
         };
         let came = self.let_in(&tenant, caller, submit, once).await?;
         match came {
-            Came::Now(submitted, made) => Ok((*submitted, made)),
+            Came::Now(recorded) => Ok((recorded.submitted, recorded.made)),
             Came::Before(before) => {
                 let mut submitted = self.present(&tenant, before.action).await?;
                 submitted.replayed = true;
@@ -345,19 +353,19 @@ fn record(
     let agent = (asker.facts.id, asker.facts.name.as_str());
     let reason = refusal(&turn.snapshot(), agent, action.grant, &verdict);
     let submitted = submitted(id, verdict, reason, now, decide_by);
-    let submitted = Box::new(Submitted {
+    let submitted = Submitted {
         standing,
         dropped_headers: action
             .http
             .as_ref()
             .map_or_else(Vec::new, |call| call.dropped().to_vec()),
-        reach: match turn.approval(id.approval()) {
-            Ok(row) => reach(&turn.snapshot(), row, now),
-            Err(_) => Reach::Somebody,
-        },
         ..submitted
-    });
-    Ok(Came::Now(submitted, made))
+    };
+    Ok(Came::Now(Box::new(Recorded {
+        submitted,
+        asked: turn.approval(id.approval()).ok().cloned(),
+        made,
+    })))
 }
 
 /// Writes that the call of an action that was just allowed is being made, in the same batch: it is durable before the first

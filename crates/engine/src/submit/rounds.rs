@@ -17,6 +17,7 @@ use crate::{
     idempotency::{Once, want},
     past::{self, ROUNDS_MAX, Ran},
     request::Submit,
+    tell::reach,
     tenant::Tenant,
     turn::Turn,
     view::Caller,
@@ -59,7 +60,12 @@ impl Engine {
             let ran = self.write(tenant, wants, move |turn| {
                 turn.attempt(|turn| take(turn, &caller_then, &taken, once.as_ref().as_ref()))
             });
-            if let Ran::Done(came) = ran.await? {
+            if let Ran::Done(mut came) = ran.await? {
+                if let Came::Now(recorded) = &mut came
+                    && let Some(asked) = &recorded.asked
+                {
+                    recorded.submitted.reach = reach(&tenant.snapshot(), asked, self.now());
+                }
                 return Ok(came);
             }
             submit = prepared.submit.clone();

@@ -5,35 +5,36 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 use signoff_core::{
-    channel::ChannelKind,
+    action::Cost,
+    actor::{Actor, ActorKind},
+    channel::{ChannelKind, SwitchedOff},
     event::{Event, ExecutionState},
     fold::Rows,
-    id::{ActionId, ApprovalId, ChannelId, OperatorId},
+    id::{ActionId, ApprovalId, OperatorId},
     payload::PayloadName,
     record::Record,
     rows::{ApprovalRow, ChannelRow},
 };
 use signoff_notify::{
-    Content as Says, DIGEST_ITEMS_MAX, DIGEST_OVER_MAX, Destination, Digest, DigestItem, Fact, Message,
-    Notice, Recipient, Shown, Told, ToldAgent, ToldApproval, ToldExecution, ToldPerson, ToldWorkspace,
+    Content as Says, Destination, Message, Notice, Recipient, Shown, Told, ToldAgent, ToldApproval,
+    ToldExecution, ToldPerson, ToldWorkspace,
 };
 use signoff_store::{DeliveryRow, DeliveryState, RecordQuery};
 
-use super::route::{asks, ends};
+use super::{
+    facts::facts,
+    route::{asks, ends},
+};
 use crate::{
     Engine, EngineError, EngineResult,
     approvals::{PAGE_MAX, compose},
+    callback::Callback,
     content::Opened,
     links::personal_link,
     snapshot::Snapshot,
     tenant::Tenant,
     view::Content,
 };
-
-/// How many facts a message names.
-const FACTS_MAX: usize = 12;
-/// How long one may be, in characters.
-const FACT_CHARS_MAX: usize = 200;
 
 /// What is told in one message to one addressee, with what is known of it.
 pub(crate) struct Gathered {
@@ -67,12 +68,8 @@ pub(crate) fn thread(delivery: &DeliveryRow, before: &[DeliveryRow]) -> Option<(
     earlier.find_map(|row| Some((row.reference.clone()?, row.gathered_in.is_some())))
 }
 
-fn actor_of(record: &Record, snapshot: &Snapshot) -> ToldPerson {
-    person(&record.actor, snapshot)
-}
-
-fn person(actor: &signoff_core::actor::Actor, snapshot: &Snapshot) -> ToldPerson {
-    use signoff_core::actor::ActorKind as K;
+pub(super) fn person(actor: &Actor, snapshot: &Snapshot) -> ToldPerson {
+    use ActorKind as K;
     let view = snapshot.named(actor);
     let kind = match actor.kind {
         K::Operator => "operator",
@@ -87,7 +84,7 @@ fn person(actor: &signoff_core::actor::Actor, snapshot: &Snapshot) -> ToldPerson
     }
 }
 
-fn workspace(tenant: &Tenant, snapshot: &Snapshot) -> ToldWorkspace {
+pub(super) fn workspace(tenant: &Tenant, snapshot: &Snapshot) -> ToldWorkspace {
     ToldWorkspace {
         id: tenant.id.to_string(),
         name: snapshot.settings().name.clone(),
@@ -118,51 +115,6 @@ fn execution(record: &Record, request: ActionId) -> Option<ToldExecution> {
         outcome,
         http_status,
     })
-}
-
-/// Names and values of what is asked, the larger things left to the page.
-fn facts(content: &Content) -> (Vec<Fact>, usize) {
-    let mut facts = Vec::new();
-    if let Some(call) = &content.call {
-        let (method, origin) = (call.method().to_owned(), call.origin());
-        let bytes = call.body().map_or(0, <[u8]>::len);
-        for (label, value) in [
-            ("method", method),
-            ("origin", origin),
-            ("body", format!("{bytes} bytes")),
-        ] {
-            let label = label.to_owned();
-            facts.push(Fact { label, value });
-        }
-    } else {
-        for (part, object) in [("inputs", &content.inputs), ("context", &content.context)] {
-            flatten(part, object, &mut facts);
-        }
-    }
-    let hidden = facts.len().saturating_sub(FACTS_MAX);
-    facts.truncate(FACTS_MAX);
-    (facts, hidden)
-}
-
-fn flatten(path: &str, object: &serde_json::Map<String, Value>, facts: &mut Vec<Fact>) {
-    for (name, value) in object {
-        let label = format!("{path}.{name}");
-        let value = match value {
-            Value::Object(inner) if !inner.is_empty() && label.len() < 60 => {
-                flatten(&label, inner, facts);
-                continue;
-            }
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let cut = value.chars().nth(FACT_CHARS_MAX).is_some();
-        let mut shown: String = value.chars().take(FACT_CHARS_MAX).collect();
-        if cut {
-            let bytes = value.len() - shown.len();
-            shown = format!("{shown} […{bytes} more bytes]");
-        }
-        facts.push(Fact { label, value: shown });
-    }
 }
 
 impl Engine {
@@ -196,7 +148,7 @@ impl Engine {
         let record = self.record_at(tenant, delivery.seq).await?;
         let to = self.callback_url(tenant, &snapshot, delivery).await?;
         let content = match delivery.request {
-            None => Says::Notice(self.notice(&record, &snapshot, delivery.channel)),
+            None => Says::Notice(self.notice(&record)),
             Some(request) => {
                 let approval = self.as_of(tenant, request.approval(), record.seq).await?;
                 let mut told = Told {
@@ -243,7 +195,7 @@ impl Engine {
         };
         let record = self.record_at(tenant, delivery.seq).await?;
         let content = match &gathered.approval {
-            None => Says::Notice(self.notice(&record, &snapshot, delivery.channel)),
+            None => Says::Notice(self.notice(&record)),
             Some(row) => {
                 let ends = row.decided_seq.into_iter().chain([record.seq]);
                 let sequences: Vec<u64> = row.content_seqs().chain(ends).collect();
@@ -285,84 +237,6 @@ impl Engine {
         }))
     }
 
-    /// Several in one message.
-    pub(crate) async fn digest(
-        &self,
-        tenant: &Tenant,
-        channel: &ChannelRow,
-        gathered: &[Gathered],
-        before: &[DeliveryRow],
-    ) -> EngineResult<Option<Message>> {
-        let snapshot = tenant.snapshot();
-        let first = gathered.first().ok_or(EngineError::Internal)?;
-        let Some(to) = destination(&snapshot, channel, first.delivery.recipient) else {
-            return Ok(None);
-        };
-        let record = self.record_at(tenant, first.delivery.seq).await?;
-        // One line for each request: as it stands, whatever is told of it.
-        let mut rows: Vec<(&ApprovalRow, &DeliveryRow)> = Vec::new();
-        for one in gathered {
-            if let Some(row) = one
-                .approval
-                .as_ref()
-                .filter(|row| rows.iter().all(|(known, _)| known.id != row.id))
-            {
-                rows.push((row, &one.delivery));
-            }
-        }
-        let open = |row: &ApprovalRow| !row.status.is_terminal();
-        rows.sort_by_key(|(row, _)| {
-            let first = std::cmp::Reverse((open(row), row.priority, row.risk));
-            (first, row.decide_by.map_or(i64::MAX, |at| at.0))
-        });
-        let (count, pending) = (rows.len(), rows.iter().filter(|(row, _)| open(row)).count());
-        let (waiting, over) = match channel.kind {
-            ChannelKind::Pagerduty => {
-                let waiting = self.store().pending_count(tenant.id, None).await?;
-                (
-                    usize::try_from(waiting).unwrap_or(usize::MAX),
-                    over(&rows, before),
-                )
-            }
-            // Nobody else keeps an alert that has to be closed.
-            _ => (pending, Vec::new()),
-        };
-        rows.truncate(DIGEST_ITEMS_MAX);
-        let sequences: Vec<u64> = rows.iter().flat_map(|(row, _)| row.content_seqs()).collect();
-        let opened = Opened::read(self.store(), tenant, &sequences).await?;
-        let items = rows.iter().map(|(row, delivery)| {
-            let content = opened.asked_content(row);
-            let agent = snapshot.agent_name(row.agent);
-            let cost = row.cost.as_ref().map(signoff_core::action::Cost::as_str);
-            let may_decide = open(row) && row.decides_elsewhere();
-            let link = self.link_for(tenant, row, delivery).filter(|_| may_decide);
-            let decider = row.decided_by.as_ref().map(|actor| person(actor, &snapshot));
-            DigestItem {
-                summary: compose(&agent, &row.action, &content, cost).text(),
-                status: row.status.to_string(),
-                priority: row.priority.to_string(),
-                risk: row.risk.to_string(),
-                decide_by: row.decide_by.map(|at| at.to_string()),
-                decided_by: decider.and_then(|person| person.name),
-                url: link.unwrap_or_else(|| self.approval_url(row.id)),
-            }
-        });
-        Ok(Some(Message {
-            id: message_id(&record, &first.delivery),
-            to,
-            content: Says::Digest(Digest {
-                workspace: workspace(tenant, &snapshot),
-                inbox_url: self.public_url().to_owned(),
-                items: items.collect(),
-                count,
-                pending,
-                waiting,
-                over,
-            }),
-            thread: None,
-        }))
-    }
-
     fn told_approval(
         &self,
         snapshot: &Snapshot,
@@ -372,7 +246,7 @@ impl Engine {
         record: &Record,
     ) -> ToldApproval {
         let agent = snapshot.agent_name(row.agent);
-        let cost = row.cost.as_ref().map(signoff_core::action::Cost::as_str);
+        let cost = row.cost.as_ref().map(Cost::as_str);
         let question = matches!(record.event, Event::InfoRequested(_))
             .then(|| opened.text(record.seq))
             .flatten();
@@ -400,27 +274,31 @@ impl Engine {
     }
 
     /// The personal link of whom the delivery is for, if it is for one person.
-    fn link_for(&self, tenant: &Tenant, row: &ApprovalRow, delivery: &DeliveryRow) -> Option<String> {
+    pub(super) fn link_for(
+        &self,
+        tenant: &Tenant,
+        row: &ApprovalRow,
+        delivery: &DeliveryRow,
+    ) -> Option<String> {
         let person = delivery.recipient?;
         Some(personal_link(self, tenant, row.id, person, delivery.seq))
     }
 
-    fn notice(&self, record: &Record, snapshot: &Snapshot, _by: ChannelId) -> Notice {
+    fn notice(&self, record: &Record) -> Notice {
         let (name, why) = match &record.event {
             Event::ChannelPut(put) => (put.name.clone(), put.switched_off),
             _ => (String::new(), None),
         };
         let why = match why {
-            Some(signoff_core::channel::SwitchedOff::Gone) => {
+            Some(SwitchedOff::Gone) => {
                 "The receiver said that it wants no more messages (410, or a token that was revoked)."
             }
             _ => "Messages were tried for three days in vain.",
         };
-        let who = actor_of(record, snapshot).name.unwrap_or_default();
         Notice {
             title: format!("The channel {name} was switched off"),
             text: format!(
-                "{why} Nothing is sent by it until an admin mends it and switches it on again; what was not delivered stands in its delivery log and can be sent again. ({who})"
+                "{why} Nothing is sent by it until an admin mends it and switches it on again; what was not delivered stands in its delivery log and can be sent again."
             ),
             url: format!("{}/channels", self.public_url()),
             event_type: "channel.disabled".into(),
@@ -428,7 +306,7 @@ impl Engine {
         }
     }
 
-    async fn record_at(&self, tenant: &Tenant, seq: u64) -> EngineResult<Record> {
+    pub(super) async fn record_at(&self, tenant: &Tenant, seq: u64) -> EngineResult<Record> {
         let stored = self.store().records_at(tenant.id, &[seq]).await?;
         let stored = stored.first().ok_or(EngineError::Internal)?;
         serde_json::from_slice(&stored.bytes).map_err(|_| EngineError::Internal)
@@ -451,7 +329,7 @@ impl Engine {
         let opened = Opened::read(self.store(), tenant, &sequences).await?;
         let callback = sequences
             .first()
-            .and_then(|seq| opened.json::<crate::callback::Callback>(*seq, PayloadName::Callback));
+            .and_then(|seq| opened.json::<Callback>(*seq, PayloadName::Callback));
         Ok(callback.map_or(Destination::Channel, |callback| Destination::Url(callback.url)))
     }
 
@@ -477,27 +355,8 @@ impl Engine {
     }
 }
 
-/// Those that ended and were asked about one by one; if there are none, one that ended all the same.
-fn over(rows: &[(&ApprovalRow, &DeliveryRow)], before: &[DeliveryRow]) -> Vec<String> {
-    let ended = || rows.iter().filter(|(row, _)| row.status.is_terminal());
-    let alone = ended().filter(|(_, delivery)| {
-        let mut asked = before
-            .iter()
-            .filter(|row| row.is_beside(delivery) && asks(&row.kind));
-        asked.any(|row| row.state == DeliveryState::Delivered && row.gathered_in.is_none())
-    });
-    let mut over: Vec<String> = alone
-        .map(|(row, _)| row.id.to_string())
-        .take(DIGEST_OVER_MAX)
-        .collect();
-    if over.is_empty() {
-        over.extend(ended().map(|(row, _)| row.id.to_string()).next());
-    }
-    over
-}
-
 /// The same on every attempt, and another for each recipient.
-fn message_id(record: &Record, delivery: &DeliveryRow) -> String {
+pub(super) fn message_id(record: &Record, delivery: &DeliveryRow) -> String {
     match delivery.recipient {
         None => record.id.to_string(),
         Some(person) => format!("{}-{person}", record.id),
@@ -505,7 +364,7 @@ fn message_id(record: &Record, delivery: &DeliveryRow) -> String {
 }
 
 /// None where a person has no address there any more: their message never goes to anybody else.
-fn destination(
+pub(super) fn destination(
     snapshot: &Snapshot,
     channel: &ChannelRow,
     recipient: Option<OperatorId>,

@@ -15,7 +15,10 @@ use signoff_core::{
 use signoff_store::{DeliveryRow, FannedOut, OutboxRow};
 
 use super::route::{Router, To, asks, ends, is_urgent};
-use crate::{Engine, EngineError, EngineResult, content::Opened, snapshot::Snapshot, tenant::Tenant};
+use crate::{
+    Engine, EngineError, EngineResult, callback::Callback, content::Opened, snapshot::Snapshot,
+    tenant::Tenant,
+};
 
 /// How many outbox rows become deliveries in one transaction.
 const FAN_OUT_MAX: u32 = 500;
@@ -122,9 +125,10 @@ async fn callbacks(
         }
     }
     let sequences: Vec<u64> = naming.keys().copied().collect();
-    let opened = Opened::read(engine.store(), tenant, &sequences).await?;
+    // One that was changed is called back nowhere; the others are.
+    let opened = Opened::read_intact(engine.store(), tenant, &sequences).await?;
     let channel = |(seq, request): (u64, ActionId)| {
-        let callback: crate::callback::Callback = opened.json(seq, PayloadName::Callback)?;
+        let callback: Callback = opened.json(seq, PayloadName::Callback)?;
         Some((request, callback.channel))
     };
     Ok(naming.into_iter().filter_map(channel).collect())
@@ -141,7 +145,10 @@ async fn plan(
     let router = Router::new(snapshot, now);
     let mut deliveries = Vec::new();
     for row in taken {
-        let record = matter.records.get(&row.seq).ok_or(EngineError::Internal)?;
+        let Some(record) = matter.records.get(&row.seq) else {
+            tracing::error!(seq = row.seq, "what was to be told is not in the log any more");
+            continue;
+        };
         let request = request_of(record);
         let approval = request.and_then(|id| matter.approvals.get(&id));
         let before = request.and_then(|id| matter.before.get(&id));

@@ -210,6 +210,9 @@ fn to(channel: ChannelId) -> To {
 
 /// Who would hear of an approval as it stands now.
 pub(crate) fn reach(snapshot: &Snapshot, row: &ApprovalRow, now: Timestamp) -> Reach {
+    if snapshot.live_channels().next().is_none() {
+        return Reach::Nobody;
+    }
     let router = Router::new(snapshot, now);
     let (named, mut people) = router.contacts(row, &row.notify);
     if !named.is_empty() || router.subscribed("approval.pending").next().is_some() {
@@ -217,14 +220,18 @@ pub(crate) fn reach(snapshot: &Snapshot, row: &ApprovalRow, now: Timestamp) -> R
     }
     people.extend(router.deciders(row));
     let urgent = is_urgent(row);
-    let reached = people
-        .into_iter()
-        .filter(|id| !router.ways(*id, urgent).is_empty());
-    match reached.map(|id| router.not_before(Some(id), urgent)).min() {
-        None => Reach::Nobody,
-        Some(at) if at > now => Reach::Later(at),
-        Some(_) => Reach::Somebody,
+    let mut earliest = None;
+    for person in people {
+        if router.ways(person, urgent).is_empty() {
+            continue;
+        }
+        let at = router.not_before(Some(person), urgent);
+        if at <= now {
+            return Reach::Somebody;
+        }
+        earliest = earliest.into_iter().chain([at]).min();
     }
+    earliest.map_or(Reach::Nobody, Reach::Later)
 }
 
 /// The channels by which a person hears of what is not urgent.

@@ -6,6 +6,8 @@
     reason = "shared by several test programs; a failed step is a failed test"
 )]
 
+use std::time::Duration;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use signoff_core::{
@@ -13,12 +15,13 @@ use signoff_core::{
     id::ApprovalId,
     policy::{PolicyDoc, PolicyEffect},
     requirement::Role,
+    time::Micros,
 };
 use signoff_egress::{Egress, EgressConfig};
 use signoff_engine::{
     Engine, EngineOptions, KeyShape,
     request::{ApplyPolicies, CreateAgent, CreateOperator, Decide, Decision, EventFilter, Submit},
-    view::{ApprovalView, Caller, EventView, PoliciesApplied},
+    view::{ApprovalView, Caller, DeliveryState, DeliveryView, EventView, PoliciesApplied},
 };
 use signoff_testkit::{Backdoor, FakeClock, TemporaryStore};
 
@@ -141,6 +144,58 @@ impl House {
             .await
             .unwrap();
         submitted.approval_id.expect("it asks")
+    }
+
+    /// Lets time pass once nothing that is due is under way any more: when a message arrived is kept by the clock that then
+    /// shows, and a lease that ends meanwhile sends it once more. The agent's request for `nudge` wakes the worker, which else
+    /// would sleep by the real clock.
+    pub(crate) async fn pass(&self, time: Micros, agent: &Caller, nudge: &str) {
+        self.all_tried().await;
+        self.clock.advance(time);
+        self.ask(agent, nudge).await;
+    }
+
+    /// Waits until all that is to be told was made into deliveries, and every one that is due was tried.
+    pub(crate) async fn all_tried(&self) {
+        let mut database = self.backdoor().await;
+        for _ in 0..500 {
+            let outbox = database.rows("SELECT count(*) FROM outbox").await;
+            if outbox[0][0].integer() == 0 && self.due().await.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("these are due and were not tried: {:?}", self.due().await);
+    }
+
+    /// What is due, and waits for no earlier message about the same request.
+    async fn due(&self) -> Vec<DeliveryView> {
+        let now = self.clock.advance(Micros(0));
+        let channels = self.engine.channels(&self.admin, None, None, 100).unwrap();
+        let mut due = Vec::new();
+        for channel in channels.items {
+            let (mut waiting, mut beyond) = (Vec::new(), None);
+            loop {
+                let page = self.engine.deliveries(&self.admin, channel.id, beyond, 200).await;
+                let page = page.unwrap();
+                waiting.extend(
+                    page.items
+                        .into_iter()
+                        .filter(|one| one.state == DeliveryState::Waiting),
+                );
+                beyond = page.next;
+                if beyond.is_none() {
+                    break;
+                }
+            }
+            let first = |one: &DeliveryView| {
+                let mut earlier = waiting.iter().filter(|other| other.seq < one.seq);
+                earlier.all(|other| other.subject != one.subject)
+            };
+            let is_due = |one: &&DeliveryView| one.next_at.is_none_or(|at| at <= now) && first(one);
+            due.extend(waiting.iter().filter(is_due).cloned());
+        }
+        due
     }
 
     pub(crate) async fn approve(

@@ -4,76 +4,13 @@ use std::net::TcpListener;
 
 use crate::run::{as_agent, finish, signoff};
 
-const COMMANDS: &[&str] = &[
-    "serve",
-    "demo",
-    "gate",
-    "check",
-    "call",
-    "grants",
-    "grants create",
-    "grants list",
-    "grants show",
-    "grants update",
-    "grants remove",
-    "grants rotate-keys",
-    "approvals",
-    "approvals list",
-    "approvals show",
-    "approvals approve",
-    "approvals deny",
-    "approvals ask",
-    "approvals answer",
-    "approvals wait",
-    "approvals cancel",
-    "policy",
-    "policy list",
-    "policy show",
-    "policy apply",
-    "policy test",
-    "policy lint",
-    "policy simulate",
-    "policy explain",
-    "apply",
-    "schema",
-    "agents",
-    "agents create",
-    "agents list",
-    "agents rotate-key",
-    "operators",
-    "operators create",
-    "operators list",
-    "operators create-token",
-    "audit",
-    "audit list",
-    "audit verify",
-    "audit export",
-    "executions",
-    "executions list",
-    "executions show",
-    "executions result",
-    "executions settle",
-    "executions held",
-    "executions release",
-    "failover",
-    "failover declare",
-    "finish-upgrade",
-    "stop",
-    "resume",
-    "backup",
-    "restore",
-    "migrate-store",
-    "rotate-master-key",
-    "webhooks",
-    "webhooks add",
-    "webhooks list",
-    "webhooks remove",
-    "doctor",
-    "completions",
-];
-
-fn words(line: &str) -> Vec<&str> {
-    line.split(' ').collect()
+/// The commands below one, as its help lists them.
+fn below(help: &str) -> Vec<String> {
+    let listed = help.split("Commands:\n").nth(1).unwrap_or_default();
+    let lines = listed.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names = names.filter(|name| !name.is_empty() && *name != "help");
+    names.map(str::to_owned).collect()
 }
 
 /// A port that nobody listens on.
@@ -84,15 +21,39 @@ fn nowhere() -> String {
 
 #[test]
 fn every_command_explains_itself_on_standard_output() {
-    for command in COMMANDS {
-        let ran = finish(signoff(&[words(command), vec!["--help"]].concat()));
-        assert_eq!(ran.code, 0, "{command}: {}", ran.stderr);
+    let (mut open, mut seen) = (vec![Vec::new()], Vec::new());
+    while let Some(command) = open.pop() {
+        let named = command.join(" ");
+        let ran = finish(signoff(
+            &command
+                .iter()
+                .map(String::as_str)
+                .chain(["--help"])
+                .collect::<Vec<_>>(),
+        ));
+        assert_eq!(ran.code, 0, "{named}: {}", ran.stderr);
+        let usage = format!("Usage: signoff {named}");
+        assert!(ran.stdout.contains(usage.trim_end()), "{named}: {}", ran.stdout);
         assert!(
-            ran.stdout.contains(&format!("Usage: signoff {command}")),
-            "{command}: {}",
+            !ran.stdout.starts_with("Usage"),
+            "{named} says what it is for: {}",
             ran.stdout
         );
-        assert_eq!(ran.stderr, "", "{command}");
+        assert_eq!(ran.stderr, "", "{named}");
+        open.extend(
+            below(&ran.stdout)
+                .into_iter()
+                .map(|name| [command.clone(), vec![name]].concat()),
+        );
+        seen.push(named);
+    }
+    for known in [
+        "gate",
+        "channels rotate-secret",
+        "operators contact",
+        "policy simulate",
+    ] {
+        assert!(seen.iter().any(|command| command == known), "{known} in {seen:?}");
     }
 }
 

@@ -1,12 +1,6 @@
-//! The outbox: turns what was stored into messages and sends them, at least once, each channel at its own pace.
-//!
-//! Of several nodes one at a time serves a channel, under a lease that it renews while it works. A node that was paused
-//! past its lease starts no call and keeps nothing of one that was under way: another has the channel by then.
+//! What is due by one channel goes out: to programs each alone, to people together.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use signoff_core::{
@@ -16,112 +10,31 @@ use signoff_core::{
     fold::RowKey,
     id::{ActionId, ChannelId},
     rows::ChannelRow,
-    time::{Micros, Timestamp},
+    time::Micros,
 };
 use signoff_notify::{DeliveryOutcome, Message, Transport, deliver, retry_delay, tells};
-use signoff_store::{Addressee, Claim, DeliveryRow, DeliveryState, Lease, Wants};
-use tokio::{sync::Mutex, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use signoff_store::{Addressee, DeliveryRow, DeliveryState, Wants};
 
+use super::{PAUSE, WINDOW, lease::Held};
 use crate::{
     Engine, EngineError, EngineResult,
     channels::{channel_put, transport},
     engine::jitter,
-    tell::{ends, fan_out},
+    tell::{Gathered, ends},
     tenant::Tenant,
     turn::Draft,
 };
 
-/// The least time between two messages to one person or conversation, unless they or the channel say otherwise.
-pub(crate) const WINDOW: Micros = Micros::seconds(60);
 /// How many deliveries to one addressee become one message.
 const GATHERED_MAX: u32 = 5_000;
 /// How many messages a channel sends at a time to programs.
 const AT_ONCE: usize = 8;
-/// How many due deliveries are looked at in one round.
-const DUE_MAX: u32 = 256;
-const PAUSE: Duration = Duration::from_secs(1);
-const SLEEP_MAX: Duration = Duration::from_mins(1);
-/// The longest sleep where another node may be gone that had work: with the lease, a dead node's work waits 13 seconds.
-const SLEEP_SHARED: Duration = Duration::from_secs(1);
-/// How long nudges gather: whoever is woken by the same commit goes first, and many messages become one round.
-const GATHER: Duration = Duration::from_millis(10);
-/// How long a channel is taken for, and when that is renewed.
-const LEASE: Duration = Duration::from_secs(12);
-const RENEW_AFTER: Duration = Duration::from_secs(4);
 
-pub(crate) async fn run(engine: Engine, stop: CancellationToken) {
-    let mut running: JoinSet<ChannelId> = JoinSet::new();
-    let mut busy: HashSet<ChannelId> = HashSet::new();
-    loop {
-        let sleep = match round(&engine, &mut running, &mut busy).await {
-            Ok(sleep) => sleep,
-            Err(error) => {
-                tracing::error!(%error, "the outbox could not be looked at");
-                PAUSE
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = engine.inner.aftermath.nudges.outbox.notified() => tokio::time::sleep(GATHER).await,
-            Some(done) = running.join_next() => match done {
-                Ok(channel) => drop(busy.remove(&channel)),
-                // A task that panicked names no channel: all that are idle may go on.
-                Err(error) => {
-                    tracing::error!(%error, "a delivery broke off");
-                    if running.is_empty() { busy.clear() }
-                }
-            },
-            () = tokio::time::sleep(sleep) => {}
-        }
-    }
-}
-
-/// Fans out what is new, starts what is due, and says how long nothing will be.
-async fn round(
-    engine: &Engine,
-    running: &mut JoinSet<ChannelId>,
-    busy: &mut HashSet<ChannelId>,
-) -> EngineResult<Duration> {
-    for tenant in engine.inner.tenants.values() {
-        fan_out(engine, tenant).await?;
-    }
-    let now = engine.now();
-    let at_work: Vec<ChannelId> = busy.iter().copied().collect();
-    let due = engine.store().due_deliveries(now, &at_work, DUE_MAX).await?;
-    let crowded = due.len() == DUE_MAX as usize;
-    let mut by_channel: BTreeMap<ChannelId, Vec<DeliveryRow>> = BTreeMap::new();
-    for delivery in due {
-        by_channel.entry(delivery.channel).or_default().push(delivery);
-    }
-    for (channel, deliveries) in by_channel {
-        if busy.insert(channel) {
-            let engine = engine.clone();
-            running.spawn(async move {
-                if let Err(error) = engine.serve(deliveries).await {
-                    tracing::error!(%error, "what became of a delivery could not be kept; it will be tried again");
-                    tokio::time::sleep(PAUSE).await;
-                }
-                channel
-            });
-        }
-    }
-    if crowded {
-        // Those channels are at work now: what is behind them is seen at once.
-        return Ok(Duration::ZERO);
-    }
-    // What is due and waits for its busy channel, or for an earlier message, is woken by the end of that.
-    let longest = if engine.store().is_shared() {
-        SLEEP_SHARED
-    } else {
-        SLEEP_MAX
-    };
-    let Some(next) = engine.store().next_delivery(now).await? else {
-        return Ok(longest);
-    };
-    let micros = u64::try_from(engine.now().until(next).0).unwrap_or(0);
-    Ok(Duration::from_micros(micros).min(longest))
-}
+/// What is said of deliveries whose channel is not there any more.
+const SWITCHED_OFF: &str = "the channel was switched off or removed";
+/// What is said of a delivery that can't be put into words.
+const UNREADABLE: &str =
+    "what it tells of can't be read: stored data is damaged or was changed; `signoff verify` says where";
 
 /// One channel on its way out.
 struct Way<'a> {
@@ -129,6 +42,15 @@ struct Way<'a> {
     held: &'a Held,
     row: &'a ChannelRow,
     transport: &'a Transport,
+}
+
+impl Way<'_> {
+    /// Whether the channel is still on: what is left of a round stays unsent once it was switched off.
+    fn is_live(&self) -> bool {
+        let snapshot = self.tenant.snapshot();
+        let row = snapshot.rows.channels.get(&self.row.id);
+        row.is_some_and(|row| !row.removed && !row.disabled)
+    }
 }
 
 /// Whether a channel says anything of this kind of event.
@@ -140,97 +62,9 @@ fn says(transport: &Transport, kind: &str) -> bool {
     }
 }
 
-/// A channel's lease, while several messages go out under it.
-struct Held {
-    served: Mutex<Served>,
-}
-
-impl Held {
-    /// Runs the work while the lease holds, renewing it; none once it is another node's. The lease is looked at before the
-    /// work is, each time anything happens: a process that was paused past it sends nothing more.
-    async fn keep<T>(&self, engine: &Engine, work: impl Future<Output = T>) -> EngineResult<Option<T>> {
-        // Polled beside each other: the work may hold the lease while this waits for it.
-        tokio::select! {
-            biased;
-            lost = self.renew_until_lost(engine) => lost.map(|()| None),
-            done = work => Ok(Some(done)),
-        }
-    }
-
-    async fn renew_until_lost(&self, engine: &Engine) -> EngineResult<()> {
-        loop {
-            let (renew_at, ends_at) = {
-                let served = self.served.lock().await;
-                (served.renew_at(), served.ends_at())
-            };
-            let renewed = async {
-                tokio::time::sleep_until(renew_at.into()).await;
-                self.served.lock().await.renew(engine).await
-            };
-            tokio::select! {
-                biased;
-                () = tokio::time::sleep_until(ends_at.into()) => return Ok(()),
-                renewed = renewed => if !renewed? { return Ok(()) },
-            }
-        }
-    }
-
-    /// Keeps what became of deliveries. Once the lease is another node's nothing is kept, and the work ends.
-    async fn record(&self, engine: &Engine, deliveries: &[DeliveryRow]) -> EngineResult<()> {
-        if deliveries.is_empty() {
-            return Ok(());
-        }
-        let served = self.served.lock().await;
-        if engine.store().record_attempts(deliveries, &served.lease).await? {
-            return Ok(());
-        }
-        Err(EngineError::Internal)
-    }
-
-    async fn hold(&self, engine: &Engine, to: Addressee, until: Timestamp) -> EngineResult<()> {
-        let served = self.served.lock().await;
-        engine.store().hold(to, until, &served.lease).await?;
-        Ok(())
-    }
-}
-
-/// A channel that this node serves, for a while.
-struct Served {
-    claim: Claim,
-    lease: Lease,
-    /// Before it was asked for, by this machine's monotonic clock: the lease in the database ends later than ours.
-    since: Instant,
-}
-
-impl Served {
-    /// None where another node serves the channel.
-    async fn claim(engine: &Engine, claim: Claim) -> EngineResult<Option<Self>> {
-        let since = Instant::now();
-        let lease = engine.store().claim(&claim).await?;
-        Ok(lease.map(|lease| Self { claim, lease, since }))
-    }
-
-    /// Takes it for longer; false once it is another node's.
-    async fn renew(&mut self, engine: &Engine) -> EngineResult<bool> {
-        let Some(renewed) = Self::claim(engine, self.claim.clone()).await? else {
-            return Ok(false);
-        };
-        *self = renewed;
-        Ok(true)
-    }
-
-    fn renew_at(&self) -> Instant {
-        self.since + RENEW_AFTER
-    }
-
-    fn ends_at(&self) -> Instant {
-        self.since + LEASE
-    }
-}
-
 impl Engine {
     /// Sends what is due by one channel, under its lease.
-    async fn serve(&self, deliveries: Vec<DeliveryRow>) -> EngineResult<()> {
+    pub(super) async fn serve(&self, deliveries: Vec<DeliveryRow>) -> EngineResult<()> {
         let Some(first) = deliveries.first() else {
             return Ok(());
         };
@@ -240,19 +74,10 @@ impl Engine {
             .get(&first.workspace)
             .cloned()
             .ok_or(EngineError::Internal)?;
-        let claim = Claim {
-            workspace: first.workspace,
-            subject: first.channel.0,
-            holder: self.inner.node,
-            lasts: Micros(i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX)),
-        };
-        let Some(served) = Served::claim(self, claim).await? else {
+        let Some(held) = Held::take(self, &tenant, first.channel).await? else {
             // Another node is at it; should it be gone, its lease ends soon.
             tokio::time::sleep(PAUSE).await;
             return Ok(());
-        };
-        let held = Held {
-            served: Mutex::new(served),
         };
         // Between the look at what is due and the lease another node may have sent it.
         let sequences: Vec<u64> = deliveries.iter().map(|row| row.seq).collect();
@@ -267,8 +92,7 @@ impl Engine {
             Some(Err(error)) => return Err(error),
             None => return Ok(()),
         }
-        let lease = held.served.lock().await.lease.clone();
-        self.store().release(&lease).await.map_err(Into::into)
+        held.release(self).await
     }
 
     async fn send_all(&self, tenant: &Tenant, held: &Held, due: Vec<DeliveryRow>) -> EngineResult<()> {
@@ -280,12 +104,7 @@ impl Engine {
         let live = row.filter(|row| !row.removed && !row.disabled);
         let live = live.and_then(|row| Some((row, transport(tenant, &snapshot, channel)?)));
         let Some((row, transport)) = live else {
-            let mut due = due;
-            for delivery in &mut due {
-                let why = "the channel was switched off or removed".to_owned();
-                self.end(delivery, DeliveryState::Failed, None, Some(why));
-            }
-            return held.record(self, &due).await;
+            return self.fail(held, due, SWITCHED_OFF).await;
         };
         let way = Way {
             tenant,
@@ -310,8 +129,10 @@ impl Engine {
                     self.end(&mut skipped, DeliveryState::Skipped, None, None);
                     return way.held.record(self, &[skipped]).await;
                 }
-                let message = self.message_to_program(way.tenant, &delivery).await?;
-                self.attempt(way, &message, vec![delivery]).await
+                match self.message_to_program(way.tenant, &delivery).await {
+                    Err(EngineError::Internal) => self.put_off_unreadable(way, vec![delivery]).await,
+                    message => self.attempt(way, &message?, vec![delivery]).await,
+                }
             })
             .buffer_unordered(AT_ONCE);
         done.try_collect::<()>().await
@@ -356,24 +177,70 @@ impl Engine {
             self.end(delivery, DeliveryState::Skipped, None, None);
         }
         way.held.record(self, &over).await?;
-        let message = match open.as_slice() {
-            [] => return Ok(()),
-            // An alert that several share is closed with the last of them.
-            [one] if way.row.kind != ChannelKind::Pagerduty || !ends(&one.delivery.kind) => {
-                let message = self.message_to_people(way.tenant, way.row, one, &before);
-                message.await?
-            }
-            many => self.digest(way.tenant, way.row, many, &before).await?,
+        let Some((message, open)) = self.message(way, open, &before).await? else {
+            return Ok(());
         };
-        let mut deliveries: Vec<DeliveryRow> = open.into_iter().map(|one| one.delivery).collect();
+        let deliveries: Vec<DeliveryRow> = open.into_iter().map(|one| one.delivery).collect();
         let Some(message) = message else {
-            for delivery in &mut deliveries {
-                let why = "there is no address of theirs for this channel any more".to_owned();
-                self.end(delivery, DeliveryState::Failed, None, Some(why));
-            }
-            return way.held.record(self, &deliveries).await;
+            let why = "there is no address of theirs for this channel any more";
+            return self.fail(way.held, deliveries, why).await;
         };
         self.attempt(way, &message, deliveries).await
+    }
+
+    /// The message about all of these, without those that can't be read; none where nothing is left to tell. There is no
+    /// message in it for whom no address is left.
+    async fn message(
+        &self,
+        way: &Way<'_>,
+        mut open: Vec<Gathered>,
+        before: &[DeliveryRow],
+    ) -> EngineResult<Option<(Option<Message>, Vec<Gathered>)>> {
+        let composed = match open.as_slice() {
+            [] => return Ok(None),
+            // An alert that several share is closed with the last of them.
+            [one] if way.row.kind != ChannelKind::Pagerduty || !ends(&one.delivery.kind) => {
+                self.message_to_people(way.tenant, way.row, one, before).await
+            }
+            many => self.digest(way.tenant, way.row, many, before).await,
+        };
+        if !matches!(composed, Err(EngineError::Internal)) {
+            return Ok(Some((composed?, open)));
+        }
+        let mut unreadable = Vec::new();
+        let mut readable = Vec::new();
+        for one in std::mem::take(&mut open) {
+            match self.message_to_people(way.tenant, way.row, &one, before).await {
+                Err(EngineError::Internal) => unreadable.push(one.delivery),
+                alone => {
+                    alone?;
+                    readable.push(one);
+                }
+            }
+        }
+        // Where each can be read alone, and not together, nothing is known to be left out.
+        if unreadable.is_empty() {
+            return Err(EngineError::Internal);
+        }
+        self.put_off_unreadable(way, unreadable).await?;
+        Box::pin(self.message(way, readable, before)).await
+    }
+
+    /// What can't be read holds nothing else up: it is tried again like what a receiver did not take, and given up in the end.
+    async fn put_off_unreadable(&self, way: &Way<'_>, mut deliveries: Vec<DeliveryRow>) -> EngineResult<()> {
+        let jitter = jitter();
+        for delivery in &mut deliveries {
+            delivery.attempts += 1;
+            self.put_off(delivery, (None, jitter), None, UNREADABLE.into());
+        }
+        way.held.record(self, &deliveries).await
+    }
+
+    async fn fail(&self, held: &Held, mut deliveries: Vec<DeliveryRow>, why: &str) -> EngineResult<()> {
+        for delivery in &mut deliveries {
+            self.end(delivery, DeliveryState::Failed, None, Some(why.to_owned()));
+        }
+        held.record(self, &deliveries).await
     }
 
     /// Sends one message once, and keeps what became of it for all that it tells.
@@ -383,6 +250,9 @@ impl Engine {
         message: &Message,
         mut deliveries: Vec<DeliveryRow>,
     ) -> EngineResult<()> {
+        if !way.is_live() {
+            return self.fail(way.held, deliveries, SWITCHED_OFF).await;
+        }
         let now = jiff::Timestamp::from_microsecond(self.now().0).unwrap_or_default();
         let outcome = deliver(&self.inner.egress, way.transport, message, now).await;
         self.count(&outcome, deliveries.len());
