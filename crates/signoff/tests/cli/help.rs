@@ -13,6 +13,10 @@ fn below(help: &str) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
 /// A port that nobody listens on.
 fn nowhere() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -147,6 +151,11 @@ fn without_a_server_every_command_exits_3_and_says_where_it_looked() {
         "webhooks list",
         "webhooks add w http://x",
         "webhooks remove chn_1",
+        "channels list",
+        "channels show ops",
+        "channels test ops",
+        "channels remove ops",
+        "operators contact dana@example.com",
         "doctor",
     ];
     let url = nowhere();
