@@ -96,3 +96,52 @@ test("at 390 px: told by push, decided by the link without a session, and the pa
   for (let tries = 0; pushed.length === before && tries < 100; tries += 1) await page.waitForTimeout(100);
   assert.deepEqual(page.faults, []);
 });
+
+test("an admin changes a channel, without what is secret standing in the form, and removes it", async () => {
+  await page.goto(`${server.url}/channels`);
+  await page.getByRole("link", { name: "phone", exact: true }).click();
+  await page.getByRole("link", { name: "Change", exact: true }).click();
+  await page.locator("input[name=name]").fill("telephone");
+  await page.locator("input[name=token]").fill("tk_canary-of-a-token");
+  await page.locator("input[name=window]").fill("soon");
+  await page.getByRole("button", { name: "Keep the change" }).click();
+  assert.match(await page.locator(".problems").innerText(), /Give what is secret once more/);
+  assert.equal(await page.locator("input[name=name]").inputValue(), "telephone");
+  assert.ok(!(await page.content()).includes("canary-of-a-token"));
+  await page.locator("input[name=token]").fill("tk_canary-of-a-token");
+  await page.locator("input[name=window]").fill("2m");
+  await page.getByRole("button", { name: "Keep the change" }).click();
+  assert.match(await page.locator("main").innerText(), /The change is kept/);
+  assert.match(await page.locator("main").innerText(), /telephone[^]*2m between two messages/);
+  await page.getByRole("link", { name: "Change", exact: true }).click();
+  assert.equal(await page.locator("input[name=token]").inputValue(), "");
+  await page.getByRole("checkbox", { name: "Take it away Access token" }).check();
+  await page.getByRole("button", { name: "Keep the change" }).click();
+  assert.ok(!(await page.locator("main").innerText()).includes("Access token"), "it is gone");
+  await page.getByRole("link", { name: "Change", exact: true }).click();
+  await page.getByRole("button", { name: "Keep the change" }).click();
+  assert.match(await page.locator("main").innerText(), /Nothing was different/);
+  await page.getByRole("link", { name: /Remove this channel/ }).click();
+  await page.getByRole("button", { name: "Remove this channel" }).click();
+  assert.match(await page.locator("main").innerText(), /The channel is gone/);
+  assert.deepEqual(page.faults, []);
+});
+
+test("a signing secret is made anew and shown once", async () => {
+  await page.goto(`${server.url}/channels/new?kind=webhook`);
+  await page.locator("input[name=name]").fill("builds");
+  await page.locator("input[name=url]").fill(`${receiver.url}/hook`);
+  await page.getByRole("button", { name: "Keep this channel" }).click();
+  const shown = () => page.locator("[data-signing-secret] code").innerText();
+  const first = await shown();
+  assert.match(first, /^whsec_/);
+  await page.getByText("New signing secret").click();
+  await page.getByRole("button", { name: "Make a new secret" }).click();
+  const second = await shown();
+  assert.match(second, /^whsec_/);
+  assert.notEqual(second, first);
+  assert.match(await page.locator("main").innerText(), /signs beside it for 24 hours/);
+  await page.goto(page.url().replace("/rotate-secret", ""));
+  assert.ok(!(await page.content()).includes(second), "shown once");
+  assert.deepEqual(page.faults, []);
+});

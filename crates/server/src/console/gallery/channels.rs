@@ -13,7 +13,7 @@ use super::pages::shell;
 use super::requests::{NOW, ago};
 use crate::console::inert::Inert;
 use crate::console::shown;
-use crate::console::view::channel::{ChannelNewPage, ChannelPage, ChannelsPage};
+use crate::console::view::channel::{ChannelEditPage, ChannelPage, ChannelRemovePage, ChannelsPage};
 use crate::console::view::contact::ContactPage;
 
 const HOSTILE: &str = "<script>alert(1)</script>\u{202e}<img src=x>";
@@ -97,6 +97,9 @@ fn deliveries() -> Vec<DeliveryView> {
 fn list(views: &[ChannelView]) -> String {
     let page = ChannelsPage {
         shell: shell("Channels", "channels"),
+        notice: views
+            .is_empty()
+            .then_some("The channel is gone. Nothing is sent by it any more."),
         rows: views.iter().map(shown::channel::line).collect(),
         kinds: shown::channel::kinds(),
     };
@@ -113,6 +116,7 @@ fn one(view: &ChannelView, sent: &[DeliveryView], secret: bool, tested: Option<&
         secret: secret.then(|| format!("whsec_{}", "MfKQ9r8GKYqrTwjU".repeat(3))),
         tested: tested.map(shown::channel::tested),
         pairs: shown::channel::pairs(view),
+        signs: view.kind.is_for_programs(),
         created: shown::moment(view.created_at, NOW),
         deliveries: sent.iter().map(line).collect(),
         next_href: (!sent.is_empty()).then(|| "/channels/chn_1?beyond=40".to_owned()),
@@ -127,8 +131,11 @@ fn new(kind: ChannelKind, problems: &[(&str, &str)]) -> String {
         // What was typed comes back as it was typed, escaped.
         "<script>alert(1)</script>\"><img src=x>".clone_into(&mut fields[0].value);
     }
-    let page = ChannelNewPage {
+    let page = ChannelEditPage {
         shell: shell("New channel", "channels"),
+        present: None,
+        action: "/channels/new".to_owned(),
+        back: "/channels".to_owned(),
         kind: kind.as_str(),
         kind_words: shown::channel::kind_words(kind),
         what_for: shown::channel::what_for(kind),
@@ -143,6 +150,35 @@ fn new(kind: ChannelKind, problems: &[(&str, &str)]) -> String {
             .iter()
             .map(|(at, why)| shown::channel::fault(kind, at, why))
             .collect(),
+    };
+    page.render().expect("renders")
+}
+
+fn edit(view: &ChannelView) -> String {
+    let page = ChannelEditPage {
+        shell: shell("Channel", "channels"),
+        present: Some(Inert::all(&view.name)),
+        action: "/channels/chn_1/edit".to_owned(),
+        back: "/channels/chn_1".to_owned(),
+        kind: view.kind.as_str(),
+        kind_words: shown::channel::kind_words(view.kind),
+        what_for: shown::channel::what_for(view.kind),
+        docs: shown::channel::docs(view.kind),
+        name: view.name.clone(),
+        events: "approval.*".to_owned(),
+        window: view.window.to_string(),
+        named_only: view.named_only,
+        is_for_programs: view.kind.is_for_programs(),
+        fields: shown::channel::present_fields(view),
+        problems: Vec::new(),
+    };
+    page.render().expect("renders")
+}
+
+fn remove(view: &ChannelView) -> String {
+    let page = ChannelRemovePage {
+        shell: shell("Channel", "channels"),
+        line: shown::channel::line(view),
     };
     page.render().expect("renders")
 }
@@ -214,6 +250,9 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
             new(ChannelKind::Email, &[("/email/host", "it is needed")]),
         ),
         ("channel-new-webhook", new(ChannelKind::Webhook, &[])),
+        ("channel-edit", edit(&views[0])),
+        ("channel-edit-builds", edit(&views[4])),
+        ("channel-remove", remove(&views[2])),
         ("contact", contact(true)),
         ("contact-none", contact(false)),
     ]

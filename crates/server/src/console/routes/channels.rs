@@ -10,7 +10,7 @@ use signoff_core::authority::Operation;
 use signoff_core::id::ChannelId;
 use signoff_engine::request::UpdateChannel;
 use signoff_engine::view::ChannelView;
-use signoff_engine::{EngineError, EngineResult};
+use signoff_engine::{EngineError, EngineResult, OLD_SECRET_LASTS};
 
 use super::fields::{Asked, Filled, href, query};
 use super::origin::FromHere;
@@ -19,7 +19,7 @@ use super::trouble::Trouble;
 use super::visitor::Visitor;
 use crate::api::Refused;
 use crate::console::shown;
-use crate::console::view::channel::{ChannelPage, ChannelsPage, TestShown};
+use crate::console::view::channel::{ChannelPage, ChannelRemovePage, ChannelsPage, TestShown};
 
 /// Channels on one page: more than a workspace has.
 const ROWS: u32 = 200;
@@ -40,6 +40,8 @@ impl ChannelQuery {
             "made" => Some("The channel is kept. Send a test to see that it arrives."),
             "on" => Some("It is switched on, and tells again from now on."),
             "off" => Some("It is switched off: nothing is sent by it until it is switched on."),
+            "changed" => Some("The change is kept. Send a test to see that it arrives."),
+            "same" => Some("Nothing was different, so nothing was changed."),
             "again" => Some("It is on its way once more, with the same id."),
             _ => None,
         }
@@ -55,13 +57,14 @@ pub(super) struct Once {
 }
 
 /// The list.
-pub(super) async fn list(visitor: Visitor) -> Result<Response, Trouble> {
+pub(super) async fn list(visitor: Visitor, Asked(asked): Asked<ChannelQuery>) -> Result<Response, Trouble> {
     permit(&visitor)?;
     let trouble = |error: EngineError| visitor.trouble(error);
     let found = visitor.engine().channels(&visitor.caller, None, None, ROWS);
     let found = found.map_err(trouble)?;
     Ok(ok(&ChannelsPage {
         shell: visitor.shell("Channels", "channels").await.map_err(trouble)?,
+        notice: (asked.done == "removed").then_some("The channel is gone. Nothing is sent by it any more."),
         rows: found.items.iter().map(shown::channel::line).collect(),
         kinds: shown::channel::kinds(),
     }))
@@ -114,6 +117,7 @@ async fn make(
         secret: once.secret.map(|secret| secret.expose_secret().to_owned()),
         tested: once.tested,
         pairs: shown::channel::pairs(view),
+        signs: view.kind.is_for_programs(),
         created: shown::moment(view.created_at, visitor.now()),
         deliveries: sent.items.iter().map(line).collect(),
         next_href: sent.next.map(older),
@@ -174,6 +178,48 @@ pub(super) async fn switch(
     Ok(Redirect::to(&format!("{}?done={}", at(&view), form.to)).into_response())
 }
 
+/// Makes a new signing secret, which is shown once.
+pub(super) async fn rotate_secret(
+    visitor: Visitor,
+    _: FromHere,
+    Path(id): Path<String>,
+) -> Result<Response, Trouble> {
+    let view = find(&visitor, &id)?;
+    let engine = visitor.engine();
+    let rotated = engine.rotate_channel_secret(&visitor.caller, view.id, OLD_SECRET_LASTS);
+    let rotated = rotated
+        .await
+        .map_err(|error| trouble_at(&visitor, &view, error))?;
+    let once = Once {
+        notice: Some("There is a new signing secret. The one before it signs beside it for 24 hours."),
+        secret: rotated.secret,
+        tested: None,
+    };
+    answer(&visitor, &rotated.made, None, once).await
+}
+
+/// Asks once more before a channel is taken away.
+pub(super) async fn remove_form(visitor: Visitor, Path(id): Path<String>) -> Result<Response, Trouble> {
+    let view = find(&visitor, &id)?;
+    let shell = visitor.shell("Remove a channel", "channels").await;
+    Ok(ok(&ChannelRemovePage {
+        shell: shell.map_err(|error| visitor.trouble(error))?,
+        line: shown::channel::line(&view),
+    }))
+}
+
+/// Takes it away.
+pub(super) async fn remove(
+    visitor: Visitor,
+    _: FromHere,
+    Path(id): Path<String>,
+) -> Result<Response, Trouble> {
+    let view = find(&visitor, &id)?;
+    let removed = visitor.engine().remove_channel(&visitor.caller, view.id).await;
+    removed.map_err(|error| trouble(&visitor, error))?;
+    Ok(Redirect::to("/channels?done=removed").into_response())
+}
+
 /// What is sent again.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -199,7 +245,7 @@ pub(super) async fn redeliver(
 }
 
 /// The channel by the id in the address.
-fn find(visitor: &Visitor, id: &str) -> Result<ChannelView, Trouble> {
+pub(super) fn find(visitor: &Visitor, id: &str) -> Result<ChannelView, Trouble> {
     permit(visitor)?;
     let found = match id.parse() {
         Ok(id) => visitor.engine().channel(&visitor.caller, id),
@@ -214,7 +260,8 @@ pub(super) fn permit(visitor: &Visitor) -> Result<(), Trouble> {
     permit.map(drop).map_err(|error| visitor.trouble(error))
 }
 
-fn at(view: &ChannelView) -> String {
+/// Its page.
+pub(super) fn at(view: &ChannelView) -> String {
     format!("/channels/{}", view.id)
 }
 

@@ -13,7 +13,7 @@ use crate::api::Refused;
 mod approval;
 mod audit;
 mod calls;
-mod channel_new;
+mod channel_edit;
 mod channels;
 mod contact;
 mod decide;
@@ -93,8 +93,23 @@ pub fn router() -> Router<Doors> {
 fn channel_pages() -> Router<Doors> {
     Router::new()
         .route("/channels", get(channels::list))
-        .route("/channels/new", get(channel_new::form).post(channel_new::create))
+        .route(
+            "/channels/new",
+            get(channel_edit::blank).post(channel_edit::create),
+        )
         .route("/channels/{id}", get(channels::show))
+        .route(
+            "/channels/{id}/edit",
+            get(channel_edit::form).post(channel_edit::save),
+        )
+        .route(
+            "/channels/{id}/remove",
+            get(channels::remove_form).post(channels::remove),
+        )
+        .route(
+            "/channels/{id}/rotate-secret",
+            get(channels::back).post(channels::rotate_secret),
+        )
         .route("/channels/{id}/test", get(channels::back).post(channels::test))
         .route(
             "/channels/{id}/switch",

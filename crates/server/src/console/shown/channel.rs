@@ -3,7 +3,7 @@
 use serde_json::Value;
 use signoff_core::channel::{ChannelKind, SwitchedOff};
 use signoff_core::id::{ActionId, ApprovalId};
-use signoff_core::time::Timestamp;
+use signoff_core::time::{Micros, Timestamp};
 use signoff_engine::Tested;
 use signoff_engine::view::{ChannelView, DeliveryState, DeliveryView};
 
@@ -13,7 +13,7 @@ use crate::console::view::channel::{ChannelField, ChannelLine, DeliveryLine, Tes
 
 mod asks;
 
-pub use asks::fields;
+pub use asks::{fields, present_fields};
 
 /// A kind, as it is called.
 pub fn kind_words(kind: ChannelKind) -> &'static str {
@@ -128,10 +128,10 @@ pub fn pairs(view: &ChannelView) -> Vec<(String, Vec<Inert>)> {
         }
     }
     if !view.kind.is_for_programs() {
-        let window = format!(
-            "{} between two messages to one person or conversation",
-            view.window
-        );
+        let window = match view.window {
+            Micros(0) => "not at all: each message goes at once".to_owned(),
+            window => format!("{window} between two messages to one person or conversation"),
+        };
         pairs.push(("Gathered".to_owned(), vec![Inert::all(&window)]));
     }
     if view.kind == ChannelKind::Slack {

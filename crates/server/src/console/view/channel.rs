@@ -1,4 +1,4 @@
-//! Channels: the list, one of them with what it sent, and the form of a new one.
+//! Channels: the list, one of them with what it sent, its form, and taking it away.
 
 use askama::Template;
 
@@ -11,6 +11,8 @@ use crate::console::inert::Inert;
 pub struct ChannelsPage {
     /// What surrounds it.
     pub shell: Shell,
+    /// What was just done.
+    pub notice: Option<&'static str>,
     /// The channels, by name.
     pub rows: Vec<ChannelLine>,
     /// Kinds to choose from: word, name, what it is for.
@@ -65,6 +67,8 @@ pub struct ChannelPage {
     pub tested: Option<TestShown>,
     /// Its settings: label and values. Of secrets only that they are set.
     pub pairs: Vec<(String, Vec<Inert>)>,
+    /// Whether it has a signing secret, which can be changed.
+    pub signs: bool,
     /// When it was made.
     pub created: Moment,
     /// What it sent, newest first.
@@ -117,12 +121,28 @@ pub struct DeliveryLine {
     pub can_resend: bool,
 }
 
-/// The form of a new channel.
-#[derive(Clone, Template)]
-#[template(path = "channel_new.html")]
-pub struct ChannelNewPage {
+/// Asks whether a channel is to be taken away.
+#[derive(Debug, Clone, Template)]
+#[template(path = "channel_remove.html")]
+pub struct ChannelRemovePage {
     /// What surrounds it.
     pub shell: Shell,
+    /// As in the list.
+    pub line: ChannelLine,
+}
+
+/// The form of a channel.
+#[derive(Clone, Template)]
+#[template(path = "channel_edit.html")]
+pub struct ChannelEditPage {
+    /// What surrounds it.
+    pub shell: Shell,
+    /// Its name, where it is there already.
+    pub present: Option<Inert>,
+    /// Where the form goes.
+    pub action: String,
+    /// Where it was come from.
+    pub back: String,
     /// Its kind, as the API has it.
     pub kind: &'static str,
     /// Its kind, as it is called.
@@ -162,11 +182,18 @@ pub struct ChannelField {
     pub choices: &'static [(&'static str, &'static str)],
     /// Whether there must be one.
     pub is_needed: bool,
+    /// Whether there is one by now.
+    pub is_set: bool,
     /// What was given.
     pub value: String,
 }
 
 impl ChannelField {
+    /// The name of the tick that takes a secret away, which no page shows.
+    pub fn drop_name(&self) -> String {
+        format!("drop_{}", self.name)
+    }
+
     /// Whether this choice was taken.
     pub fn is(&self, choice: &str) -> bool {
         self.value == choice

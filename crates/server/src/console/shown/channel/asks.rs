@@ -1,6 +1,8 @@
 //! What the form of each kind of channel asks for: the settings of the API, with what each is for.
 
+use serde_json::Value;
 use signoff_core::channel::ChannelKind;
+use signoff_engine::view::ChannelView;
 
 use crate::console::view::channel::ChannelField;
 
@@ -28,6 +30,7 @@ fn field(name: &'static str, label: &'static str, input: &'static str, note: &'s
         input,
         choices: &[],
         is_needed: false,
+        is_set: false,
         value: String::new(),
     }
 }
@@ -121,6 +124,35 @@ pub fn fields(kind: ChannelKind) -> Vec<ChannelField> {
             field("token", "Access token", "secret", "if the server wants one"),
         ],
     }
+}
+
+/// The same of a channel that is there, with what stands in it. What is secret does not; a signing secret is changed by
+/// putting a new one beside it.
+pub fn present_fields(view: &ChannelView) -> Vec<ChannelField> {
+    let mut fields = fields(view.kind);
+    fields.retain(|field| !(view.kind.is_for_programs() && field.name == "secret"));
+    for field in &mut fields {
+        // A key pair is known by its public half.
+        let setting = if field.name == "asymmetric" {
+            "public_key"
+        } else {
+            field.name
+        };
+        let value = view.settings.get(setting).filter(|value| !value.is_null());
+        field.is_set = value.is_some();
+        field.value = match (field.input, value) {
+            ("secret", _) | (_, None) => String::new(),
+            ("yes", Some(_)) => "yes".to_owned(),
+            (_, Some(Value::Array(lines))) => lines
+                .iter()
+                .filter_map(Value::as_str)
+                .collect::<Vec<_>>()
+                .join("\n"),
+            (_, Some(Value::String(text))) => text.clone(),
+            (_, Some(other)) => other.to_string(),
+        };
+    }
+    fields
 }
 
 fn signing() -> Vec<ChannelField> {
