@@ -60,9 +60,12 @@ pub enum TokenError {
     /// Tokens of too many grants are being fetched at once.
     #[error("tokens of too many grants are being fetched at once; try again")]
     Crowded,
-    /// Fetching was broken off because the process ends.
+    /// Fetching was broken off: the process ends, or the grant is another one by now.
     #[error("fetching a token was broken off")]
     BrokenOff,
+    /// Another node was fetching a token of the same grant for too long.
+    #[error("another node is fetching a token of this grant; try again")]
+    Busy,
 }
 
 /// What one exchange brought.

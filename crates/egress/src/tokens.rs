@@ -40,27 +40,48 @@ impl Egress {
     /// # Errors
     /// Why there is no token.
     pub async fn bearer(&self, id: TokenId, credential: &Credential) -> Result<Bearer, TokenError> {
+        let credential = credential.clone();
+        let bearer = self.bearer_in_turn(id, async { Ok((credential, ())) }).await?;
+        Ok(bearer.0)
+    }
+
+    /// As [`Egress::bearer`], where others outside of this process exchange with the same grant too. An exchange begins once
+    /// `turn` brings the value that counts by then, and what holds the others back: it is handed to whoever exchanged, who
+    /// drops it once the replaced value is stored. Where a token is kept there is no turn to wait for.
+    ///
+    /// # Errors
+    /// Why there is no token; those of `turn` too.
+    pub async fn bearer_in_turn<T: Send + 'static>(
+        &self,
+        id: TokenId,
+        turn: impl Future<Output = Result<(Credential, T), TokenError>> + Send + 'static,
+    ) -> Result<(Bearer, Option<T>), TokenError> {
         let slot = self.tokens.slot(id)?;
         let asked = Instant::now();
         let mut held = slot.lock_owned().await;
         if let Some(bearer) = held.bearer() {
-            return Ok(bearer);
+            return Ok((bearer, None));
         }
         if let Some((at, error)) = &held.failed
             && *at >= asked
         {
             return Err(error.clone());
         }
-        let (egress, credential) = (self.clone(), credential.clone());
+        let egress = self.clone();
         let exchange = tokio::spawn(async move {
-            let token = held.exchange(&egress, &credential).await;
+            let token = match turn.await {
+                Ok((credential, turn)) => held
+                    .exchange(&egress, &credential)
+                    .await
+                    .map(|token| (token, turn)),
+                Err(error) => Err(held.fail(error)),
+            };
             (held, token)
         });
         let (mut held, token) = exchange.await.map_err(|_| TokenError::BrokenOff)?;
-        Ok(Bearer {
-            token: token?,
-            rotated: held.unclaimed.take(),
-        })
+        let (token, turn) = token?;
+        let rotated = held.unclaimed.take();
+        Ok((Bearer { token, rotated }, Some(turn)))
     }
 
     /// Gives a token up that the provider no longer takes (401), so that the next call fetches another. One that was
@@ -182,12 +203,14 @@ impl Slot {
                 self.failed = None;
                 Ok(token)
             }
-            Err(error) => {
-                self.token = None;
-                self.failed = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
+            Err(error) => Err(self.fail(error)),
         }
+    }
+
+    fn fail(&mut self, error: TokenError) -> TokenError {
+        self.token = None;
+        self.failed = Some((Instant::now(), error.clone()));
+        error
     }
 
     fn replace(&mut self, current: &Credential, value: &SecretString) {

@@ -3,20 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use signoff_core::{
     actor::Actor,
-    event::{CallFault, Event, ExecutionState, GrantRefreshed},
+    event::{CallFault, ExecutionState},
     execution::{CallEnd, Command, transition},
     fold::RowKey,
-    grant::{CALL_TIMEOUT, CredentialKind, GrantRow},
-    id::{ExecutionId, GrantId},
+    grant::{CALL_TIMEOUT, GrantRow},
+    id::ExecutionId,
     payload::PayloadName,
     rows::ExecutionRow,
 };
-use signoff_egress::{AnswerBody, Credential, EgressError, Injection, OutboundCall, TokenError};
-use signoff_store::{SecretKind, Wants};
+use signoff_egress::{AnswerBody, EgressError, Injection, OutboundCall};
+use signoff_store::Wants;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ToMake;
@@ -24,7 +23,6 @@ use crate::{
     Engine, EngineError, EngineResult,
     content::seal_json,
     seal::SealedPayload,
-    snapshot::Snapshot,
     tenant::Tenant,
     turn::Draft,
     view::{Answer, CallResult},
@@ -99,13 +97,6 @@ impl Ended {
     }
 }
 
-/// The credential of a call, as it is sent.
-struct Held {
-    injection: Injection,
-    /// A token that is forgotten if the provider does not accept it.
-    token: Option<((GrantId, u64), SecretString)>,
-}
-
 impl Engine {
     /// Makes a call that the log says is being made, and records its end. Runs to its end whoever waits for it. None if it
     /// is being made already, or its end could not be kept.
@@ -169,69 +160,6 @@ impl Engine {
         }
     }
 
-    /// Opens the credential of a grant; a token is fetched where it needs one.
-    async fn credential_of(
-        &self,
-        tenant: &Tenant,
-        snapshot: &Snapshot,
-        row: &GrantRow,
-    ) -> Result<Held, CallFault> {
-        let sealed = snapshot.credential(row.id).ok_or(CallFault::Credential)?;
-        let value = value_of(tenant, row, sealed).ok_or(CallFault::Credential)?;
-        let credential =
-            Credential::new(row.grant.credential.clone(), value).map_err(|_| CallFault::Credential)?;
-        if !matches!(row.grant.credential, CredentialKind::Oauth2 { .. }) {
-            return Ok(Held {
-                injection: credential.injection(None),
-                token: None,
-            });
-        }
-        let id = (row.id, row.version);
-        let bearer = self.inner.egress.bearer(id, &credential).await;
-        let bearer = bearer.map_err(|error| {
-            tracing::warn!(grant = %row.id, %error, "no token was given for a grant");
-            match error {
-                TokenError::Refused(_) => CallFault::Forbidden,
-                _ => CallFault::Credential,
-            }
-        })?;
-        if let Some(rotated) = bearer.rotated {
-            // The old one may be good for nothing by now: without the new one nothing is called.
-            let kept = self.keep_refresh_token(tenant, row, rotated).await;
-            kept.map_err(|error| {
-                tracing::error!(grant = %row.id, %error, "a new refresh token could not be kept");
-                CallFault::Credential
-            })?;
-        }
-        Ok(Held {
-            injection: credential.injection(Some(&bearer.token)),
-            token: Some((id, bearer.token)),
-        })
-    }
-
-    async fn keep_refresh_token(
-        &self,
-        tenant: &Tenant,
-        row: &GrantRow,
-        value: SecretString,
-    ) -> EngineResult<()> {
-        let (id, version) = (row.id, row.version);
-        self.write(tenant, Wants::default(), move |turn| {
-            let snapshot = turn.snapshot();
-            // Where another value was given meanwhile, this one is nobody's any more.
-            let present = snapshot.grant(id).filter(|(row, _)| row.version == version);
-            let Some((row, _)) = present else { return Ok(()) };
-            turn.bring(RowKey::Grant(id));
-            let key = &turn.ledger.tenant.key;
-            let sealed = key.seal_grant(id.0, version, &row.grant, value.expose_secret().as_bytes());
-            let (secret, digest) = key.secret(SecretKind::Grant, id.0, sealed);
-            turn.ledger.changes.secrets.push(secret);
-            let event = Event::GrantRefreshed(GrantRefreshed { digest });
-            turn.emit(Draft::new(event, Actor::system(PART), id)).map(drop)
-        })
-        .await
-    }
-
     /// Records the end with what came back.
     async fn keep_end(&self, tenant: &Tenant, made: &ToMake, ended: &Ended) -> EngineResult<ExecutionRow> {
         let payloads = Arc::new(sealed(tenant, made.execution, ended)?);
@@ -270,12 +198,6 @@ impl ToMake {
     pub(crate) fn is_safe(&self) -> bool {
         signoff_core::http::is_safe(self.call.method())
     }
-}
-
-/// The value of a grant.
-pub(crate) fn value_of(tenant: &Tenant, row: &GrantRow, sealed: &[u8]) -> Option<SecretString> {
-    let opened = tenant.key.open_grant(row.id.0, row.version, &row.grant, sealed)?;
-    Some(SecretString::from(std::str::from_utf8(&opened).ok()?))
 }
 
 fn outbound(made: &ToMake, grant: Option<&GrantRow>, credential: Option<Injection>) -> OutboundCall {

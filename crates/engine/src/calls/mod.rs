@@ -5,6 +5,7 @@
 //! in the middle is found by the next one ([`recover`]): made again where that can do no harm, else left to a person.
 
 mod begin;
+mod credential;
 mod look;
 mod make;
 mod recover;
@@ -24,7 +25,7 @@ use signoff_core::{
     policy::PolicyRef,
 };
 
-pub(crate) use make::value_of;
+pub(crate) use credential::value_of;
 pub use make::{BrokenOff, Head, Tap};
 pub use result::CALL_WAIT_MAX;
 pub(crate) use runner::Runners;

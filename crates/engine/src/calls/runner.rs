@@ -21,6 +21,9 @@ const LEASE: Duration = Duration::from_secs(12);
 /// How much of that must be left for a call to be begun.
 const LEFT_MIN: Duration = Duration::from_secs(8);
 
+/// How often a name is claimed: the present one, one after it was taken for gone, one for luck.
+const CLAIMS_MAX: usize = 3;
+
 /// As good as for ever.
 const FOR_GOOD: Duration = Duration::from_hours(365 * 24);
 
@@ -36,6 +39,15 @@ struct Run {
     id: RunnerId,
     /// By this machine's monotonic clock, from before the lease was asked for: in the store it ends later.
     until: Instant,
+}
+
+impl Run {
+    fn unclaimed() -> Self {
+        Self {
+            id: RunnerId(RawId(random())),
+            until: Instant::now(),
+        }
+    }
 }
 
 /// A call that is being made here; dropped when it is over.
@@ -72,14 +84,37 @@ impl Runners {
         !locked(&self.active).is_empty()
     }
 
-    fn run(&self, workspace: WorkspaceId) -> Option<Run> {
-        locked(&self.known).get(&workspace).copied()
+    /// The run of this process; the first to ask names it, so that calls that begin together are of one run.
+    fn run(&self, workspace: WorkspaceId) -> Run {
+        *locked(&self.known)
+            .entry(workspace)
+            .or_insert_with(Run::unclaimed)
+    }
+
+    /// The run in the place of one that was taken for gone.
+    fn after(&self, workspace: WorkspaceId, gone: RunnerId) -> Run {
+        let mut known = locked(&self.known);
+        let run = known.entry(workspace).or_insert_with(Run::unclaimed);
+        if run.id == gone {
+            *run = Run::unclaimed();
+        }
+        *run
+    }
+
+    /// Whether it is still the run of this process, which is alive until then at least.
+    fn keep(&self, workspace: WorkspaceId, id: RunnerId, until: Instant) -> bool {
+        let mut known = locked(&self.known);
+        let Some(run) = known.get_mut(&workspace).filter(|run| run.id == id) else {
+            return false;
+        };
+        run.until = run.until.max(until);
+        true
     }
 
     /// Whether this run may still send something under its name.
     pub(crate) fn may_send(&self, workspace: WorkspaceId, id: RunnerId) -> bool {
-        self.run(workspace)
-            .is_some_and(|run| run.id == id && Instant::now() < run.until)
+        let run = self.run(workspace);
+        run.id == id && Instant::now() < run.until
     }
 }
 
@@ -90,36 +125,31 @@ impl Engine {
     /// If the store can't say that nobody has taken it for gone.
     pub(crate) async fn runner(&self, tenant: &Tenant) -> EngineResult<RunnerId> {
         let runners = &self.inner.runners;
-        let present = runners.run(tenant.id);
-        if let Some(run) = present
-            && run.until.saturating_duration_since(Instant::now()) >= LEFT_MIN
-        {
-            return Ok(run.id);
+        let mut run = runners.run(tenant.id);
+        for _ in 0..CLAIMS_MAX {
+            let left = run.until.saturating_duration_since(Instant::now());
+            if left >= LEFT_MIN || self.claim_run(tenant, run.id).await? {
+                return Ok(run.id);
+            }
+            // It was taken for gone. What it began is another's by now; this process goes on under a new name.
+            run = runners.after(tenant.id, run.id);
         }
-        let id = present.map_or_else(|| RunnerId(RawId(random())), |run| run.id);
-        if let Some(run) = self.claim_run(tenant, id).await? {
-            return Ok(run);
-        }
-        // It was taken for gone. What it began is another's by now; it goes on under a new name.
-        let fresh = RunnerId(RawId(random()));
-        self.claim_run(tenant, fresh)
-            .await?
-            .ok_or(EngineError::Unavailable)
+        Err(EngineError::Unavailable)
     }
 
-    async fn claim_run(&self, tenant: &Tenant, id: RunnerId) -> EngineResult<Option<RunnerId>> {
+    /// False where the run was taken for gone.
+    async fn claim_run(&self, tenant: &Tenant, id: RunnerId) -> EngineResult<bool> {
         let since = Instant::now();
         let until = if self.store().is_shared() {
             if self.lease(tenant, id, id.0).await?.is_none() {
-                return Ok(None);
+                return Ok(false);
             }
             since + LEASE
         } else {
             // Nobody else writes to this store while this process lives.
             since + FOR_GOOD
         };
-        locked(&self.inner.runners.known).insert(tenant.id, Run { id, until });
-        Ok(Some(id))
+        Ok(self.inner.runners.keep(tenant.id, id, until))
     }
 
     /// Takes over what a run left, if it is gone.
