@@ -9,17 +9,22 @@ use std::{
     time::Duration,
 };
 
-use signoff_core::{channel::SwitchedOff, id::ChannelId};
+use serde_json::json;
+use signoff_core::{
+    channel::{ChannelKind, SwitchedOff},
+    id::ChannelId,
+    time::Micros,
+};
 use signoff_engine::{
     EngineError,
-    request::{CreateChannel, UpdateContact},
+    request::{CreateChannel, UpdateChannel, UpdateContact},
     view::DeliveryState,
 };
 use signoff_testkit::{Answer, Received, Recorder, WebhookReceiver};
 
 use crate::{
     common::House,
-    told::{Told, make, standing, text},
+    told::{Told, channel, make, standing, text},
 };
 
 /// Waits until the three oldest deliveries of a channel were tried so often.
@@ -315,4 +320,56 @@ async fn nothing_is_sent_to_a_receiver_that_said_it_is_gone() {
     told.until(id, &[("failed", many + 1)]).await;
     let refused = receiver.received().len() - many;
     assert!((1..=8).contains(&refused), "{refused} were under way at once");
+}
+
+/// Where the first way to a person fails, the next one is taken: at once if it was refused for good, else after two tries,
+/// while the first goes on being tried. Both hear the end.
+#[tokio::test]
+async fn who_is_not_reached_by_one_way_is_told_by_the_next() {
+    let told = Told::new().await;
+    let tablets = WebhookReceiver::start().await;
+    // Of one kind, the older channel is the first.
+    told.house.clock.advance(Micros::seconds(1));
+    let create = channel("tablets", ChannelKind::Push, json!({"url": tablets.url("")}));
+    let second = make(&told.house, create).await;
+    told.phones
+        .answer_next([Answer::status(503), Answer::status(503)]);
+    let id = told.house.ask(&told.agent, "stripe.refund").await;
+    tried(&told.house, told.push, 1).await;
+    told.house.all_tried().await;
+    assert!(
+        standing(&told.house, second).await.is_empty(),
+        "once is no more than a hiccup"
+    );
+    told.pass(20).await;
+    tablets.wait_for(1).await;
+    told.until(second, &[("delivered", 1)]).await;
+    told.until(told.push, &[("waiting", 1)]).await;
+    told.pass(400).await;
+    told.until(told.push, &[("delivered", 1)]).await;
+    let view = told.house.engine.approval(&told.dana, id).await.unwrap();
+    let names: Vec<_> = view.told.iter().map(|one| one.channel.name.as_str()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+
+    told.phones.answer_next([Answer::status(400)]);
+    told.pass(61).await;
+    told.house.ask(&told.agent, "stripe.refund").await;
+    told.until(told.push, &[("delivered", 1), ("failed", 1)]).await;
+    told.until(second, &[("delivered", 2)]).await;
+    // Nobody is rung twice by one way, and what was switched off reaches nobody.
+    let update = UpdateChannel {
+        disabled: Some(true),
+        ..UpdateChannel::default()
+    };
+    let engine = &told.house.engine;
+    engine
+        .update_channel(&told.house.admin, second, update)
+        .await
+        .unwrap();
+    told.phones.answer_next([Answer::status(400)]);
+    told.pass(61).await;
+    told.house.ask(&told.agent, "stripe.refund").await;
+    told.until(told.push, &[("delivered", 1), ("failed", 2)]).await;
+    told.house.all_tried().await;
+    assert_eq!(told.standing(second).await, [("delivered", 2)].into());
 }

@@ -104,7 +104,7 @@ impl Engine {
         let live = row.filter(|row| !row.removed && !row.disabled);
         let live = live.and_then(|row| Some((row, transport(tenant, &snapshot, channel)?)));
         let Some((row, transport)) = live else {
-            return self.fail(held, due, SWITCHED_OFF).await;
+            return self.fail(tenant, held, due, SWITCHED_OFF).await;
         };
         let way = Way {
             tenant,
@@ -183,7 +183,7 @@ impl Engine {
         let deliveries: Vec<DeliveryRow> = open.into_iter().map(|one| one.delivery).collect();
         let Some(message) = message else {
             let why = "there is no address of theirs for this channel any more";
-            return self.fail(way.held, deliveries, why).await;
+            return self.fail(way.tenant, way.held, deliveries, why).await;
         };
         self.attempt(way, &message, deliveries).await
     }
@@ -236,10 +236,18 @@ impl Engine {
         way.held.record(self, &deliveries).await
     }
 
-    async fn fail(&self, held: &Held, mut deliveries: Vec<DeliveryRow>, why: &str) -> EngineResult<()> {
+    /// Gives them up, and tells their people otherwise.
+    async fn fail(
+        &self,
+        tenant: &Tenant,
+        held: &Held,
+        mut deliveries: Vec<DeliveryRow>,
+        why: &str,
+    ) -> EngineResult<()> {
         for delivery in &mut deliveries {
             self.end(delivery, DeliveryState::Failed, None, Some(why.to_owned()));
         }
+        self.tell_otherwise(tenant, &deliveries).await?;
         held.record(self, &deliveries).await
     }
 
@@ -251,7 +259,7 @@ impl Engine {
         mut deliveries: Vec<DeliveryRow>,
     ) -> EngineResult<()> {
         if !way.is_live() {
-            return self.fail(way.held, deliveries, SWITCHED_OFF).await;
+            return self.fail(way.tenant, way.held, deliveries, SWITCHED_OFF).await;
         }
         let now = jiff::Timestamp::from_microsecond(self.now().0).unwrap_or_default();
         let outcome = deliver(&self.inner.egress, way.transport, message, now).await;
@@ -284,6 +292,7 @@ impl Engine {
                 }
             }
         }
+        self.tell_otherwise(way.tenant, &deliveries).await?;
         way.held.record(self, &deliveries).await?;
         let rejected = matches!(outcome, DeliveryOutcome::Rejected { .. });
         let given_up = deliveries.iter().find(|row| row.state == DeliveryState::Failed);
