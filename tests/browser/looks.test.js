@@ -44,6 +44,7 @@ const paths = () => [
   `/approvals/${ids.deploy}?step=approve`, `/approvals/${ids.drop}`, `/approvals/${ids.done}`, "/audit", "/audit/5", "/stats", "/keys",
   "/approvals/nothing", "/stop", "/stop?target=workspace", "/stop?target=archive-bot",
   "/policies", "/policies?q=nothing", "/policies/refunds", "/policies/edit", "/policies/edit?policy=refunds",
+  "/channels", "/channels/new?kind=email", "/channels/new?kind=webhook", "/account/contact", "/account/slack",
 ];
 
 const signedIn = async (options) => {
