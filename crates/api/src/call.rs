@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::action::{Accepts, ConditionReport, PolicyRef, Submit, Trace, VerdictCode, VerdictKind};
+use crate::action::{Accepts, ConditionReport, PolicyRef, Submit, Trace, Unheard, VerdictCode, VerdictKind};
 use crate::common::{Actor, Decimal, NamedRef, Priority, Risk};
 use crate::duration::Duration;
 use crate::execution::ExecutionStatus;
@@ -249,6 +249,9 @@ pub struct CallAnswer {
     /// Headers that were given and are not sent. Not said again when an idempotency key is repeated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped_headers: Vec<String>,
+    /// Whether anybody hears of what is asked, while people are to decide; absent when somebody does at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheard: Option<Unheard>,
     /// Where the call stands; absent while people decide, and when it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<ExecutionStatus>,

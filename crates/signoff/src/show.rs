@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use signoff_api::action::{ConditionReport, ConditionResult, PolicyRef, Verdict, VerdictCode, VerdictKind};
+use signoff_api::action::{
+    ConditionReport, ConditionResult, PolicyRef, Unheard, Verdict, VerdictCode, VerdictKind,
+};
 use signoff_api::approval::{
     Approval, ApprovalStatus, LinkMode, Requirement, Stage, StageState, VoteVia, Voter,
 };
@@ -391,6 +393,14 @@ impl Text {
                 self.push(format!("{name}\n  {}", lines(&tree).replace('\n', "\n  ")));
             }
         }
+    }
+}
+
+/// That nobody hears of what is asked, and from when on somebody will.
+pub(crate) fn unheard(unheard: &Unheard) -> String {
+    match &unheard.until {
+        Some(until) => format!("nobody is told until {until}: {}", unheard.detail),
+        None => format!("nobody is told: {}", unheard.detail),
     }
 }
 

@@ -199,7 +199,12 @@ fn said(answer: &CallAnswer) -> String {
         }
         None => {
             let page = inert::line(answer.approval_url.as_deref().unwrap_or_default());
-            format!("nobody has decided yet: {page}\nits result, later: signoff executions result {id}")
+            let unheard = answer.unheard.as_ref();
+            let unheard = unheard.map(|unheard| format!("{}\n", inert::line(&show::unheard(unheard))));
+            let unheard = unheard.unwrap_or_default();
+            format!(
+                "nobody has decided yet: {page}\n{unheard}its result, later: signoff executions result {id}"
+            )
         }
         Some(S::Failed) => format!("the call was not made{fault}"),
         Some(S::Indeterminate) => {

@@ -108,6 +108,7 @@ impl Reader<'_> {
             reason: said.reason,
             standing_approval_id: said.standing_approval_id,
             dropped_headers: said.dropped_headers,
+            unheard: said.unheard.filter(|_| result.is_none()),
             status: result.map(|result| result.state.to_wire()),
             response: answer.map(|answer| response(&rules, answer)),
             fault: run.and_then(|run| run.fault).to_wire(),

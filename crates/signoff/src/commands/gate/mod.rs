@@ -10,7 +10,7 @@ use std::time::Duration as Span;
 
 use anyhow::Context;
 use clap::Args;
-use signoff_api::action::{Accepts, Submit, SubmitAnswer, VerdictKind};
+use signoff_api::action::{Accepts, Submit, SubmitAnswer, Unheard, VerdictKind};
 use signoff_api::approval::{Approval, Cancel};
 use signoff_api::execution::{Outcome as Reported, Report};
 use signoff_api::{Code, Duration, Until, WaitQuery};
@@ -27,7 +27,7 @@ use crate::exit::Exit;
 use crate::inert::line;
 use crate::progress::Waiting;
 use crate::signals::Signals;
-use crate::{output, random};
+use crate::{output, random, show};
 
 /// How long a server may take to answer at all when it is asked for the first time.
 const FIRST_CONTACT: Span = Span::from_secs(5);
@@ -159,7 +159,7 @@ impl Gate {
             if stopped {
                 self.give_up(&id, &mut ending, Outcome::Interrupted).await?;
             } else {
-                self.wait(&id, &mut ending).await?;
+                self.wait(&id, answer.unheard.as_ref(), &mut ending).await?;
             }
         } else if stopped {
             ending.end(Outcome::Interrupted);
@@ -190,7 +190,7 @@ impl Gate {
         }
     }
 
-    async fn wait(&mut self, id: &str, ending: &mut Ending) -> anyhow::Result<()> {
+    async fn wait(&mut self, id: &str, unheard: Option<&Unheard>, ending: &mut Ending) -> anyhow::Result<()> {
         let mut waiting = Waiting::start("waiting for a decision", self.wait.deadline, self.quiet);
         let mut is_first = true;
         let progress = |progress: Progress<'_>| {
@@ -198,6 +198,9 @@ impl Gate {
                 && std::mem::take(&mut is_first)
             {
                 introduce(&waiting, approval);
+                if let Some(unheard) = unheard {
+                    waiting.say(&line(&format!("  {}", show::unheard(unheard))));
+                }
             }
             waiting.note(&progress);
         };
