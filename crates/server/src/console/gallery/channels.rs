@@ -154,7 +154,11 @@ fn new(kind: ChannelKind, problems: &[(&str, &str)]) -> String {
     page.render().expect("renders")
 }
 
-fn edit(view: &ChannelView) -> String {
+/// A form gives back what an admin typed, letter by letter: what an agent writes is never in it.
+fn edit() -> String {
+    let typed = "<script>alert(1)</script>\"><img src=x>";
+    let settings = json!({"host": typed, "port": 587, "to": [typed], "password": "set"});
+    let view = &view(1, "mail", ChannelKind::Email, settings);
     let page = ChannelEditPage {
         shell: shell("Channel", "channels"),
         present: Some(Inert::all(&view.name)),
@@ -250,8 +254,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
             new(ChannelKind::Email, &[("/email/host", "it is needed")]),
         ),
         ("channel-new-webhook", new(ChannelKind::Webhook, &[])),
-        ("channel-edit", edit(&views[0])),
-        ("channel-edit-builds", edit(&views[4])),
+        ("channel-edit", edit()),
         ("channel-remove", remove(&views[2])),
         ("contact", contact(true)),
         ("contact-none", contact(false)),
