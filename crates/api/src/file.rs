@@ -35,7 +35,7 @@ pub struct SignoffFile {
     /// All grants, without their values. What is not here is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<GrantEntry>>,
-    /// All channels. What is not here is removed.
+    /// All webhooks. What is not here is removed; channels of other kinds stay as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<ChannelEntry>>,
 }

@@ -245,7 +245,7 @@ async fn plan_of(
         let rules = Rules::new(wanted.policies.clone(), Some(settings)).map_err(Error::Problem)?;
         let applied = client.policy_apply(&wanted).await?;
         let changes = plan::policy_changes(&applied, &wanted, &rules.policies(), present);
-        findings = rules.lint(&known(file, present.known()));
+        findings = rules.lint(&known(file, Some(present)));
         findings.retain(|finding| finding.severity > Severity::Note);
         if !changes.is_empty() {
             plan.pending = applied.pending;
@@ -283,7 +283,8 @@ async fn pending_of(client: &Client, agent: &str) -> anyhow::Result<usize> {
 }
 
 /// Who and what a file says there is, laid over what is known besides.
-pub(crate) fn known(file: &SignoffFile, mut known: Known) -> Known {
+pub(crate) fn known(file: &SignoffFile, present: Option<&Present>) -> Known {
+    let mut known = present.map(Present::known).unwrap_or_default();
     use signoff_core::lint::{KnownAgent, KnownGroup, KnownOperator};
     if let Some(operators) = &file.operators {
         let before = known.operators.take().unwrap_or_default();
@@ -315,7 +316,8 @@ pub(crate) fn known(file: &SignoffFile, mut known: Known) -> Known {
         known.agents = Some(agents.collect());
     }
     if let Some(channels) = &file.channels {
-        known.channels = Some(channels.iter().map(|one| one.name.clone()).collect());
+        // Without a server nobody knows which channels of other kinds there are.
+        known.channels = present.map(|present| present.channels(channels.iter().map(|one| &one.name)));
     }
     known
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use signoff_api::agent::Agent;
+use signoff_api::channel::{Channel, ChannelKind};
 use signoff_api::group::Group;
 use signoff_api::operator::Operator;
 use signoff_api::policy::PolicySet;
@@ -22,6 +23,8 @@ pub(crate) struct Present {
     pub(crate) groups: Vec<Group>,
     pub(crate) agents: Vec<Agent>,
     pub(crate) webhooks: Vec<Webhook>,
+    /// Names of the channels of all other kinds, which no file describes.
+    pub(crate) other_channels: Vec<String>,
     /// Addresses by id.
     emails: HashMap<String, String>,
 }
@@ -30,12 +33,17 @@ impl Present {
     /// Asks for all of it.
     pub(crate) async fn of(client: &Client) -> signoff_client::Result<Self> {
         let operators = all(async |page| client.operator_list(&page).await).await?;
+        let channels: Vec<Channel> = all(async |page| client.channel_list(&page).await).await?;
+        let others = channels
+            .into_iter()
+            .filter(|one| one.kind != ChannelKind::Webhook);
         Ok(Self {
             me: client.whoami().await?,
             set: client.policy_list().await?,
             groups: all(async |page| client.group_list(&page).await).await?,
             agents: all(async |page| client.agent_list(&page).await).await?,
             webhooks: all(async |page| client.webhook_list(&page).await).await?,
+            other_channels: others.map(|one| one.name).collect(),
             emails: operators
                 .iter()
                 .map(|operator| (operator.id.clone(), operator.email.clone()))
@@ -47,6 +55,11 @@ impl Present {
     /// The address of an operator, or the id where there is none.
     pub(crate) fn email(&self, id: &str) -> String {
         self.emails.get(id).cloned().unwrap_or_else(|| id.to_owned())
+    }
+
+    /// Names of all channels, with these webhooks.
+    pub(crate) fn channels<'a>(&'a self, webhooks: impl Iterator<Item = &'a String>) -> Vec<String> {
+        webhooks.chain(&self.other_channels).cloned().collect()
     }
 
     /// The same for lint.
@@ -74,7 +87,7 @@ impl Present {
             operators: Some(operators.collect()),
             groups: Some(groups.collect()),
             agents: Some(agents.collect()),
-            channels: Some(self.webhooks.iter().map(|webhook| webhook.name.clone()).collect()),
+            channels: Some(self.channels(self.webhooks.iter().map(|webhook| &webhook.name))),
             // A file says nothing of how people are reached.
             heard: None,
         }

@@ -6,7 +6,6 @@ use clap::Args;
 use signoff_api::file::SignoffFile;
 use signoff_api::lint::{Finding, Findings, PolicyLint, Severity};
 use signoff_client::Error;
-use signoff_core::lint::Known;
 use signoff_server::offline::Rules;
 
 use crate::cli::Global;
@@ -41,17 +40,17 @@ pub(crate) async fn run(global: &Global, args: LintArgs) -> anyhow::Result<Exit>
         Some(path) => {
             let file: SignoffFile = document::read(path)?;
             let mut settings = file.settings.clone().unwrap_or_default();
-            let mut besides = Known::default();
+            let mut there = None;
             if args.server {
                 let present = Present::of(&connect(global, Side::Operator)?).await?;
                 settings.default_approvers = settings
                     .default_approvers
                     .or_else(|| present.set.settings.default_approvers.clone());
-                besides = present.known();
+                there = Some(present);
             }
             let policies = file.policies.clone().unwrap_or_default();
             let rules = Rules::new(policies, Some(settings)).map_err(Error::Problem)?;
-            rules.lint(&known(&file, besides))
+            rules.lint(&known(&file, there.as_ref()))
         }
     };
     say(global, findings)

@@ -287,6 +287,23 @@ fn channels_take_their_secrets_from_the_environment() {
     assert_eq!(server.admin(&["webhooks", "list"])["items"], json!([]));
 }
 
+/// Channels of other kinds are no part of a file: what names one names something, and it is there afterwards.
+#[test]
+fn a_file_leaves_channels_of_other_kinds_alone() {
+    let server = Server::bare(&["--egress-allow", "127.0.0.0/8"]);
+    server.admin(&["channels", "add", "push", "phones", "url=http://127.0.0.1:9"]);
+    let file = "channels: []\npolicies:\n  - {name: refunds, actions: [stripe.refund], effect: require_approval, \
+                approval: {approvers: ['role:admin'], notify: ['channel:phones', 'channel:nowhere']}}\n";
+    let ran = server.apply_yaml(file, &["--yes"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let said = format!("{ran:?}");
+    assert!(
+        said.contains("channel:nowhere") && !said.contains("channel:phones"),
+        "{said}"
+    );
+    assert_eq!(server.admin(&["channels", "list"])["items"][0]["name"], "phones");
+}
+
 #[test]
 fn what_breaks_off_in_the_middle_says_so_and_converges() {
     let server = Server::bare(&[]);
