@@ -46,7 +46,7 @@ pub struct ApprovalRule {
     /// Whom to tell when nobody has decided for a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalate: Option<Escalation>,
-    /// Channels to tell, `channel:NAME`; none: all that listen.
+    /// Whom to tell beside those who must decide: `channel:NAME`, or people as approvers are named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<Vec<Contacts>>,
     /// What approvers may change of inputs and context before they approve (default false).
@@ -121,7 +121,7 @@ pub struct FromContext {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Contacts {
-    /// `channel:NAME`, whatever the request is like.
+    /// `channel:NAME`, or people as approvers are named, whatever the request is like.
     Always(String),
     /// Only for some requests.
     From(ContactsFrom),
@@ -137,7 +137,7 @@ impl From<&str> for Contacts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContactsFrom {
-    /// Channels, `channel:NAME`.
+    /// `channel:NAME`, or people as approvers are named.
     #[schema(min_items = 1)]
     pub to: Vec<String>,
     /// From this priority on.
@@ -154,7 +154,7 @@ pub struct ContactsFrom {
 pub struct Escalation {
     /// After how long.
     pub after: Duration,
-    /// Channels, `channel:NAME`.
+    /// `channel:NAME`, or people as approvers are named.
     pub to: Vec<Contacts>,
 }
 

@@ -48,7 +48,7 @@ impl Named {
 
 pub(super) fn findings(policy: &PolicyDoc, defaults: Option<&[Approver]>, known: &Known) -> Vec<Finding> {
     let mut findings = unknown_agents(policy, known);
-    findings.extend(unknown_channels(policy, known));
+    findings.extend(idle_contacts(policy, known));
     let object = written(policy);
     let terms = object.get("approval").and_then(|terms| terms.as_object());
     if asks(policy) && !terms.is_some_and(|terms| says_more(terms, &TERMS)) {
@@ -412,31 +412,49 @@ fn unknown_agents(policy: &PolicyDoc, known: &Known) -> Vec<Finding> {
         .collect()
 }
 
-fn unknown_channels(policy: &PolicyDoc, known: &Known) -> Vec<Finding> {
-    let Some(channels) = &known.channels else {
-        return Vec::new();
-    };
+/// Contacts that tell nobody: channels that are not there, and texts that name no person either.
+fn idle_contacts(policy: &PolicyDoc, known: &Known) -> Vec<Finding> {
     let object = written(policy);
     let approval = object.get("approval");
     let lists = ["/notify", "/escalate/to"];
     let entries = lists.into_iter().flat_map(|list| {
-        let items = approval
-            .and_then(|terms| terms.pointer(list))
-            .and_then(|list| list.as_array());
+        let items = approval.and_then(|terms| terms.pointer(list)?.as_array());
         let items = items.into_iter().flatten().enumerate();
-        items.filter_map(move |(at, item)| Some((list, at, item.as_str()?.strip_prefix("channel:")?)))
-    });
-    entries
-        .filter(|(_, _, name)| !channels.iter().any(|one| one.eq_ignore_ascii_case(name)))
-        .map(|(list, at, name)| Finding {
-            message: format!("there is no channel `{name}`"),
-            next: "mend the name, or add the channel".into(),
-            ..about(
-                policy,
-                Severity::Warning,
-                LintCode::UnknownChannel,
-                &format!("/approval{list}/{at}"),
-            )
+        items.flat_map(move |(at, item)| {
+            let place = format!("/approval{list}/{at}");
+            match item.as_str() {
+                Some(contact) => vec![(place, contact)],
+                None => contacts_from(&place, item),
+            }
         })
+    });
+    let message = |contact: &str| match (contact.strip_prefix("channel:"), &known.channels) {
+        (Some(name), Some(channels)) => {
+            let is_there = channels.iter().any(|one| one.eq_ignore_ascii_case(name));
+            (!is_there).then(|| format!("there is no channel `{name}`"))
+        }
+        (Some(_), None) => None,
+        (None, _) => contact
+            .parse::<Approver>()
+            .err()
+            .map(|_| format!("`{contact}` names nobody who could be told")),
+    };
+    entries
+        .filter_map(|(place, contact)| {
+            Some(Finding {
+                message: message(contact)?,
+                next: "name a channel that is there, channel:NAME, or people as approvers are named".into(),
+                ..about(policy, Severity::Warning, LintCode::UnknownChannel, &place)
+            })
+        })
+        .collect()
+}
+
+/// Contacts for some requests, with their places.
+fn contacts_from<'a>(place: &str, item: &'a serde_json::Value) -> Vec<(String, &'a str)> {
+    let named = item.get("to").and_then(|to| to.as_array());
+    let named = named.into_iter().flatten().enumerate();
+    named
+        .filter_map(|(at, contact)| Some((format!("{place}/to/{at}"), contact.as_str()?)))
         .collect()
 }

@@ -293,14 +293,17 @@ fn a_file_leaves_channels_of_other_kinds_alone() {
     let server = Server::bare(&["--egress-allow", "127.0.0.0/8"]);
     server.admin(&["channels", "add", "push", "phones", "url=http://127.0.0.1:9"]);
     let file = "channels: []\npolicies:\n  - {name: refunds, actions: [stripe.refund], effect: require_approval, \
-                approval: {approvers: ['role:admin'], notify: ['channel:phones', 'channel:nowhere']}}\n";
+                approval: {approvers: ['role:admin'], notify: ['channel:phones', 'channel:nowhere', {to: [finance, 'dana@example.com'], risk: high}]}}\n";
     let ran = server.apply_yaml(file, &["--yes"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let said = format!("{ran:?}");
-    assert!(
-        said.contains("channel:nowhere") && !said.contains("channel:phones"),
-        "{said}"
-    );
+    for (place, about) in [
+        ("1", "there is no channel `nowhere`"),
+        ("2/to/0", "`finance` names nobody"),
+    ] {
+        assert!(said.contains(&format!("notify/{place}: {about}")), "{said}");
+    }
+    assert!(!said.contains("no channel `phones`"), "{said}");
     assert_eq!(server.admin(&["channels", "list"])["items"][0]["name"], "phones");
 }
 
