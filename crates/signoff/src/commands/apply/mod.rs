@@ -284,8 +284,9 @@ async fn pending_of(client: &Client, agent: &str) -> anyhow::Result<usize> {
 
 /// Who and what a file says there is, laid over what is known besides.
 pub(crate) fn known(file: &SignoffFile, present: Option<&Present>) -> Known {
-    let mut known = present.map(Present::known).unwrap_or_default();
     use signoff_core::lint::{KnownAgent, KnownGroup, KnownOperator};
+
+    let mut known = present.map(Present::known).unwrap_or_default();
     if let Some(operators) = &file.operators {
         let before = known.operators.take().unwrap_or_default();
         let id = |email: &str| {
