@@ -33,8 +33,7 @@ const AT_ONCE: usize = 8;
 /// What is said of deliveries whose channel is not there any more.
 const SWITCHED_OFF: &str = "the channel was switched off or removed";
 /// What is said of a delivery that can't be put into words.
-const UNREADABLE: &str =
-    "what it tells of can't be read: stored data is damaged or was changed; `signoff verify` says where";
+const UNREADABLE: &str = "what it tells of can't be read: stored data is damaged or was changed; `signoff audit verify --with-store` says where";
 
 /// One channel on its way out.
 struct Way<'a> {
@@ -193,7 +192,7 @@ impl Engine {
     async fn message(
         &self,
         way: &Way<'_>,
-        mut open: Vec<Gathered>,
+        open: Vec<Gathered>,
         before: &[DeliveryRow],
     ) -> EngineResult<Option<(Option<Message>, Vec<Gathered>)>> {
         let composed = match open.as_slice() {
@@ -209,7 +208,7 @@ impl Engine {
         }
         let mut unreadable = Vec::new();
         let mut readable = Vec::new();
-        for one in std::mem::take(&mut open) {
+        for one in open {
             match self.message_to_people(way.tenant, way.row, &one, before).await {
                 Err(EngineError::Internal) => unreadable.push(one.delivery),
                 alone => {
