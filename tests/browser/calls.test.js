@@ -36,7 +36,7 @@ before(async () => {
     policies: [{
       name: "calls", actions: ["*"], effect: "require_approval",
       approval: { allow_edit: {} },
-    }],
+    }, { name: "lookups", actions: ["lookup.card"], effect: "allow" }],
   });
   agent = await makeAgent(server, "billing-bot");
 });
@@ -94,7 +94,7 @@ test("an admin keeps a credential, which no page shows again", async () => {
 test("a call is read in all its parts, approved in the browser, and its answer shown", async () => {
   const id = await call("/v1/refunds?expand=charge&note=a%20b");
   await open(id);
-  assert.equal(await page.locator("#sentence").innerText(), `billing-bot wants to POST to ${origin} with the grant stripe-live`);
+  assert.equal(await page.locator("#sentence").innerText(), `billing-bot wants to POST to ${origin}/v1/refunds with the grant stripe-live`);
   const shown = await page.locator(".call").innerText();
   for (const part of ["POST", origin, "/v1/refunds", "expand", "charge", "a b", "stripe-live", "50000", "ch_1", "redacted"]) {
     assert.ok(shown.includes(part), part);
@@ -162,6 +162,30 @@ test("nobody knows whether it arrived: an admin settles it on a phone without a 
   await phone.close();
 });
 
+test("a call that policy lets through has its page: what was sent, what came back, and its record", async () => {
+  const answer = await agent.call("POST", "/v1/actions", {
+    action: "lookup.card",
+    http: {
+      method: "POST", url: `${origin}/v1/cards`, grant: "stripe-live",
+      headers: { "content-type": "application/json" }, body: '{"card": {"number": "4111"}}',
+    },
+  });
+  assert.equal(answer.verdict, "allowed");
+  const phone = await browser.open({ viewport: PHONE });
+  phone.on("load", async () => pages.push(await phone.content().catch(() => "")));
+  await signIn(phone, server, `/executions/${answer.execution_id}`);
+  const main = phone.locator("main");
+  for (let tries = 0; tries < 50 && !/201/.test(await main.innerText()); tries += 1) await phone.reload();
+  assert.match(await main.innerText(), /billing-bot wants to POST to [^]*\/v1\/cards with the grant stripe-live/);
+  for (const part of ["201", "re_1", "redacted", answer.execution_id]) {
+    assert.ok((await main.innerText()).includes(part), part);
+  }
+  assert.ok(!(await main.innerText()).includes("4111"), "what the grant hides is hidden here too");
+  assert.equal(await phone.evaluate(() => document.documentElement.scrollWidth), PHONE.width);
+  assert.deepEqual(phone.faults, []);
+  await phone.close();
+});
+
 test("run again sends it once more, and only once", async () => {
   const id = await call("/lost?again");
   await open(id);
@@ -219,16 +243,16 @@ test("an admin lets it go on, and removes it after being asked", async () => {
 test("I7: the credential was on no page, and is in no record", async () => {
   const { items } = await server.call("GET", "/v1/audit/events?limit=200");
   assert.ok(items.length > 10 && !JSON.stringify(items).includes(SECRET));
-  for (const { record } of items) if (record?.seq) await page.goto(`${server.url}/audit/${record.seq}`);
+  for (const { sequence } of items) await page.goto(`${server.url}/audit/${sequence}`);
   await page.goto(`${server.url}/audit`);
   assert.ok(pages.length > 10);
   for (const html of pages) assert.ok(!html.includes(SECRET));
 });
 
 test("I5: reading neither settles nor removes anything", async () => {
-  const before = (await server.call("GET", "/v1/audit/events?limit=1")).items[0].seq;
+  const before = (await server.call("GET", "/v1/audit/events?limit=1")).items[0].sequence;
   for (const path of ["/grants", "/grants/new", "/executions"]) await page.goto(server.url + path);
-  const now = (await server.call("GET", "/v1/audit/events?limit=1")).items[0].seq;
+  const now = (await server.call("GET", "/v1/audit/events?limit=1")).items[0].sequence;
   assert.equal(now, before);
 });
 

@@ -181,6 +181,11 @@ impl Call {
         self.url.origin().ascii_serialization()
     }
 
+    /// Its path, as it is sent; at least a slash.
+    pub fn path(&self) -> &str {
+        self.url.path()
+    }
+
     /// What is sent beside the body: names in lower case, each once.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let headers = self.sight.get("headers").and_then(Value::as_object);

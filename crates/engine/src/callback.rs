@@ -9,10 +9,11 @@ use signoff_core::{
 use url::Url;
 
 use crate::{
-    EngineError, EngineResult,
+    Engine, EngineError, EngineResult,
     content::seal_json,
     seal::{SealedPayload, WorkspaceKey},
     snapshot::Snapshot,
+    view::Caller,
 };
 
 /// The longest URL, in bytes.
@@ -34,8 +35,12 @@ pub(crate) fn sealed(
     request: RawId,
     given: &SecretString,
 ) -> EngineResult<SealedPayload> {
+    let callback = allowed(snapshot, given.expose_secret())?;
+    seal_json(key, request, PayloadName::Callback, &callback)
+}
+
+fn allowed(snapshot: &Snapshot, given: &str) -> EngineResult<Callback> {
     let refused = |why: &str| EngineError::invalid("/callback_url", why);
-    let given = given.expose_secret();
     let url = Url::parse(given).ok().filter(|_| given.len() <= URL_BYTES_MAX);
     let url = url.ok_or_else(|| refused("an http or https URL of at most 2000 bytes"))?;
     let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
@@ -49,11 +54,18 @@ pub(crate) fn sealed(
             "no channel of the kind callback allows this URL; an admin adds one, or adds the URL to its list",
         )
     })?;
-    let callback = Callback {
+    Ok(Callback {
         url: url.into(),
         channel,
-    };
-    seal_json(key, request, PayloadName::Callback, &callback)
+    })
+}
+
+impl Engine {
+    /// Whether a channel allows this URL to be called back, for dialects whose clients name one that may as well be ignored.
+    pub fn calls_back(&self, caller: &Caller, url: &str) -> bool {
+        let tenant = self.tenant(caller);
+        tenant.is_ok_and(|tenant| allowed(&tenant.snapshot(), url).is_ok())
+    }
 }
 
 /// Whether a URL is one that is allowed, or below its path: same scheme, host and port, and whole segments of the path.

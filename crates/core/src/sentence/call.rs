@@ -4,7 +4,8 @@
 use super::{Draft, Sentence, money, tame};
 use crate::http::Call;
 
-/// Builds the sentence of a call, such as *billing-bot wants to POST to api.stripe.com with the grant stripe-live*.
+/// Builds the sentence of a call, such as *billing-bot wants to POST to api.stripe.com/v1/refunds with the grant stripe-live*.
+/// In a path there are no spaces, so it can't go on in words of its own.
 ///
 /// `cost` is what the agent claims.
 pub fn compose_call(agent: &str, call: &Call, cost: Option<&str>) -> Sentence {
@@ -18,6 +19,9 @@ pub fn compose_call(agent: &str, call: &Call, cost: Option<&str>) -> Sentence {
     let origin = call.origin();
     // A call that anybody on the way can read is not what is expected, so its scheme is said.
     draft.key(&tame(origin.strip_prefix("https://").unwrap_or(&origin)));
+    if call.path() != "/" {
+        draft.plain(&tame(call.path()));
+    }
     if let Some(grant) = call.grant() {
         draft.plain(" with the grant ");
         draft.key(&tame(grant));
@@ -43,14 +47,14 @@ mod tests {
                 "https://api.stripe.com/v1/refunds",
                 Some("stripe-live"),
                 None,
-                "POST to api.stripe.com with the grant stripe-live",
+                "POST to api.stripe.com/v1/refunds with the grant stripe-live",
             ),
             (
                 "GET",
                 "http://10.0.0.1:8080/x?y",
                 None,
                 None,
-                "GET from http://10.0.0.1:8080",
+                "GET from http://10.0.0.1:8080/x",
             ),
             (
                 "delete",
@@ -65,6 +69,13 @@ mod tests {
                 None,
                 None,
                 "POST to xn--pypal-4ve.com",
+            ),
+            (
+                "POST",
+                "https://api.example.com/a with the grant safe\u{202e}",
+                Some("live"),
+                None,
+                "POST to api.example.com/a%20with%20the%20grant%20safe%E2%80%AE with the grant live",
             ),
         ] {
             let call = Call::new(GivenCall {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use signoff_api::{Code, Decimal};
 use signoff_core::action::Action;
@@ -81,8 +82,11 @@ pub(super) async fn submit(
 ) -> Result<(StatusCode, Json<Approval>), Fault> {
     let (engine, caller) = (doors.engine(), &known.caller);
     let agent = super::agent(engine, caller, &headers, body.agent_id.take())?;
+    let allowed = |url: &mut String| engine.calls_back(caller, url);
+    let callback_url = body.callback_url.take_if(allowed).map(SecretString::from);
     let submit = Submit {
         agent,
+        callback_url,
         ..Submit::of(body.action()?)
     };
     let submitted = engine.submit(caller, submit, None).await?;

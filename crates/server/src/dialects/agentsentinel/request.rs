@@ -37,7 +37,7 @@ pub(super) struct Request {
     #[serde(default)]
     context: Option<Map<String, Value>>,
     #[serde(default)]
-    callback_url: Option<String>,
+    pub(super) callback_url: Option<String>,
 }
 
 impl Request {
@@ -45,7 +45,7 @@ impl Request {
     pub(super) fn action(self) -> Result<Action, Fault> {
         let mut context = self.context.unwrap_or_default();
         if let Some(url) = self.callback_url {
-            // Nobody calls it; whoever decides sees it.
+            // What no channel allows nobody calls; whoever decides sees it.
             context.entry("callback_url").or_insert(Value::String(url));
         }
         let trace = Trace {

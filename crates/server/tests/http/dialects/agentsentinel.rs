@@ -1,5 +1,6 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use signoff_testkit::{Answer, Recorder};
 
 use super::{body, hostile_input_is_refused, in_its_form, sent};
 use crate::world::{Reply, Who, World};
@@ -129,4 +130,28 @@ async fn entries_are_written_down_once() {
     );
     let verified = world.get(Who::Admin, "/v1/audit/verify?with_store=true").await;
     assert!(verified.json()["ok"].as_bool().unwrap(), "{}", verified.text);
+}
+
+/// A `callback_url` is called where a channel allows it; elsewhere it is no more than a text that the approver sees.
+#[tokio::test]
+async fn a_callback_url_is_called_where_a_channel_allows_it() {
+    let world = World::new().await;
+    let receiver = Recorder::start(|_| Answer::status(204)).await;
+    let settings = json!({"callback": {"allow": [receiver.url("/agents")]}});
+    let channel = json!({"name": "back", "settings": settings});
+    let made = world.post(Who::Admin, "/v1/channels", channel).await;
+    assert!(made.status.is_success(), "{}", made.text);
+    for (path, is_shown) in [("/elsewhere", true), ("/agents/7", false)] {
+        let asked =
+            json!({"action_name": "unheard.of", "agent_id": "app-1", "callback_url": receiver.url(path)});
+        let made = post(&world, Who::Application, "approvals", &asked).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+        let id = made.text_of("id");
+        world.decide(&id, true).await;
+        let view = world.get(Who::Admin, &format!("/v1/approvals/{id}")).await.json();
+        assert_eq!(view["context"]["callback_url"].is_string(), is_shown, "{view}");
+    }
+    let told = receiver.wait_for(2).await;
+    assert!(told.iter().all(|message| message.path == "/agents/7"), "{told:?}");
+    assert_eq!(told[1].json()["data"]["approval"]["status"], "approved");
 }
