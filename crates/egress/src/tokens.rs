@@ -37,21 +37,13 @@ impl Egress {
     ///
     /// A caller that still has the value from before a replacement is served with the newer one.
     ///
-    /// # Errors
-    /// Why there is no token.
-    pub async fn bearer(&self, id: TokenId, credential: &Credential) -> Result<Bearer, TokenError> {
-        let credential = credential.clone();
-        let bearer = self.bearer_in_turn(id, async { Ok((credential, ())) }).await?;
-        Ok(bearer.0)
-    }
-
-    /// As [`Egress::bearer`], where others outside of this process exchange with the same grant too. An exchange begins once
-    /// `turn` brings the value that counts by then, and what holds the others back: it is handed to whoever exchanged, who
-    /// drops it once the replaced value is stored. Where a token is kept there is no turn to wait for.
+    /// An exchange begins once `turn` brings the value that counts by then, and what holds back others outside of this process
+    /// that exchange with the same grant: it is handed to whoever exchanged, who drops it once the replaced value is stored.
+    /// Where a token is kept there is no turn to wait for.
     ///
     /// # Errors
     /// Why there is no token; those of `turn` too.
-    pub async fn bearer_in_turn<T: Send + 'static>(
+    pub async fn bearer<T: Send + 'static>(
         &self,
         id: TokenId,
         turn: impl Future<Output = Result<(Credential, T), TokenError>> + Send + 'static,

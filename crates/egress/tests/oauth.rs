@@ -65,6 +65,13 @@ async fn counting(pause: Duration, expires_in: u32) -> Upstream {
     Upstream::start(Behaviour::Late(pause, Arc::new(reply))).await
 }
 
+/// Where nobody outside of this process exchanges with the same grant, it is always one's turn.
+async fn ask(egress: &Egress, id: (GrantId, u64), credential: &Credential) -> Result<Bearer, TokenError> {
+    let credential = credential.clone();
+    let (bearer, _) = egress.bearer(id, async { Ok((credential, ())) }).await?;
+    Ok(bearer)
+}
+
 fn token(bearer: &Bearer) -> &str {
     bearer.token.expose_secret()
 }
@@ -122,7 +129,7 @@ async fn the_request_is_that_of_the_standard() {
     ] {
         let mut upstream = counting(Duration::ZERO, 3600).await;
         let credential = credential(upstream.url("/token?x=1"), flow, auth, value);
-        open().bearer(ID, &credential).await.expect("a token");
+        ask(&open(), ID, &credential).await.expect("a token");
         let seen = upstream.request().await;
         assert!(seen.starts_with("POST /token?x=1 HTTP/1.1\r\n"), "{seen}");
         let sent = seen.lines().find(|line| line.starts_with("authorization:"));
@@ -147,7 +154,7 @@ async fn a_token_is_fetched_once_and_kept() {
     let (egress, credential) = (open(), by_secret(&upstream));
     let asking = (0..50).map(|_| {
         let (egress, credential) = (egress.clone(), credential.clone());
-        tokio::spawn(async move { egress.bearer(ID, &credential).await })
+        tokio::spawn(async move { ask(&egress, ID, &credential).await })
     });
     for asked in asking.collect::<Vec<_>>() {
         let bearer = asked.await.expect("no panic").expect("a token");
@@ -155,7 +162,7 @@ async fn a_token_is_fetched_once_and_kept() {
         assert_eq!(rotated(&bearer), None, "client credentials have no refresh token");
     }
     assert_eq!(upstream.connections(), 1);
-    let other = egress.bearer((ID.0, 2), &credential).await.expect("a token");
+    let other = ask(&egress, (ID.0, 2), &credential).await.expect("a token");
     assert_eq!((token(&other), upstream.connections()), ("token-2", 2));
 }
 
@@ -167,7 +174,7 @@ async fn a_failure_is_shared_and_not_kept() {
     let (egress, credential) = (open(), by_secret(&upstream));
     let asking = (0..20).map(|_| {
         let (egress, credential) = (egress.clone(), credential.clone());
-        tokio::spawn(async move { egress.bearer(ID, &credential).await })
+        tokio::spawn(async move { ask(&egress, ID, &credential).await })
     });
     let refused = TokenError::Answered {
         status: 400,
@@ -177,7 +184,7 @@ async fn a_failure_is_shared_and_not_kept() {
         assert_eq!(asked.await.expect("no panic").err(), Some(refused.clone()));
     }
     assert_eq!(upstream.connections(), 1);
-    assert_eq!(egress.bearer(ID, &credential).await.err(), Some(refused));
+    assert_eq!(ask(&egress, ID, &credential).await.err(), Some(refused));
     assert_eq!(upstream.connections(), 2);
 }
 
@@ -190,7 +197,7 @@ async fn a_replaced_refresh_token_is_handed_out_once_and_used_from_then_on() {
     let egress = open();
     let old = by_refresh(&upstream, "refresh-0\nsecret");
     for (number, given) in [(1, &old), (2, &old), (3, &old)] {
-        let bearer = egress.bearer(ID, given).await.expect("a token");
+        let bearer = ask(&egress, ID, given).await.expect("a token");
         assert_eq!(token(&bearer), format!("token-{number}"));
         assert_eq!(
             rotated(&bearer),
@@ -202,13 +209,13 @@ async fn a_replaced_refresh_token_is_handed_out_once_and_used_from_then_on() {
     }
     // The caller stored the newest, and goes on with it; a laggard still has the first.
     let stored = by_refresh(&upstream, "refresh-3\nsecret");
-    egress.bearer(ID, &stored).await.expect("a token");
+    ask(&egress, ID, &stored).await.expect("a token");
     assert!(upstream.request().await.contains("refresh_token=refresh-3&"));
-    egress.bearer(ID, &old).await.expect("a token");
+    ask(&egress, ID, &old).await.expect("a token");
     assert!(upstream.request().await.contains("refresh_token=refresh-4&"));
     // What a person stored instead is taken as it is.
     let fresh = by_refresh(&upstream, "by-hand\nsecret");
-    egress.bearer((ID.0, 2), &fresh).await.expect("a token");
+    ask(&egress, (ID.0, 2), &fresh).await.expect("a token");
     assert!(upstream.request().await.contains("refresh_token=by-hand&"));
 }
 
@@ -218,7 +225,7 @@ async fn a_kept_token_hands_the_replacement_out_only_once() {
     let upstream = counting(Duration::from_millis(50), 3600).await;
     let egress = open();
     let credential = by_refresh(&upstream, "refresh-0");
-    let (one, other) = tokio::join!(egress.bearer(ID, &credential), egress.bearer(ID, &credential));
+    let (one, other) = tokio::join!(ask(&egress, ID, &credential), ask(&egress, ID, &credential));
     let both = [one.expect("a token"), other.expect("a token")];
     let replaced: Vec<_> = both.iter().filter_map(rotated).collect();
     assert_eq!((replaced, upstream.connections()), (vec!["refresh-1"], 1));
@@ -231,14 +238,14 @@ async fn a_caller_that_goes_away_loses_no_refresh_token() {
     let (egress, credential) = (open(), by_refresh(&upstream, "refresh-0"));
     let asking = tokio::spawn({
         let (egress, credential) = (egress.clone(), credential.clone());
-        async move { egress.bearer(ID, &credential).await }
+        async move { ask(&egress, ID, &credential).await }
     });
     upstream.request().await; // The exchange has reached the provider.
     asking.abort();
     assert!(asking.await.is_err_and(|end| end.is_cancelled()));
-    let bearer = egress.bearer(ID, &credential).await.expect("a token");
+    let bearer = ask(&egress, ID, &credential).await.expect("a token");
     assert_eq!((token(&bearer), rotated(&bearer)), ("token-1", Some("refresh-1")));
-    let again = egress.bearer(ID, &credential).await.expect("a token");
+    let again = ask(&egress, ID, &credential).await.expect("a token");
     assert_eq!((token(&again), rotated(&again)), ("token-1", None));
     assert_eq!(upstream.connections(), 1);
 }
@@ -248,14 +255,14 @@ async fn a_caller_that_goes_away_loses_no_refresh_token() {
 async fn a_token_that_was_refused_is_given_up() {
     let upstream = counting(Duration::ZERO, 3600).await;
     let (egress, credential) = (open(), by_secret(&upstream));
-    let first = egress.bearer(ID, &credential).await.expect("a token");
+    let first = ask(&egress, ID, &credential).await.expect("a token");
     egress.forget(ID, &first.token).await;
-    let second = egress.bearer(ID, &credential).await.expect("a token");
+    let second = ask(&egress, ID, &credential).await.expect("a token");
     assert_eq!(token(&second), "token-2");
     egress.forget(ID, &first.token).await;
     egress.forget((ID.0, 9), &second.token).await;
     assert_eq!(
-        token(&egress.bearer(ID, &credential).await.expect("a token")),
+        token(&ask(&egress, ID, &credential).await.expect("a token")),
         "token-2"
     );
 }
@@ -265,11 +272,11 @@ async fn a_token_that_was_refused_is_given_up() {
 async fn a_token_is_not_kept_to_its_end() {
     let upstream = counting(Duration::ZERO, 2).await;
     let (egress, credential) = (open(), by_secret(&upstream));
-    let first = egress.bearer(ID, &credential).await.expect("a token");
-    let again = egress.bearer(ID, &credential).await.expect("a token");
+    let first = ask(&egress, ID, &credential).await.expect("a token");
+    let again = ask(&egress, ID, &credential).await.expect("a token");
     assert_eq!((token(&first), token(&again)), ("token-1", "token-1"));
     tokio::time::sleep(Duration::from_millis(1830)).await;
-    let later = egress.bearer(ID, &credential).await.expect("a token");
+    let later = ask(&egress, ID, &credential).await.expect("a token");
     assert_eq!(token(&later), "token-2");
 }
 
@@ -345,7 +352,7 @@ async fn wrong_answers_are_errors_that_say_nothing_secret() {
     let long = (200, long.as_str(), Said::Nonsense);
     for (status, body, expected) in ANSWERS.iter().chain([&long]) {
         let upstream = Upstream::start(Behaviour::Answer(json(*status, body))).await;
-        let got = open().bearer(ID, &by_secret(&upstream)).await;
+        let got = ask(&open(), ID, &by_secret(&upstream)).await;
         let words = match &got {
             Ok(bearer) => format!("{bearer:?}"),
             Err(error) => format!("{error} {error:?}"),
@@ -377,14 +384,13 @@ async fn the_guard_stands_before_the_token_endpoint() {
     let upstream = counting(Duration::ZERO, 3600).await;
     let elsewhere = counting(Duration::ZERO, 3600).await;
     let shut = Egress::new(EgressConfig::default()).expect("a client");
-    let error = shut.bearer(ID, &by_secret(&upstream)).await.expect_err("refused");
+    let error = ask(&shut, ID, &by_secret(&upstream)).await.expect_err("refused");
     assert!(matches!(error, TokenError::Refused(_)), "{error}");
     assert_eq!(upstream.connections(), 0);
 
     let head = format!("HTTP/1.1 307 Go\r\nlocation: {}", elsewhere.url("/token"));
     let redirecting = Upstream::start(answer(&head, b"")).await;
-    let error = open()
-        .bearer(ID, &by_secret(&redirecting))
+    let error = ask(&open(), ID, &by_secret(&redirecting))
         .await
         .expect_err("no token");
     assert_eq!(
@@ -401,14 +407,11 @@ async fn the_guard_stands_before_the_token_endpoint() {
 #[tokio::test]
 async fn an_endpoint_that_is_not_there_is_unreachable() {
     let silent = Upstream::start(Behaviour::Close).await;
-    let error = open()
-        .bearer(ID, &by_secret(&silent))
-        .await
-        .expect_err("no token");
+    let error = ask(&open(), ID, &by_secret(&silent)).await.expect_err("no token");
     assert!(matches!(error, TokenError::Unreachable(_)), "{error}");
     assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
 
     let bearer = Credential::new(CredentialKind::Bearer, "key".into()).expect("fits");
-    let error = open().bearer(ID, &bearer).await.expect_err("no token");
+    let error = ask(&open(), ID, &bearer).await.expect_err("no token");
     assert_eq!(error, TokenError::NotOauth);
 }

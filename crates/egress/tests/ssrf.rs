@@ -73,7 +73,8 @@ async fn as_token_endpoint(egress: &Egress, url: &str) -> Result<(), TokenError>
     };
     let credential = Credential::new(kind, "secret".into()).expect("fits");
     let id = (GrantId(RawId([1; 16])), 1);
-    egress.bearer(id, &credential).await.map(|_| ())
+    let turn = async { Ok((credential, ())) };
+    egress.bearer(id, turn).await.map(drop)
 }
 
 /// Through every way out (calls, webhooks, token endpoints) and a resolver that really answers what the vector says.

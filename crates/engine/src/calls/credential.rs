@@ -72,7 +72,7 @@ impl Engine {
         }
         let id = (row.id, row.version);
         let turn = self.turn_to_exchange(tenant, id, credential.clone());
-        let bearer = self.inner.egress.bearer_in_turn(id, turn).await;
+        let bearer = self.inner.egress.bearer(id, turn).await;
         let (bearer, _turn) = bearer.map_err(|error| {
             tracing::warn!(grant = %row.id, %error, "no token was given for a grant");
             match error {
