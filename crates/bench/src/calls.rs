@@ -1,7 +1,9 @@
 //! Calls that policy allows, through Signoff, beside the same calls made directly and through nginx.
 
+use std::net::SocketAddr;
+
 use anyhow::Context as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -9,7 +11,7 @@ use crate::{
     child::Child,
     footprint::{Footprint, Kind},
     house::{ALLOWED, GRANT, body},
-    http::request,
+    http::{Connection, request},
     load::{Load, Requests, Round, client_runtime},
     nginx::Nginx,
     numbers::{aim, median, rate, shown},
@@ -46,7 +48,7 @@ struct Way {
 impl Way {
     async fn open(
         name: &'static str,
-        (pid, address): (u32, std::net::SocketAddr),
+        (pid, address): (u32, SocketAddr),
         requests: &[Vec<u8>],
     ) -> anyhow::Result<Self> {
         let senders = |count| requests.iter().cycle().take(count).cloned().map(Same);
@@ -96,15 +98,17 @@ pub(crate) fn measure(pace: &Pace) -> anyhow::Result<()> {
         &origin,
     ])?;
     let plain = [request("POST", "/check", "none", "", &body(ALLOWED))];
+    // One policy of the set looks at the amount of everything, and denies what it can't look at.
     let call = json!({
         "grant": GRANT, "method": "POST", "url": format!("{origin}/check"), "body": body(ALLOWED),
-        "headers": {"content-type": "application/json"},
+        "headers": {"content-type": "application/json"}, "context": {"amount": 120},
     });
     let keys = server.said.agents.iter();
     let governed: Vec<_> = keys
         .map(|key| request("POST", "/v1/proxy", key, "", &call.to_string()))
         .collect();
     let ours = (server.pid(), server.said.address);
+    one.block_on(reaches_upstream(server.said.address, &governed[0]))?;
     let mut ways = one.block_on(async {
         anyhow::Ok([
             Way::open("direct", (upstream.pid(), there), &plain).await?,
@@ -120,6 +124,16 @@ pub(crate) fn measure(pace: &Pace) -> anyhow::Result<()> {
     })?;
     let commit_micros = rounds(pace, &many, &one, &mut ways)?;
     told(&ways, commit_micros);
+    Ok(())
+}
+
+/// Makes one call and looks at what came of it: a load of refusals would be answered with 200 as well.
+async fn reaches_upstream(address: SocketAddr, call: &[u8]) -> anyhow::Result<()> {
+    let mut connection = Connection::open(address).await?;
+    let answer: Value = serde_json::from_slice(connection.call(call).await?)?;
+    let arrived = answer["response"]["status"] == 200
+        && answer["response"]["body"].as_str().map(str::len) == Some(ANSWER_BYTES);
+    anyhow::ensure!(arrived, "the call was not made: {answer}");
     Ok(())
 }
 
