@@ -14,7 +14,6 @@ use signoff_store::{SecretKind, Wants};
 
 use crate::{
     Engine, EngineError, EngineResult,
-    calls::value_of,
     idempotency::{Once, want},
     keys::page,
     request::UpdateGrant,
@@ -171,7 +170,7 @@ impl Engine {
             // A value that does not open any more is given again to make it whole.
             let opens = || {
                 let sealed = snapshot.credential(id);
-                sealed.is_some_and(|sealed| value_of(&turn.ledger.tenant, row, sealed).is_some())
+                sealed.is_some_and(|sealed| turn.ledger.tenant.key.grant_value(row, sealed).is_some())
             };
             if grant == row.grant && is_same_value && (update.value.is_none() || opens()) {
                 return Ok(());
@@ -184,7 +183,8 @@ impl Engine {
                 value.clone()
             } else {
                 let sealed = snapshot.credential(id).ok_or(EngineError::Internal)?;
-                value_of(&turn.ledger.tenant, row, sealed).ok_or(EngineError::Internal)?
+                let key = &turn.ledger.tenant.key;
+                key.grant_value(row, sealed).ok_or(EngineError::Internal)?
             };
             let fingerprint = fingerprint.unwrap_or_else(|| row.fingerprint.clone());
             turn.bring(RowKey::Grant(id));

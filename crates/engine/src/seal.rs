@@ -10,7 +10,7 @@ use hmac::{Hmac, Mac};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use signoff_core::{
-    grant::Grant,
+    grant::{Grant, GrantRow},
     id::{RawId, WorkspaceId},
     json,
     payload::{Hash32, PayloadName, commitment},
@@ -23,6 +23,7 @@ use crate::StartError;
 /// First byte of everything sealed: how it was.
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 24;
+const SALT_BYTES: usize = 32;
 /// A locked key: version, nonce, key, tag.
 const LOCKED_KEY_BYTES: usize = 1 + NONCE_BYTES + 32 + 16;
 
@@ -53,7 +54,10 @@ fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
 }
 
 fn lock(cipher: &XChaCha20Poly1305, aad: &[u8], plain: &[u8]) -> Vec<u8> {
-    let nonce: [u8; NONCE_BYTES] = random();
+    lock_under(cipher, random(), aad, plain)
+}
+
+fn lock_under(cipher: &XChaCha20Poly1305, nonce: [u8; NONCE_BYTES], aad: &[u8], plain: &[u8]) -> Vec<u8> {
     #[expect(clippy::expect_used, reason = "fails only above 256 GiB")]
     let sealed = cipher
         .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad })
@@ -208,9 +212,13 @@ impl WorkspaceKey {
 
     /// Salts, commits to and encrypts a payload.
     pub(crate) fn seal(&self, subject: RawId, name: PayloadName, plain: &[u8]) -> SealedPayload {
-        let salt: [u8; 32] = random();
+        // Salt and nonce at once: each look at the operating system's randomness is a system call.
+        let fresh: [u8; SALT_BYTES + NONCE_BYTES] = random();
+        let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
+        salt.copy_from_slice(&fresh[..SALT_BYTES]);
+        nonce.copy_from_slice(&fresh[SALT_BYTES..]);
         let aad = aad("signoff.payload.v1", self.workspace, subject, name.as_str());
-        let bytes = lock(&self.payloads, &aad, plain);
+        let bytes = lock_under(&self.payloads, nonce, &aad, plain);
         SealedPayload {
             name,
             salt,
@@ -323,6 +331,12 @@ impl WorkspaceKey {
             &aad("signoff.grant.v1", self.workspace, id, &bound),
             value,
         )
+    }
+
+    /// The value of a grant as it is stored.
+    pub(crate) fn grant_value(&self, row: &GrantRow, sealed: &[u8]) -> Option<SecretString> {
+        let opened = self.open_grant(row.id.0, row.version, &row.grant, sealed)?;
+        Some(SecretString::from(std::str::from_utf8(&opened).ok()?))
     }
 
     /// Whether two requests are the same, without keeping what they say.

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use signoff_core::{
@@ -20,6 +20,7 @@ use signoff_core::{
     stop::Stops,
     time::Timestamp,
 };
+use signoff_egress::Credential;
 use signoff_notify::Transport;
 use signoff_store::{Authority, PersonRow, SecretKind, StoreError};
 
@@ -29,6 +30,13 @@ use crate::{
     seal::WorkspaceKey,
     standing::Standing,
 };
+
+/// The value of a grant: as it is stored, and opened once a call needs it. Opening it, and making what looks for it in
+/// answers, costs as much as the rest of a call's preparation.
+struct HeldValue {
+    sealed: Vec<u8>,
+    opened: OnceLock<Option<Credential>>,
+}
 
 /// One workspace as of some epochs.
 pub(crate) struct Snapshot {
@@ -45,8 +53,7 @@ pub(crate) struct Snapshot {
     own_destinations: HashSet<ChannelId>,
     /// Callback channels with the URLs that requests may name.
     callbacks: Vec<(ChannelId, Vec<String>)>,
-    /// Sealed values of grants.
-    credentials: HashMap<GrantId, Vec<u8>>,
+    credentials: HashMap<GrantId, HeldValue>,
     grants: HashMap<GrantId, (u64, Arc<PreparedGrant>)>,
     people: HashMap<OperatorId, PersonRow>,
     by_email: HashMap<String, OperatorId>,
@@ -118,7 +125,11 @@ impl Snapshot {
                     }
                 }
                 (SecretKind::Grant, true) => {
-                    drop(snapshot.credentials.insert(GrantId(secret.id), secret.value));
+                    let held = HeldValue {
+                        sealed: secret.value,
+                        opened: OnceLock::new(),
+                    };
+                    drop(snapshot.credentials.insert(GrantId(secret.id), held));
                 }
             }
         }
@@ -243,7 +254,17 @@ impl Snapshot {
 
     /// The sealed value of a grant.
     pub(crate) fn credential(&self, id: GrantId) -> Option<&[u8]> {
-        self.credentials.get(&id).map(Vec::as_slice)
+        Some(&self.credentials.get(&id)?.sealed)
+    }
+
+    /// What goes into calls with a grant of this snapshot; none if its value does not open, or can't stand where it goes.
+    pub(crate) fn opened_credential(&self, row: &GrantRow, key: &WorkspaceKey) -> Option<&Credential> {
+        let held = self.credentials.get(&row.id)?;
+        let open = || {
+            let value = key.grant_value(row, &held.sealed)?;
+            Credential::new(row.grant.credential.clone(), value).ok()
+        };
+        held.opened.get_or_init(open).as_ref()
     }
 
     /// A grant that was not taken away.

@@ -137,20 +137,15 @@ pub(crate) struct Turn<'a> {
     pub(crate) ledger: &'a mut Ledger,
 }
 
-/// A random id that sorts by time.
+/// A random id that sorts by time (UUID version 7): milliseconds, then 74 random bits, so that ids can't be guessed from
+/// their neighbours.
 pub(crate) fn mint_id(now: Timestamp) -> RawId {
-    let micros = u64::try_from(now.0).unwrap_or_default();
-    let time = uuid::Timestamp::from_unix_time(
-        micros / 1_000_000,
-        u32::try_from(micros % 1_000_000).unwrap_or(0) * 1_000,
-        0,
-        0,
-    );
-    let mut bytes = *uuid::Uuid::new_v7(time).as_bytes();
-    // 62 random bits of our own after the time, so that ids can't be guessed from their neighbours.
-    let fresh: [u8; 8] = random();
-    bytes[9..].copy_from_slice(&fresh[1..]);
-    RawId(bytes)
+    let millis = u64::try_from(now.0).unwrap_or_default() / 1_000;
+    RawId(
+        *uuid::Builder::from_unix_timestamp_millis(millis, &random())
+            .as_uuid()
+            .as_bytes(),
+    )
 }
 
 /// When an id was minted, to the millisecond.

@@ -60,10 +60,8 @@ impl Engine {
         snapshot: &Snapshot,
         row: &GrantRow,
     ) -> Result<Held, CallFault> {
-        let sealed = snapshot.credential(row.id).ok_or(CallFault::Credential)?;
-        let value = value_of(tenant, row, sealed).ok_or(CallFault::Credential)?;
-        let credential =
-            Credential::new(row.grant.credential.clone(), value).map_err(|_| CallFault::Credential)?;
+        let credential = snapshot.opened_credential(row, &tenant.key);
+        let credential = credential.ok_or(CallFault::Credential)?;
         if !matches!(row.grant.credential, CredentialKind::Oauth2 { .. }) {
             return Ok(Held {
                 injection: credential.injection(None),
@@ -160,18 +158,8 @@ impl Engine {
             };
             let snapshot = tenant.reload(engine.store()).await.map_err(unkept)?;
             let present = snapshot.grant(id).filter(|(row, _)| row.version == version);
-            let sealed = snapshot.credential(id);
-            let value = present.zip(sealed);
-            let value = value.and_then(|((row, _), sealed)| value_of(&tenant, row, sealed));
-            let kind = credential.kind().clone();
-            let newest = value.and_then(|value| Credential::new(kind, value).ok());
+            let newest = present.and_then(|(row, _)| snapshot.opened_credential(row, &tenant.key).cloned());
             Ok((newest.ok_or(TokenError::BrokenOff)?, Some(turn)))
         }
     }
-}
-
-/// The value of a grant.
-pub(crate) fn value_of(tenant: &Tenant, row: &GrantRow, sealed: &[u8]) -> Option<SecretString> {
-    let opened = tenant.key.open_grant(row.id.0, row.version, &row.grant, sealed)?;
-    Some(SecretString::from(std::str::from_utf8(&opened).ok()?))
 }

@@ -25,7 +25,6 @@ use signoff_core::{
     policy::PolicyRef,
 };
 
-pub(crate) use credential::value_of;
 pub use make::{BrokenOff, Head, Tap};
 pub use result::CALL_WAIT_MAX;
 pub(crate) use runner::Runners;

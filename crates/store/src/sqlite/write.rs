@@ -1,4 +1,4 @@
-//! What a batch writes: each table with one statement over many rows.
+//! What a batch writes: each table with one statement over many rows, all of them sent to the database's thread at once.
 
 use std::collections::BTreeMap;
 
@@ -20,49 +20,76 @@ use crate::{
     model::raw_of,
 };
 
+/// Statements as one text. The way to the database's thread and back wakes two threads, which costs more than most
+/// statements do.
+struct Script {
+    text: QueryBuilder<Sqlite>,
+    statements: u64,
+    rows: usize,
+}
+
 impl SqliteBatch {
     pub(super) async fn write_changes(&mut self, changes: &Changes) -> StoreResult<()> {
         let Some((workspace, head)) = changes.check()? else {
             return Ok(());
         };
-        self.write_head(workspace, &head).await?;
-        self.write_records(workspace, &changes.records).await?;
-        self.write_rows(workspace, &changes.rows).await?;
-        self.remove_rows(workspace, &changes.removed).await?;
-        self.write_payloads(workspace, changes).await?;
-        self.write_side(workspace, changes).await?;
-        self.write_people(workspace, changes).await?;
-        self.write_sessions(workspace, changes).await
+        let mut script = Script {
+            text: QueryBuilder::default(),
+            statements: 0,
+            rows: 0,
+        };
+        script.head(workspace, &head);
+        script.records(workspace, &changes.records);
+        script.folded_rows(workspace, &changes.rows)?;
+        script.removed_rows(workspace, &changes.removed);
+        script.payloads(workspace, changes);
+        script.side(workspace, changes);
+        script.people(workspace, changes);
+        script.sessions(workspace, changes);
+        self.statements += script.statements;
+        let persistent = script.rows <= ROWS_CACHED_MAX;
+        let query = script.text.build().persistent(persistent);
+        query.execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+}
+
+impl Script {
+    fn begin_statement(&mut self, text: &str, rows: usize) -> &mut QueryBuilder<Sqlite> {
+        if self.statements > 0 {
+            self.text.push("; ");
+        }
+        self.statements += 1;
+        self.rows += rows;
+        self.text.push(text)
     }
 
-    /// Sends statements that insert rows; `tail` says what becomes of rows that are already there.
-    async fn insert<T>(
+    /// Statements that insert rows; `tail` says what becomes of rows that are already there.
+    fn insert<T>(
         &mut self,
         head: &str,
         tail: &str,
         rows: &[T],
         mut push: impl FnMut(&mut Separated<'_, Sqlite, &'static str>, &T),
-    ) -> StoreResult<()> {
+    ) {
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
-            let mut query = QueryBuilder::<Sqlite>::new(head);
-            query.push_values(rows, |mut values, row| push(&mut values, row));
-            query.push(tail);
-            self.send(query, rows.len()).await?;
+            self.begin_statement(head, rows.len())
+                .push_values(rows, |mut values, row| push(&mut values, row))
+                .push(tail);
         }
-        Ok(())
     }
 
-    /// Sends statements that delete what a list names: `head` ends with the opening bracket of the list.
-    async fn delete<T>(
+    /// Statements that delete what a list names: `head` ends with the table.
+    fn delete<T>(
         &mut self,
         head: &str,
         workspace: WorkspaceId,
         column: &'static str,
         list: &[T],
         mut push: impl FnMut(&mut Separated<'_, Sqlite, &'static str>, &T),
-    ) -> StoreResult<()> {
+    ) {
         for list in list.chunks(ROWS_PER_STATEMENT) {
-            let mut query = QueryBuilder::<Sqlite>::new(head);
+            let query = self.begin_statement(head, list.len());
             query
                 .push(" WHERE workspace = ")
                 .push_bind(blob(workspace))
@@ -74,41 +101,27 @@ impl SqliteBatch {
                 push(&mut values, entry);
             }
             query.push(")");
-            self.send(query, list.len()).await?;
         }
-        Ok(())
     }
 
-    async fn send(&mut self, mut query: QueryBuilder<Sqlite>, rows: usize) -> StoreResult<()> {
-        self.statements += 1;
-        query
-            .build()
-            .persistent(rows <= ROWS_CACHED_MAX)
-            .execute(&mut *self.transaction)
-            .await?;
-        Ok(())
-    }
-
-    async fn write_head(&mut self, workspace: WorkspaceId, head: &Head) -> StoreResult<()> {
-        self.statements += 1;
+    fn head(&mut self, workspace: WorkspaceId, head: &Head) {
         let sql = "INSERT OR REPLACE INTO heads \
-                   (workspace, seq, hash, time, policy_epoch, authority_epoch, stop_epoch, place) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-        sqlx::query(sql)
-            .bind(blob(workspace))
-            .bind(signed(head.seq))
-            .bind(head.hash.0.as_slice())
-            .bind(head.time.0)
-            .bind(signed(head.epochs.policy))
-            .bind(signed(head.epochs.authority))
-            .bind(signed(head.epochs.stop))
-            .bind(PLACE)
-            .execute(&mut *self.transaction)
-            .await?;
-        Ok(())
+                   (workspace, seq, hash, time, policy_epoch, authority_epoch, stop_epoch, place) ";
+        self.insert(sql, "", &[head], |values, head| {
+            values
+                .push_bind(blob(workspace))
+                .push_bind(signed(head.seq))
+                .push_bind(head.hash.0.as_slice())
+                .push_bind(head.time.0);
+            values
+                .push_bind(signed(head.epochs.policy))
+                .push_bind(signed(head.epochs.authority))
+                .push_bind(signed(head.epochs.stop))
+                .push_bind(PLACE);
+        });
     }
 
-    async fn write_records(&mut self, workspace: WorkspaceId, records: &[Sealed]) -> StoreResult<()> {
+    fn records(&mut self, workspace: WorkspaceId, records: &[Sealed]) {
         let head = "INSERT INTO events (workspace, seq, id, time, type, subject, actor, agent, action, decision, hash, bytes) ";
         self.insert(head, "", records, |values, sealed| {
             let index = RecordIndex::of(&sealed.record);
@@ -128,11 +141,10 @@ impl SqliteBatch {
             values
                 .push_bind(sealed.hash.0.as_slice())
                 .push_bind(sealed.bytes.as_slice());
-        })
-        .await
+        });
     }
 
-    async fn write_rows(&mut self, workspace: WorkspaceId, rows: &[Row]) -> StoreResult<()> {
+    fn folded_rows(&mut self, workspace: WorkspaceId, rows: &[Row]) -> StoreResult<()> {
         let mut by_table: BTreeMap<Table, Vec<Vec<Cell>>> = BTreeMap::new();
         for row in rows {
             let (table, cells) = cells(row)?;
@@ -149,13 +161,12 @@ impl SqliteBatch {
                 for cell in cells {
                     bind(values, cell);
                 }
-            })
-            .await?;
+            });
         }
         Ok(())
     }
 
-    async fn remove_rows(&mut self, workspace: WorkspaceId, removed: &[RowKey]) -> StoreResult<()> {
+    fn removed_rows(&mut self, workspace: WorkspaceId, removed: &[RowKey]) {
         let mut by_table: BTreeMap<Table, Vec<RowKey>> = BTreeMap::new();
         for key in removed {
             by_table.entry(Table::of(*key)).or_default().push(*key);
@@ -164,13 +175,11 @@ impl SqliteBatch {
             let head = format!("DELETE FROM {}", table.name());
             self.delete(&head, workspace, "id", &keys, |values, key| {
                 values.push_bind(raw_of(*key).0.to_vec());
-            })
-            .await?;
+            });
         }
-        Ok(())
     }
 
-    async fn write_payloads(&mut self, workspace: WorkspaceId, changes: &Changes) -> StoreResult<()> {
+    fn payloads(&mut self, workspace: WorkspaceId, changes: &Changes) {
         let head = "INSERT INTO payloads (workspace, seq, name, subject, salt, bytes) ";
         self.insert(head, "", &changes.payloads, |values, payload| {
             values
@@ -181,8 +190,7 @@ impl SqliteBatch {
             values
                 .push_bind(payload.salt.as_slice())
                 .push_bind(payload.bytes.as_slice());
-        })
-        .await?;
+        });
         self.delete(
             "DELETE FROM payloads",
             workspace,
@@ -191,11 +199,10 @@ impl SqliteBatch {
             |values, seq| {
                 values.push_bind(signed(*seq));
             },
-        )
-        .await
+        );
     }
 
-    async fn write_side(&mut self, workspace: WorkspaceId, changes: &Changes) -> StoreResult<()> {
+    fn side(&mut self, workspace: WorkspaceId, changes: &Changes) {
         let head = "INSERT INTO idempotency \
                     (workspace, principal, operation, key, fingerprint, outcome, expires_at) ";
         let tail = " ON CONFLICT (workspace, principal, operation, key) DO UPDATE SET \
@@ -211,24 +218,21 @@ impl SqliteBatch {
                 .push_bind(row.fingerprint.as_slice())
                 .push_bind(row.outcome.as_str());
             values.push_bind(row.expires_at.map(|at| at.0));
-        })
-        .await?;
+        });
         let head = "INSERT OR IGNORE INTO outbox (workspace, seq, kind) ";
         self.insert(head, "", &changes.outbox, |values, row| {
             values
                 .push_bind(blob(workspace))
                 .push_bind(signed(row.seq))
                 .push_bind(row.kind.as_str());
-        })
-        .await?;
+        });
         let head = "INSERT OR REPLACE INTO secrets (workspace, kind, id, value) ";
         self.insert(head, "", &changes.secrets, |values, row| {
             values.push_bind(blob(workspace)).push_bind(row.kind.as_str());
             values
                 .push_bind(row.id.0.to_vec())
                 .push_bind(row.value.as_slice());
-        })
-        .await?;
+        });
         let key = changes.workspace_key.as_slice();
         self.insert(
             "INSERT INTO workspace_keys (workspace, wrapped) ",
@@ -237,11 +241,10 @@ impl SqliteBatch {
             |values, wrapped| {
                 values.push_bind(blob(workspace)).push_bind(wrapped.as_slice());
             },
-        )
-        .await
+        );
     }
 
-    async fn write_people(&mut self, workspace: WorkspaceId, changes: &Changes) -> StoreResult<()> {
+    fn people(&mut self, workspace: WorkspaceId, changes: &Changes) {
         // Not OR REPLACE: that would take away whoever has the address already.
         let tail = " ON CONFLICT (workspace, id) DO UPDATE SET \
                     name = excluded.name, email = excluded.email, email_folded = excluded.email_folded";
@@ -252,11 +255,10 @@ impl SqliteBatch {
                 .push_bind(row.name.as_str())
                 .push_bind(row.email.as_str())
                 .push_bind(row.email.to_lowercase());
-        })
-        .await
+        });
     }
 
-    async fn write_sessions(&mut self, workspace: WorkspaceId, changes: &Changes) -> StoreResult<()> {
+    fn sessions(&mut self, workspace: WorkspaceId, changes: &Changes) {
         // Ends before beginnings: a password change may sign everybody out and its own browser in again.
         self.delete(
             "DELETE FROM sessions",
@@ -266,8 +268,7 @@ impl SqliteBatch {
             |values, operator| {
                 values.push_bind(operator.0.0.to_vec());
             },
-        )
-        .await?;
+        );
         self.delete(
             "DELETE FROM sessions",
             workspace,
@@ -276,8 +277,7 @@ impl SqliteBatch {
             |values, hash| {
                 values.push_bind(hash.to_vec());
             },
-        )
-        .await?;
+        );
         let head = "INSERT INTO sessions (hash, workspace, operator, created_at, expires_at) ";
         self.insert(head, "", &changes.sessions, |values, row| {
             values
@@ -285,7 +285,6 @@ impl SqliteBatch {
                 .push_bind(blob(workspace))
                 .push_bind(row.operator.0.0.to_vec());
             values.push_bind(row.created_at.0).push_bind(row.expires_at.0);
-        })
-        .await
+        });
     }
 }
