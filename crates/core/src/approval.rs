@@ -7,6 +7,7 @@ use crate::{
         ApprovalEnd, ApprovalEscalated, ApprovalRejudged, ApprovalStatus, ApprovalVoted, Ballot, Event,
         Nothing, View, VotedStage,
     },
+    grant::Unfit,
     id::{ApprovalId, OperatorId},
     judge::{ReasonCode, Verdict},
     payload::Hash32,
@@ -165,6 +166,9 @@ pub enum Refusal {
     /// There is no question of a policy that could be answered ahead.
     #[error("no policy asks here, or the agent itself asked for a person: that can't be answered ahead")]
     NothingStanding,
+    /// The grant that the call was judged with does not go with it any more.
+    #[error("this call could not be made any more: {0}; deny it, or set the grant right first")]
+    GrantUnfit(Unfit),
     /// A question is open already.
     #[error("a question is waiting for the agent's answer")]
     AlreadyAsked,

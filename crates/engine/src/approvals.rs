@@ -20,7 +20,7 @@ use signoff_core::{
 use signoff_store::{ApprovalQuery, DeliveryRow, Search, StoredRequest};
 
 use crate::{
-    Engine, EngineError, EngineResult,
+    Engine, EngineError, EngineResult, calls,
     content::Opened,
     request::{ApprovalFilter, Until},
     snapshot::Snapshot,
@@ -253,13 +253,20 @@ impl Engine {
             (true, false) => Err(Refusal::NotEditable),
             (true, true) => Ok(()),
         };
-        let approve = vote(Ballot::Approve).and_then(|()| again(Ballot::Approve));
+        let grant = row.call.as_ref().and_then(|call| call.grant);
+        let made = || match &approval.content.call {
+            Some(call) => calls::still_fits(&snapshot, row.agent, grant, call).map_err(Refusal::GrantUnfit),
+            None => Ok(()),
+        };
+        let approve = vote(Ballot::Approve)
+            .and_then(|()| again(Ballot::Approve))
+            .and_then(|()| made());
         let always = self.permit(caller, Operation::Govern).is_ok()
             && row.policy.is_some()
             && !row.require_approval
             && approve.is_ok();
         May {
-            edit: vote(Ballot::Approve).and(editable),
+            edit: vote(Ballot::Approve).and(editable).and_then(|()| made()),
             standing: approve.clone().and_then(|()| may_stand(row, &actor)),
             always,
             approve,

@@ -190,12 +190,10 @@ fn objection(turn: &mut Turn<'_>, row: &ExecutionRow, read: &Read) -> EngineResu
 /// Whether the grant is the one that was there when people approved, and still goes with the call.
 fn grant_stands(snapshot: &Snapshot, row: &ExecutionRow, run: &CallRun, action: &Action) -> bool {
     let Some(id) = run.facts.grant else { return true };
-    let (Some((grant, prepared)), Some(agent), Some(call)) =
-        (snapshot.grant(id), snapshot.facts(row.agent), &action.http)
-    else {
+    let (Some((grant, _)), Some(call)) = (snapshot.grant(id), &action.http) else {
         return false;
     };
     // What policy let through goes with the grant as it is: it was begun at once, or is begun again by a person's word.
     let is_same = row.source == ExecutionSource::Allowed || grant.changed_seq < run.opened_seq;
-    is_same && prepared.fits(call, agent).is_ok()
+    is_same && super::still_fits(snapshot, row.agent, Some(id), call).is_ok()
 }

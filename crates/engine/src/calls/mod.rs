@@ -20,7 +20,7 @@ use signoff_core::{
     action::Action,
     grant::{CredentialKind, Unfit},
     http::{Call, CallFacts},
-    id::{ExecutionId, GrantId, RunnerId},
+    id::{AgentId, ExecutionId, GrantId, RunnerId},
     judge::AgentFacts,
     policy::PolicyRef,
 };
@@ -76,6 +76,19 @@ pub(crate) fn with_grant(
     }
     action.grant = Some(row.id);
     Ok(action)
+}
+
+/// Whether the grant that a request was judged with still goes with its call: what people approve is then made.
+pub(crate) fn still_fits(
+    snapshot: &Snapshot,
+    agent: AgentId,
+    grant: Option<GrantId>,
+    call: &Call,
+) -> Result<(), Unfit> {
+    let Some(id) = grant else { return Ok(()) };
+    let (_, prepared) = snapshot.grant(id).ok_or(Unfit::NotHeld)?;
+    let agent = snapshot.facts(agent).ok_or(Unfit::NotHeld)?;
+    prepared.fits(call, agent)
 }
 
 /// A grant with the version that a snapshot knows; 0, which no grant ever has, for one that is gone.

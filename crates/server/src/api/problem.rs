@@ -196,6 +196,7 @@ fn decision(refusal: &approval::Refusal) -> Refused {
         R::NotEditable | R::EditForbidden => Code::NotEditable,
         R::EditDenied(_) => Code::EditDenied,
         R::StandingForbidden | R::StandingOfOne | R::NothingStanding => Code::NotStanding,
+        R::GrantUnfit(_) => Code::GrantUnfit,
         R::NotDue | R::AlreadyAsked | R::NothingAsked => Code::NotPending,
     };
     Refused::new(code, refusal.to_string())

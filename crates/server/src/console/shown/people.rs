@@ -181,6 +181,9 @@ pub fn refused(refusal: &Refusal) -> String {
             "No policy asks here, or the agent itself wants a person: that can’t be answered ahead."
                 .to_owned()
         }
+        Refusal::GrantUnfit(why) => {
+            format!("This call could not be made any more: {why}. Deny it, or set the grant right first.")
+        }
         Refusal::AlreadyAsked => "A question waits for the agent’s answer.".to_owned(),
         Refusal::NothingAsked => "Nothing was asked.".to_owned(),
     }
