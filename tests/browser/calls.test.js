@@ -199,6 +199,26 @@ test("run again sends it once more, and only once", async () => {
   assert.equal(reached.filter(({ url }) => url === "/lost?again").length, 2);
 });
 
+test("a call whose grant was switched off is not approved in vain: the page says why, and offers what is left", async () => {
+  const id = await call("/v1/late");
+  const switched = (disabled) => server.call("PATCH", "/v1/grants/stripe-live", { disabled });
+  const phone = await browser.open({ viewport: PHONE });
+  await switched(true);
+  await signIn(phone, server, `/approvals/${id}`);
+  const decision = phone.locator("#decision");
+  const approve = decision.getByRole("button", { name: "Approve", exact: true });
+  assert.equal(await approve.count(), 0);
+  assert.match(await decision.innerText(), /This call could not be made any more: the grant is switched off\. Deny it, or set the grant right first\./);
+  assert.equal(await decision.getByText("Deny").count() > 0, true);
+  assert.equal(await phone.evaluate(() => document.documentElement.scrollWidth), PHONE.width);
+  await switched(false);
+  await phone.reload();
+  await approve.click();
+  await phone.locator("#call-run", { hasText: "answered with 201" }).waitFor();
+  assert.equal(reached.filter(({ url }) => url === "/v1/late").length, 1);
+  await phone.close();
+});
+
 test("I6: members see grants and calls and may neither change nor settle them; they may stop", async () => {
   const email = "member@example.com";
   await server.call("POST", "/v1/operators", { name: "Robin", email, role: "member", password: "correct horse battery" });

@@ -4,13 +4,14 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
-use reqwest::header::{CONNECTION, CONTENT_ENCODING, HeaderMap, TRANSFER_ENCODING};
+use reqwest::header::{CONNECTION, CONTENT_ENCODING, HeaderMap};
 use tokio::time::{Instant, timeout_at};
 
 use signoff_core::http::CONNECTION_HEADERS;
 
 use crate::BodyEnd;
 use crate::mask::{Mask, Masking};
+use crate::unpack::{Packing, Pieces};
 
 /// An answer of the other side, whatever its status. Nothing in it shows the credential it was asked with. Its debug
 /// form shows neither headers nor body.
@@ -18,7 +19,7 @@ pub struct Answer {
     /// The status code; a 3xx stands here like any other and was not followed.
     pub status: u16,
     /// Names in lower case and values, in order, without those of the connection: [`CONNECTION_HEADERS`], and whatever
-    /// `Connection` names.
+    /// `Connection` names; without `Content-Encoding` where the body was unpacked.
     pub headers: Vec<(String, String)>,
     /// The body, which arrives while it is read.
     pub body: AnswerBody,
@@ -35,14 +36,26 @@ impl fmt::Debug for Answer {
 impl Answer {
     /// Reads the head; the body follows until the deadline.
     pub(crate) fn new(response: Response, deadline: Instant, mask: Option<Mask>) -> Self {
-        let headers = shown_headers(response.headers(), mask.as_ref());
+        // Without a credential there is nothing to look for: what was sent is handed on.
+        let packing = match mask {
+            Some(_) => Packing::of(response.headers()),
+            None => Packing::None,
+        };
+        let status = response.status().as_u16();
+        let mut headers = shown_headers(response.headers(), mask.as_ref());
+        let pieces = if packing.is_undone() {
+            headers.retain(|(name, _)| name != CONTENT_ENCODING.as_str());
+            Pieces::Packed(Some(response), packing)
+        } else {
+            Pieces::Sent(response)
+        };
         Self {
-            status: response.status().as_u16(),
+            status,
             headers,
             body: AnswerBody {
-                packed: mask.is_some() && is_packed(response.headers()),
+                withheld: packing == Packing::Unknown,
                 masking: mask.map(Masking::new),
-                response,
+                pieces,
                 deadline,
                 ended: None,
             },
@@ -60,20 +73,20 @@ pub enum BodyFault {
     /// The time allowed for the whole call was over.
     #[error("the answer was not over within the time allowed")]
     TimedOut,
-    /// The upstream packed the body although it was asked not to, so that nobody can tell whether the credential is in
-    /// it. Its bytes are not shown.
+    /// The upstream packed the body although it was asked not to, and in a way that is not undone here, so that nobody
+    /// can tell whether the credential is in it. Its bytes are not shown.
     #[error(
-        "the answer came packed although it was asked for unpacked, and can't be searched for the credential"
+        "the answer came packed in a way that can't be undone here, and can't be searched for the credential"
     )]
     Packed,
 }
 
 /// The body of an [`Answer`]. Dropping it ends the connection.
 pub struct AnswerBody {
-    response: Response,
+    pieces: Pieces,
     deadline: Instant,
     masking: Option<Masking>,
-    packed: bool,
+    withheld: bool,
     ended: Option<Result<(), BodyFault>>,
 }
 
@@ -100,10 +113,10 @@ impl AnswerBody {
             let next = if Instant::now() >= self.deadline {
                 Err(BodyFault::TimedOut)
             } else {
-                match timeout_at(self.deadline, self.response.chunk()).await {
+                match timeout_at(self.deadline, self.pieces.next()).await {
                     Err(_) => Err(BodyFault::TimedOut),
                     Ok(Err(_)) => Err(BodyFault::Broken),
-                    Ok(Ok(Some(bytes))) if self.packed && !bytes.is_empty() => Err(BodyFault::Packed),
+                    Ok(Ok(Some(bytes))) if self.withheld && !bytes.is_empty() => Err(BodyFault::Packed),
                     Ok(Ok(next)) => Ok(next),
                 }
             };
@@ -167,16 +180,10 @@ fn shown_headers(headers: &HeaderMap, mask: Option<&Mask>) -> Vec<(String, Strin
 }
 
 /// The parts of a header that is a list, in lower case.
-fn listed(headers: &HeaderMap, name: &str) -> impl Iterator<Item = String> {
+pub(crate) fn listed(headers: &HeaderMap, name: &str) -> impl Iterator<Item = String> {
     let values = headers.get_all(name).into_iter();
     values
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .map(|part| String::from_utf8_lossy(part).trim().to_ascii_lowercase())
         .filter(|part| !part.is_empty())
-}
-
-/// Whether the body is anything but the bytes it stands for.
-fn is_packed(headers: &HeaderMap) -> bool {
-    listed(headers, CONTENT_ENCODING.as_str()).any(|coding| coding != "identity")
-        || listed(headers, TRANSFER_ENCODING.as_str()).any(|coding| coding != "chunked")
 }

@@ -23,6 +23,7 @@ mod progress;
 mod resolver;
 mod stream;
 mod tokens;
+mod unpack;
 
 pub use address::AddressClass;
 pub use answer::{Answer, AnswerBody, BodyFault};

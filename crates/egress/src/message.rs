@@ -80,7 +80,7 @@ pub enum BodyEnd {
     Cut,
     /// The connection broke, or time ran out, before its end; the status is certain all the same.
     Broken,
-    /// It came packed although it was asked for unpacked, so that it can't be searched for the credential: its bytes
+    /// It came packed in a way that is not undone here, so that it can't be searched for the credential: its bytes
     /// are not shown. The status is certain all the same.
     Withheld,
 }

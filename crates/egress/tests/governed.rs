@@ -13,6 +13,7 @@ use common::{Behaviour, Upstream, answer, get, open};
 use secrecy::SecretString;
 use signoff_core::grant::{CredentialKind, OauthClientAuth, OauthFlow};
 use signoff_egress::{Answer, BodyEnd, BodyFault, Credential, Egress, EgressError, Injection, OutboundCall};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 /// Long enough to be looked for on its own, and with characters that are written differently in URLs, JSON and pages.
 const VALUE: &str = "canary/VALUE+\"quoted\"&<tag>=1";
@@ -182,12 +183,68 @@ async fn a_short_value_is_found_as_it_was_sent() {
     }
 }
 
-/// I7: what can't be searched is not shown: an upstream that packs although it was asked not to.
+/// I7: an upstream that packs although it was asked not to is read all the same, and searched.
 #[tokio::test]
-async fn a_packed_answer_to_a_credential_is_withheld() {
+async fn a_packed_answer_to_a_credential_is_unpacked_and_searched() {
+    let said = format!("before {VALUE} after, ").repeat(2_000);
+    let shown = "before [credential] after, ".repeat(2_000);
+    for coding in ["gzip", "x-gzip", "GZIP", "deflate", "br", "identity, gzip"] {
+        let packed = packed(coding, said.as_bytes()).await;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {coding}");
+        let upstream = Upstream::start(answer(&head, &packed)).await;
+        let call = with(upstream.url("/"), injection(CredentialKind::Bearer, VALUE));
+        let whole = open().call(call.clone()).await.expect("an answer");
+        assert_eq!(whole.headers, [], "{coding}");
+        let (body, end) = whole.body.keep(1_000_000).await;
+        assert_eq!(
+            (&*String::from_utf8_lossy(&body), end),
+            (&*shown, BodyEnd::Whole),
+            "{coding}"
+        );
+
+        // Without a credential there is nothing to look for: what was sent is handed on.
+        let plain = open().call(get(upstream.url("/"))).await.expect("an answer");
+        assert_eq!(
+            plain.headers,
+            [("content-encoding".to_owned(), coding.to_owned())]
+        );
+        assert_eq!(plain.body.keep(1_000_000).await.0, packed, "{coding}");
+    }
+    // An answer that is said to be packed and has no body.
+    let upstream = Upstream::start(answer("HTTP/1.1 200 OK\r\ncontent-encoding: gzip", b"")).await;
+    let call = with(upstream.url("/"), injection(CredentialKind::Bearer, VALUE));
+    let answer = open().call(call).await.expect("an answer");
+    assert_eq!(answer.body.keep(100).await, (Bytes::new(), BodyEnd::Whole));
+}
+
+/// I12: a small body that stands for a huge one is read as far as it is asked for; one that is no such thing breaks off.
+#[tokio::test]
+async fn what_is_packed_costs_no_more_than_what_is_asked_of_it() {
+    const GZIP: &str = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip";
+    let huge = packed("gzip", &vec![b'0'; 64 * 1024 * 1024]).await;
+    assert!(huge.len() < 100_000);
+    for (body, end) in [
+        (&huge[..], BodyEnd::Cut),
+        (&huge[..200], BodyEnd::Cut),
+        (&huge[..15], BodyEnd::Broken),
+        (b"no gzip at all", BodyEnd::Broken),
+    ] {
+        let upstream = Upstream::start(answer(GZIP, body)).await;
+        let call = with(upstream.url("/"), injection(CredentialKind::Bearer, VALUE));
+        let answer = open().call(call).await.expect("an answer");
+        let (kept, came_to) = answer.body.keep(100).await;
+        assert_eq!(came_to, end);
+        assert!(kept.iter().all(|byte| *byte == b'0') && kept.len() <= 100);
+    }
+}
+
+/// I7: what can't be searched is not shown.
+#[tokio::test]
+async fn an_answer_packed_in_a_way_that_is_not_known_is_withheld() {
     for head in [
-        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip",
-        "HTTP/1.1 200 OK\r\ncontent-encoding: identity, br",
+        "HTTP/1.1 200 OK\r\ncontent-encoding: zstd",
+        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip, br",
+        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-encoding: gzip",
     ] {
         let upstream = Upstream::start(answer(head, b"packed canary")).await;
         let call = with(upstream.url("/"), injection(CredentialKind::Bearer, VALUE));
@@ -196,16 +253,21 @@ async fn a_packed_answer_to_a_credential_is_withheld() {
         assert_eq!(answer.body.chunk().await, Err(BodyFault::Packed));
         let answer = open().call(call).await.expect("an answer");
         assert_eq!(answer.body.keep(100).await, (Bytes::new(), BodyEnd::Withheld));
-
-        // Without a credential there is nothing to look for.
-        let plain = open().call(get(upstream.url("/"))).await.expect("an answer");
-        assert_eq!(&plain.body.keep(100).await.0[..], b"packed canary");
     }
-    // A packed answer without a body withholds nothing.
-    let upstream = Upstream::start(answer("HTTP/1.1 200 OK\r\ncontent-encoding: gzip", b"")).await;
-    let call = with(upstream.url("/"), injection(CredentialKind::Bearer, VALUE));
-    let answer = open().call(call).await.expect("an answer");
-    assert_eq!(answer.body.keep(100).await, (Bytes::new(), BodyEnd::Whole));
+}
+
+async fn packed(coding: &str, body: &[u8]) -> Vec<u8> {
+    use async_compression::tokio::write::{BrotliEncoder, GzipEncoder, ZlibEncoder};
+    async fn through<E: AsyncWrite + Unpin>(mut encoder: E, body: &[u8]) -> E {
+        encoder.write_all(body).await.expect("packed");
+        encoder.shutdown().await.expect("packed");
+        encoder
+    }
+    match coding {
+        "deflate" => through(ZlibEncoder::new(Vec::new()), body).await.into_inner(),
+        "br" => through(BrotliEncoder::new(Vec::new()), body).await.into_inner(),
+        _ => through(GzipEncoder::new(Vec::new()), body).await.into_inner(),
+    }
 }
 
 /// Headers that only concern the connection to the upstream go no further, whoever named them.

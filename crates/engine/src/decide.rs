@@ -23,7 +23,7 @@ use signoff_core::{
 use signoff_store::{StoredRequest, Wants};
 
 use crate::{
-    Engine, EngineError, EngineResult, calls,
+    Engine, EngineError, EngineResult,
     content::{Opened, asked, seal_text},
     idempotency::{Once, want},
     past::{self, Keys},
@@ -200,11 +200,6 @@ impl Engine {
                 Decision::Approve { digest, .. } => vote(Ballot::Approve, Some(*digest), &decide, commented),
                 Decision::Deny { digest, .. } => vote(Ballot::Deny, *digest, &decide, commented),
             };
-            if matches!(decide.decision, Decision::Approve { .. })
-                && let Some(pending) = &pending
-            {
-                grant_fits(turn, id, pending)?;
-            }
             let voting = Voting {
                 id,
                 actor: &actor,
@@ -251,20 +246,6 @@ impl Engine {
                 Reach::Always(*always)
             }
         })
-    }
-}
-
-/// Nobody's approval is taken for a call that would not be made: its grant was taken away or changed since it was asked.
-fn grant_fits(turn: &Turn<'_>, id: ApprovalId, pending: &Pending) -> EngineResult<()> {
-    let row = turn.approval(id)?;
-    let action = &pending.action;
-    match &action.http {
-        // What has ended is told so by the machine.
-        Some(call) if !row.status.is_terminal() => {
-            calls::still_fits(&turn.snapshot(), row.agent, action.grant, call)
-                .map_err(|why| Refusal::GrantUnfit(why).into())
-        }
-        _ => Ok(()),
     }
 }
 

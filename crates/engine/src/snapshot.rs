@@ -125,11 +125,11 @@ impl Snapshot {
                     }
                 }
                 (SecretKind::Grant, true) => {
-                    let held = HeldValue {
+                    let value = HeldValue {
                         sealed: secret.value,
                         opened: OnceLock::new(),
                     };
-                    drop(snapshot.credentials.insert(GrantId(secret.id), held));
+                    drop(snapshot.credentials.insert(GrantId(secret.id), value));
                 }
             }
         }

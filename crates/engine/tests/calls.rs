@@ -23,7 +23,7 @@ use signoff_core::{
 use signoff_engine::{
     EngineError, EngineResult,
     request::{Decide, Decision, Edit, Scope, Settle, Submit, UpdateGrant},
-    view::{ApprovalView, CallResult, Called, Caller},
+    view::{CallResult, Called, Caller},
 };
 use signoff_testkit::{Answer, Recorder};
 
@@ -109,10 +109,6 @@ impl World {
     }
 
     async fn decide(&self, id: ApprovalId, scope: Scope) {
-        self.approve(id, scope).await.unwrap();
-    }
-
-    async fn approve(&self, id: ApprovalId, scope: Scope) -> EngineResult<ApprovalView> {
         let engine = &self.house.engine;
         let digest = engine.approval(&self.dana, id).await.unwrap().row.digest;
         let decision = Decision::Approve {
@@ -121,7 +117,7 @@ impl World {
             scope,
         };
         let decide = Decide { decision, view: None };
-        engine.decide(&self.dana, id, decide, None).await
+        engine.decide(&self.dana, id, decide, None).await.unwrap();
     }
 
     async fn result(&self, id: ExecutionId) -> CallResult {
@@ -374,9 +370,9 @@ async fn grants_go_only_where_and_with_whom_they_may() {
     world.house.assert_verifies().await;
 }
 
-/// Nobody decides in vain: what could not be called any more is not approved, and is as soon as it can be.
+/// Whoever looks at a call that its grant no longer goes with is told that approving it would be in vain; and it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_that_its_grant_no_longer_goes_with_is_not_approved() {
+async fn a_call_that_its_grant_no_longer_goes_with_says_so() {
     let world = world(|| Answer::status(200)).await;
     let engine = &world.house.engine;
     let id = world.ask("{}").await;
@@ -385,36 +381,33 @@ async fn a_call_that_its_grant_no_longer_goes_with_is_not_approved() {
         ..UpdateGrant::default()
     };
     let admin = &world.house.admin;
+    let may = async || {
+        let view = engine.approval(&world.dana, id).await.unwrap();
+        engine.may(&world.dana, &view)
+    };
     engine
         .update_grant(admin, "stripe", switched(true))
         .await
         .unwrap();
     let off = Refusal::GrantUnfit(Unfit::Disabled);
-    let refused = world.approve(id, Scope::Once).await;
-    assert!(
-        matches!(&refused, Err(EngineError::Decision(why)) if *why == off),
-        "{refused:?}"
-    );
-    let view = engine.approval(&world.dana, id).await.unwrap();
-    assert_eq!(view.row.status, ApprovalStatus::Pending);
-    let may = engine.may(&world.dana, &view);
-    assert_eq!((may.approve, may.edit), (Err(off.clone()), Err(off)));
-    assert_eq!(may.deny, Ok(()));
+    let (approve, edit) = (may().await.approve, may().await.edit);
+    assert_eq!((approve, edit), (Err(off.clone()), Err(off)));
+    assert_eq!(may().await.deny, Ok(()));
     engine
         .update_grant(admin, "stripe", switched(false))
         .await
         .unwrap();
-    world.decide(id, Scope::Once).await;
-    let result = world.result(id.action().execution()).await;
-    assert_eq!(result.state, ExecutionState::Executed);
-    let id = world.ask("{}").await;
+    assert_eq!(may().await.approve, Ok(()));
     engine.remove_grant(admin, "stripe").await.unwrap();
-    let refused = world.approve(id, Scope::Once).await.unwrap_err();
     assert_eq!(
-        refused.to_string(),
+        may().await.approve.unwrap_err().to_string(),
         "this call could not be made any more: the agent does not hold the grant; deny it, or set the grant right first"
     );
-    assert_eq!(world.upstream.received().len(), 1);
+    world.decide(id, Scope::Once).await;
+    let result = world.result(id.action().execution()).await;
+    assert_eq!(result.state, ExecutionState::Revoked);
+    assert_eq!(result.row.call.unwrap().revoked, Some(RevokedBecause::Grant));
+    assert!(world.upstream.received().is_empty());
     world.house.assert_verifies().await;
 }
 
