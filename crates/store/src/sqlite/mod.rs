@@ -12,6 +12,7 @@ mod files;
 mod inbox;
 mod leases;
 mod records;
+mod script;
 mod side;
 mod store;
 #[cfg(test)]

@@ -7,37 +7,20 @@ use signoff_core::{
     id::WorkspaceId,
     record::{Head, Sealed},
 };
-use sqlx::{QueryBuilder, Sqlite, query_builder::Separated};
 
-use super::{
-    PLACE,
-    batch::{ROWS_CACHED_MAX, ROWS_PER_STATEMENT, SqliteBatch},
-    cells::bind,
-};
+use super::{PLACE, batch::SqliteBatch, cells::bind, script::Script};
 use crate::{
     Changes, RecordIndex, Row, StoreResult,
     cells::{Cell, Table, blob, cells, signed},
     model::raw_of,
 };
 
-/// Statements as one text. The way to the database's thread and back wakes two threads, which costs more than most
-/// statements do.
-struct Script {
-    text: QueryBuilder<Sqlite>,
-    statements: u64,
-    rows: usize,
-}
-
 impl SqliteBatch {
     pub(super) async fn write_changes(&mut self, changes: &Changes) -> StoreResult<()> {
         let Some((workspace, head)) = changes.check()? else {
             return Ok(());
         };
-        let mut script = Script {
-            text: QueryBuilder::default(),
-            statements: 0,
-            rows: 0,
-        };
+        let mut script = Script::default();
         script.head(workspace, &head);
         script.records(workspace, &changes.records);
         script.folded_rows(workspace, &changes.rows)?;
@@ -47,63 +30,14 @@ impl SqliteBatch {
         script.people(workspace, changes);
         script.sessions(workspace, changes);
         self.statements += script.statements;
-        let persistent = script.rows <= ROWS_CACHED_MAX;
-        let query = script.text.build().persistent(persistent);
+        let small = script.is_small();
+        let query = script.text.build().persistent(small);
         query.execute(&mut *self.transaction).await?;
         Ok(())
     }
 }
 
 impl Script {
-    fn begin_statement(&mut self, text: &str, rows: usize) -> &mut QueryBuilder<Sqlite> {
-        if self.statements > 0 {
-            self.text.push("; ");
-        }
-        self.statements += 1;
-        self.rows += rows;
-        self.text.push(text)
-    }
-
-    /// Statements that insert rows; `tail` says what becomes of rows that are already there.
-    fn insert<T>(
-        &mut self,
-        head: &str,
-        tail: &str,
-        rows: &[T],
-        mut push: impl FnMut(&mut Separated<'_, Sqlite, &'static str>, &T),
-    ) {
-        for rows in rows.chunks(ROWS_PER_STATEMENT) {
-            self.begin_statement(head, rows.len())
-                .push_values(rows, |mut values, row| push(&mut values, row))
-                .push(tail);
-        }
-    }
-
-    /// Statements that delete what a list names: `head` ends with the table.
-    fn delete<T>(
-        &mut self,
-        head: &str,
-        workspace: WorkspaceId,
-        column: &'static str,
-        list: &[T],
-        mut push: impl FnMut(&mut Separated<'_, Sqlite, &'static str>, &T),
-    ) {
-        for list in list.chunks(ROWS_PER_STATEMENT) {
-            let query = self.begin_statement(head, list.len());
-            query
-                .push(" WHERE workspace = ")
-                .push_bind(blob(workspace))
-                .push(" AND ")
-                .push(column)
-                .push(" IN (");
-            let mut values = query.separated(", ");
-            for entry in list {
-                push(&mut values, entry);
-            }
-            query.push(")");
-        }
-    }
-
     fn head(&mut self, workspace: WorkspaceId, head: &Head) {
         let sql = "INSERT OR REPLACE INTO heads \
                    (workspace, seq, hash, time, policy_epoch, authority_epoch, stop_epoch, place) ";

@@ -6,7 +6,7 @@ use signoff_core::{
     fold::RowKey,
     id::{ActionId, AgentId},
 };
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::open;
 use crate::{
@@ -342,7 +342,7 @@ async fn batches_look_rows_up_by_their_keys() {
         let index = format!("sqlite_autoindex_{}_1", table.name());
         check(
             &mut connection,
-            batch::rows_query(table, &keys).sql().as_str(),
+            &asked(|text| batch::push_rows(text, table, &keys)),
             &index,
             true,
         )
@@ -353,15 +353,21 @@ async fn batches_look_rows_up_by_their_keys() {
         idempotency_name(&Scribe::new(1)),
     );
     two.key = "other".into();
-    let sql = batch::idempotency_query(&[&one, &two]);
     check(
         &mut connection,
-        sql.sql().as_str(),
+        &asked(|text| batch::push_idempotency(text, &[&one, &two])),
         "sqlite_autoindex_idempotency_1",
         true,
     )
     .await;
     let wanted = [(workspace, OPEN), (workspace, ActionId(raw(9)))];
-    let sql = batch::submissions_query(&[&wanted[0], &wanted[1]]);
-    check(&mut connection, sql.sql().as_str(), "events_by_subject", true).await;
+    let sql = asked(|text| batch::push_submissions(text, &[&wanted[0], &wanted[1]]));
+    check(&mut connection, &sql, "events_by_subject", true).await;
+}
+
+/// A part of what a batch asks, by itself.
+fn asked(push: impl FnOnce(&mut QueryBuilder<Sqlite>)) -> String {
+    let mut text = QueryBuilder::new("SELECT ");
+    push(&mut text);
+    text.sql().as_str().to_owned()
 }
