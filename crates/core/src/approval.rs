@@ -166,7 +166,8 @@ pub enum Refusal {
     /// There is no question of a policy that could be answered ahead.
     #[error("no policy asks here, or the agent itself asked for a person: that can't be answered ahead")]
     NothingStanding,
-    /// The grant that the call was judged with does not go with it any more.
+    /// The grant that the call was judged with does not go with it any more. Said to those who look; the machine knows no
+    /// grants, and takes the vote.
     #[error("this call could not be made any more: {0}; deny it, or set the grant right first")]
     GrantUnfit(Unfit),
     /// A question is open already.

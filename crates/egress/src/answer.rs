@@ -43,9 +43,9 @@ impl Answer {
         };
         let status = response.status().as_u16();
         let mut headers = shown_headers(response.headers(), mask.as_ref());
-        let pieces = if packing.is_undone() {
+        let pieces = if let Packing::Known(coding) = packing {
             headers.retain(|(name, _)| name != CONTENT_ENCODING.as_str());
-            Pieces::Packed(Some(response), packing)
+            Pieces::Packed(Some(response), coding)
         } else {
             Pieces::Sent(response)
         };

@@ -22,12 +22,19 @@ const PIECE_BYTES_MAX: usize = 16 * 1024;
 pub(crate) enum Packing {
     /// Not at all.
     None,
+    /// Once, in a way that is undone while it is read.
+    Known(Coding),
+    /// More than once, or in a way that is not known here.
+    Unknown,
+}
+
+/// A coding that is undone here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coding {
     Gzip,
     /// What HTTP calls `deflate` (RFC 9110, 8.4.1.2): zlib.
     Zlib,
     Brotli,
-    /// More than once, or in a way that is not known here.
-    Unknown,
 }
 
 impl Packing {
@@ -38,16 +45,11 @@ impl Packing {
         let mut codings = listed(headers, CONTENT_ENCODING.as_str()).filter(|coding| coding != "identity");
         match (codings.next().as_deref(), codings.next()) {
             (None, _) => Self::None,
-            (Some("gzip" | "x-gzip"), None) => Self::Gzip,
-            (Some("deflate"), None) => Self::Zlib,
-            (Some("br"), None) => Self::Brotli,
+            (Some("gzip" | "x-gzip"), None) => Self::Known(Coding::Gzip),
+            (Some("deflate"), None) => Self::Known(Coding::Zlib),
+            (Some("br"), None) => Self::Known(Coding::Brotli),
             _ => Self::Unknown,
         }
-    }
-
-    /// Whether the body is read as what it stands for, so that its coding is no longer that of the head.
-    pub(crate) fn is_undone(self) -> bool {
-        matches!(self, Self::Gzip | Self::Zlib | Self::Brotli)
     }
 }
 
@@ -56,7 +58,7 @@ pub(crate) enum Pieces {
     /// As it was sent.
     Sent(Response),
     /// To be unpacked; nothing of it was read yet. An answer may say that it is packed and have no body.
-    Packed(Option<Response>, Packing),
+    Packed(Option<Response>, Coding),
     /// Being unpacked.
     Unpacking(Box<dyn AsyncRead + Send + Sync + Unpin>),
 }
@@ -70,13 +72,13 @@ impl Pieces {
         loop {
             match self {
                 Self::Sent(response) => return response.chunk().await.map_err(io::Error::other),
-                Self::Packed(response, packing) => {
+                Self::Packed(response, coding) => {
                     let Some(open) = response else { return Ok(None) };
                     let first = open.chunk().await.map_err(io::Error::other)?;
                     let (Some(first), Some(rest)) = (first, response.take()) else {
                         return Ok(None);
                     };
-                    *self = Self::Unpacking(unpacking(first, rest, *packing));
+                    *self = Self::Unpacking(unpacking(first, rest, *coding));
                 }
                 Self::Unpacking(body) => {
                     let mut piece = BytesMut::with_capacity(PIECE_BYTES_MAX);
@@ -88,18 +90,17 @@ impl Pieces {
     }
 }
 
-fn unpacking(first: Bytes, rest: Response, packing: Packing) -> Box<dyn AsyncRead + Send + Sync + Unpin> {
+fn unpacking(first: Bytes, rest: Response, coding: Coding) -> Box<dyn AsyncRead + Send + Sync + Unpin> {
     let rest = rest.bytes_stream().map_err(io::Error::other);
     let packed = StreamReader::new(stream::iter([Ok(first)]).chain(rest));
-    match packing {
-        Packing::Gzip => {
+    match coding {
+        Coding::Gzip => {
             let mut decoder = GzipDecoder::new(packed);
             // A file of several members is one body (RFC 1952, 2.2).
             decoder.multiple_members(true);
             Box::new(decoder)
         }
-        Packing::Zlib => Box::new(ZlibDecoder::new(packed)),
-        Packing::Brotli => Box::new(BrotliDecoder::new(packed)),
-        Packing::None | Packing::Unknown => Box::new(packed),
+        Coding::Zlib => Box::new(ZlibDecoder::new(packed)),
+        Coding::Brotli => Box::new(BrotliDecoder::new(packed)),
     }
 }
